@@ -1,0 +1,3 @@
+"""Anamnesis: a reproducible pipeline for training and comparing recurrent sequence models."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,267 @@
+"""params.yaml as a whole: read, checked against the schema of every slice, names resolved."""
+
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, field_validator
+
+from anamnesis.corpora.settings import Corpus
+from anamnesis.errors import ParamsError
+from anamnesis.language.settings import Experiment
+from anamnesis.schema import Settings
+from anamnesis.tokens.settings import Tokens
+
+Entry = TypeVar("Entry")
+NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+
+
+class Params(Settings):
+    """The whole of params.yaml."""
+
+    profile: str = Field("laptop", pattern=NAME, description="name of the budget these values stand for")
+    corpora: dict[str, Corpus]
+    tokens: dict[str, Tokens]
+    experiments: dict[str, Experiment]
+
+    @field_validator("corpora", "tokens", "experiments")
+    @classmethod
+    def _names(cls, entries: dict[str, Any]) -> dict[str, Any]:
+        for name in entries:
+            if not re.fullmatch(NAME, name):
+                raise ValueError(f"the name {name!r} may hold lower-case letters, digits and single hyphens only")
+        return entries
+
+
+def suggest(name: str, allowed: list[str]) -> str:
+    """', did you mean NEAREST?' or the list of what is allowed, to end an error about an unknown name."""
+    near = get_close_matches(name, allowed, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(sorted(allowed)) or '(none)'}"
+
+
+def lookup(entries: dict[str, Entry], name: str, kind: str) -> Entry:
+    """The entry of that name.
+
+    Raises:
+        ParamsError: there is none; the line suggests the nearest name.
+    """
+    if name not in entries:
+        raise ParamsError(f"no {kind} is named {name!r}; {suggest(name, list(entries))}")
+    return entries[name]
+
+
+def load(path: Path = Path("params.yaml")) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ParamsError: the file is missing, is not YAML, or holds an unknown key, a wrong type or range, or a name
+            that refers to nothing. One line names the key, what was found and what is allowed.
+    """
+    return check(read(path), str(path))
+
+
+def read(path: Path) -> Any:
+    """The content of a YAML file, unchecked but for keys given twice. Raises as `load` does."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: there is no such file; run this in the project's folder") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def apply_profile(content: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
+    """The content of params.yaml with other budgets: `overlay` merged over it, mapping by mapping.
+
+    The key `*` stands for every entry of the mapping it is in; what is given by name comes after it and wins. Below a
+    `*`, a mapping is merged only where there is one, so that `training: {epochs: 1}` makes no baseline a network.
+    """
+    return _merge(content, overlay, everywhere=False)
+
+
+def _merge(content: dict[str, Any], overlay: dict[str, Any], everywhere: bool) -> dict[str, Any]:
+    result = dict(content)
+    if "*" in overlay:
+        entries = {name: entry for name, entry in result.items() if isinstance(entry, dict)}
+        result |= {name: _merge(entry, overlay["*"], everywhere=True) for name, entry in entries.items()}
+    for key, value in overlay.items():
+        if key == "*":
+            continue
+        there = result.get(key)
+        if not isinstance(value, dict):
+            result[key] = value
+        elif isinstance(there, dict) or not everywhere:
+            result[key] = _merge(there if isinstance(there, dict) else {}, value, everywhere)
+    return result
+
+
+def dump(content: dict[str, Any]) -> str:
+    """The content of a params.yaml as YAML, in its order, every value spelled out where it stands."""
+    return yaml.dump(content, Dumper=_NoAliases, sort_keys=False, allow_unicode=True, width=120)
+
+
+def check(content: Any, origin: str = "params.yaml") -> Params:
+    """Check the content of a params.yaml that is already read; `origin` names it in errors. Raises as `load` does."""
+    if not isinstance(content, dict):
+        found = "nothing" if content is None else _show(content)
+        raise ParamsError(f"{origin}: found {found}; allowed: a mapping with {', '.join(Params.model_fields)}")
+    try:
+        params = Params.model_validate(content)
+    except ValidationError as error:
+        raise ParamsError(f"{origin}: {_one_line(error, content)}") from None
+    for name, tokens in params.tokens.items():
+        _refers(origin, f"tokens.{name}.corpus", tokens.corpus, params.corpora, "corpus")
+    for name, experiment in params.experiments.items():
+        _refers(origin, f"experiments.{name}.tokens", experiment.tokens, params.tokens, "token store")
+    return params
+
+
+def _refers(origin: str, key: str, name: str, entries: dict[str, Any], kind: str) -> None:
+    if name not in entries:
+        raise ParamsError(f"{origin}: {key}: found {name!r}, which no {kind} is named; {suggest(name, list(entries))}")
+
+
+def _one_line(error: ValidationError, content: dict[str, Any]) -> str:
+    """The first thing that is wrong as 'key: found X; allowed: Y'."""
+    # An unknown key first: a misspelt one is also missing under its right name.
+    first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
+    key, found, kind = _locate(first["loc"], content)
+    context = first.get("ctx", {})
+    match first["type"]:
+        case "extra_forbidden":
+            parent, _, name = key.rpartition(".")
+            return f"{key}: unknown key{f' of {parent}' if parent else ''}; {suggest(name, _keys(kind))}"
+        case "missing":
+            return f"{key}: missing, it must be given"
+        case "union_tag_not_found":
+            tag = context["discriminator"].strip("'")
+            return f"{key}.{tag}: missing, it must be given; allowed: {', '.join(_members(kind))}"
+        case "union_tag_invalid":
+            tags, tag = list(_members(kind)), context["tag"]
+            near = get_close_matches(tag, tags, n=1)
+            hint = f", did you mean {near[0]!r}?" if near else ""
+            return f"{key}.{context['discriminator'].strip(chr(39))}: found {tag!r}{hint}; allowed: {', '.join(tags)}"
+        case "value_error":
+            message = first["msg"].removeprefix("Value error, ")
+            return (
+                f"{key}: {message}" if isinstance(found, dict) else f"{key}: found {_show(found)}; allowed: {message}"
+            )
+    if first["loc"][-1] == "[key]":
+        return f"{key}: found the name {first['input']!r}; allowed: text, in quotes where it looks like a number"
+    if first["type"] == "float_type" and isinstance(found, str) and re.fullmatch(r"[0-9.]+e[-+]?[0-9]+", found):
+        return f"{key}: found the text {found!r}; allowed: a number, which YAML reads only with a point, as in 1.0e-3"
+    allowed = ALLOWED.get(first["type"], first["msg"].removeprefix("Input should be ")).format(**context)
+    return f"{key}: found {_show(found)}; allowed: {allowed}"
+
+
+ALLOWED = {
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "finite_number": "a number that is not infinite",
+    "float_type": "a number",
+    "greater_than": "above {gt}",
+    "greater_than_equal": "at least {ge}",
+    "int_type": "a whole number",
+    "less_than": "below {lt}",
+    "less_than_equal": "at most {le}",
+    "list_type": "a list",
+    "model_attributes_type": "a mapping",
+    "model_type": "a mapping",
+    "string_pattern_mismatch": "text like {pattern}",
+    "string_too_short": "text of at least {min_length} characters",
+    "string_type": "text, in quotes where it looks like a number",
+    "too_long": "at most {max_length} entries",
+    "too_short": "at least {min_length} entries",
+}
+
+
+def _show(value: Any) -> str:
+    """A value as YAML writes it; of a list or mapping only that it is one."""
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _locate(loc: tuple[int | str, ...], content: Any) -> tuple[str, Any, Any]:
+    """The dotted key, its value, and the type of what is there (for an unknown key: of what it is in).
+
+    In pydantic's path, the tag of a union's member stands between keys; it is no key of the file.
+    """
+    path: list[str] = []
+    kind: Any = Params
+    for part in loc:
+        if part == "[key]":
+            break
+        kind = _plain(kind)
+        members = _members(kind)
+        if members:
+            kind = members[str(part)]
+            continue
+        path.append(str(part))
+        if isinstance(content, dict):
+            content = content.get(part)
+        elif isinstance(content, list) and isinstance(part, int):
+            content = content[part]
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            if part not in kind.model_fields:
+                break
+            kind = kind.model_fields[str(part)].annotation
+        else:
+            kind = (get_args(kind) or (Any,))[-1]
+    return ".".join(path), content, _plain(kind)
+
+
+def _plain(kind: Any) -> Any:
+    """The type without its annotations, and without 'or null'."""
+    if get_origin(kind) is Annotated:
+        return _plain(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        options = [option for option in get_args(kind) if option is not NoneType]
+        return _plain(options[0]) if len(options) == 1 else Union[tuple(options)]  # noqa: UP007
+    return kind
+
+
+def _members(kind: Any) -> dict[str, type[BaseModel]]:
+    """The members of a union of settings by the values of the key that tells them apart; of anything else, none."""
+    if get_origin(kind) not in (Union, UnionType):
+        return {}
+    members = [_plain(option) for option in get_args(kind)]
+    values: dict[str, type[BaseModel]] = {}
+    for key in ("task", "architecture", "kind", "reader"):
+        if all(isinstance(member, type) and issubclass(member, BaseModel) for member in members) and all(
+            key in member.model_fields for member in members
+        ):
+            for member in members:
+                values |= dict.fromkeys(get_args(member.model_fields[key].annotation), member)
+            return values
+    return {}
+
+
+def _keys(kind: Any) -> list[str]:
+    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
+
+
+class _NoAliases(yaml.SafeDumper):
+    """YAML's safe dumper, writing what occurs twice twice instead of pointing to it."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML's safe loader, refusing a key given twice, of which plain YAML silently keeps the last."""
+
+
+def _unique_mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [loader.construct_object(key) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise yaml.YAMLError(f"the key {key!r} is given twice, line {node.start_mark.line + 1} on")
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)

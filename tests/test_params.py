@@ -1,0 +1,247 @@
+"""Whatever is wrong with params.yaml is one line that names the key, what was found and what is allowed."""
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from anamnesis import params
+from anamnesis.errors import ParamsError
+
+VALID = """
+corpora:
+  hello: {reader: text, source: {kind: literal, text: hello, same: true}}
+tokens:
+  hello-characters: {corpus: hello, kind: characters}
+experiments:
+  hello-rnn:
+    task: language
+    tokens: hello-characters
+    model: {architecture: rnn, layers: 1, hidden: 8}
+    batches: {kind: streams, batch: 1}
+    training: {epochs: 3, learning_rate: 0.1, schedule: {kind: decay, factor: 0.5, after: 1}}
+  hello-uniform:
+    task: language
+    tokens: hello-characters
+    model: {architecture: uniform}
+"""
+
+ABSENT = object()
+RNN = "experiments.hello-rnn"
+ARCHITECTURES = "uniform, ngram, rnn, gru, lstm"
+
+FAULTS = {
+    "unknown key": (f"{RNN}.model.hiden", 3, f"{RNN}.model.hiden: unknown key of {RNN}.model; did you mean 'hidden'?"),
+    "unknown section": ("experiment", {}, "experiment: unknown key; did you mean 'experiments'?"),
+    "unknown key, none near": (
+        "tokens.hello-characters.limit",
+        9,
+        "tokens.hello-characters.limit: unknown key of tokens.hello-characters; allowed: corpus, kind",
+    ),
+    "key of another union member": (
+        f"{RNN}.batches.length",
+        3,
+        f"{RNN}.batches.length: unknown key of {RNN}.batches; allowed: batch, kind, steps",
+    ),
+    "missing": (f"{RNN}.model.hidden", ABSENT, f"{RNN}.model.hidden: missing, it must be given"),
+    "missing section": ("corpora", ABSENT, "corpora: missing, it must be given"),
+    "text for a number": (f"{RNN}.model.hidden", "big", f"{RNN}.model.hidden: found 'big'; allowed: a whole number"),
+    "fraction for a count": (f"{RNN}.model.hidden", 1.5, f"{RNN}.model.hidden: found 1.5; allowed: a whole number"),
+    "true for a count": (f"{RNN}.training.epochs", True, f"{RNN}.training.epochs: found true; allowed: a whole number"),
+    "text for a boolean": (f"{RNN}.model.tied", "yes", f"{RNN}.model.tied: found 'yes'; allowed: true or false"),
+    "number for a text": (
+        f"{RNN}.tokens",
+        3,
+        f"{RNN}.tokens: found 3; allowed: text, in quotes where it looks like a number",
+    ),
+    "exponent without a point": (
+        f"{RNN}.training.learning_rate",
+        "1e-3",
+        f"{RNN}.training.learning_rate: found the text '1e-3'; "
+        "allowed: a number, which YAML reads only with a point, as in 1.0e-3",
+    ),
+    "not a number": (
+        f"{RNN}.training.learning_rate",
+        float("nan"),
+        f"{RNN}.training.learning_rate: found nan; allowed: a number that is not infinite",
+    ),
+    "too small": (f"{RNN}.model.hidden", 0, f"{RNN}.model.hidden: found 0; allowed: at least 1"),
+    "at the open end": (f"{RNN}.model.dropout", 1.0, f"{RNN}.model.dropout: found 1.0; allowed: below 1.0"),
+    "null for a mapping": (f"{RNN}.model", None, f"{RNN}.model: found null; allowed: a mapping"),
+    "list for a mapping": ("corpora.hello", [], "corpora.hello: found a list; allowed: a mapping"),
+    "wrong choice": (
+        f"{RNN}.training.optimizer",
+        "adm",
+        f"{RNN}.training.optimizer: found 'adm'; allowed: 'adam' or 'sgd'",
+    ),
+    "wrong tag": (
+        f"{RNN}.model.architecture",
+        "lstn",
+        f"{RNN}.model.architecture: found 'lstn', did you mean 'lstm'?; allowed: {ARCHITECTURES}",
+    ),
+    "missing tag": (
+        f"{RNN}.model.architecture",
+        ABSENT,
+        f"{RNN}.model.architecture: missing, it must be given; allowed: {ARCHITECTURES}",
+    ),
+    "wrong tag of a default": (
+        f"{RNN}.training.schedule.kind",
+        "linear",
+        f"{RNN}.training.schedule.kind: found 'linear'; allowed: constant, plateau, decay, cosine",
+    ),
+    "inside a union inside a union": (
+        f"{RNN}.training.schedule.factor",
+        2,
+        f"{RNN}.training.schedule.factor: found 2; allowed: below 1.0",
+    ),
+    "two keys that do not agree": (
+        f"{RNN}.training",
+        ABSENT,
+        f"{RNN}: a model with architecture rnn needs a `training` block",
+    ),
+    "keys of a union's member that do not agree": (
+        "corpora.hello.source",
+        {"kind": "file", "path": "a", "train": "b"},
+        "corpora.hello.source: either `path`, or `train` with `valid` and `test`, not both",
+    ),
+    "inside a list": (
+        "corpora.hello.source",
+        {"kind": "package", "files": [{"package": "a", "file": "a.whl", "members": [{"path": "b", "sha256": "c"}]}]},
+        "corpora.hello.source.files.0.members.0.sha256: found 'c'; allowed: text like ^[0-9a-f]{64}$",
+    ),
+    "dangling token store": (
+        f"{RNN}.tokens",
+        "hello-character",
+        f"{RNN}.tokens: found 'hello-character', which no token store is named; did you mean 'hello-characters'?",
+    ),
+    "dangling corpus": (
+        "tokens.hello-characters.corpus",
+        "moby",
+        "tokens.hello-characters.corpus: found 'moby', which no corpus is named; allowed: hello",
+    ),
+    "bad name": (
+        "experiments.Hello",
+        {"task": "language", "tokens": "hello-characters", "model": {"architecture": "uniform"}},
+        "experiments: the name 'Hello' may hold lower-case letters, digits and single hyphens only",
+    ),
+}
+
+
+def changed(key: str, value: object) -> dict:
+    """The valid content with one key set, or taken out."""
+    content = yaml.safe_load(VALID)
+    node = content
+    *path, last = key.split(".")
+    for part in path:
+        node = node[part]
+    if value is ABSENT:
+        del node[last]
+    else:
+        node[last] = value
+    return content
+
+
+@pytest.mark.parametrize(("key", "value", "line"), FAULTS.values(), ids=FAULTS)
+def test_one_line_names_key_found_and_allowed(key, value, line):
+    with pytest.raises(ParamsError) as caught:
+        params.check(changed(key, value))
+    assert str(caught.value) == f"params.yaml: {line}"
+
+
+FILES = {
+    "absent": (None, "there is no such file; run this in the project's folder"),
+    "empty": ("", "found nothing; allowed: a mapping with profile, corpora, tokens, experiments"),
+    "a list": ("- corpora\n", "found a list; allowed: a mapping with profile, corpora, tokens, experiments"),
+    "not YAML": ("corpora: [\n", "not valid YAML"),
+    "a tab": ("corpora:\n\thello: 1\n", "not valid YAML"),
+    "a key given twice": (
+        VALID.replace("epochs: 3", "epochs: 3, epochs: 4"),
+        "the key 'epochs' is given twice, line 12",
+    ),
+    "a section given twice": (VALID + "tokens: {}\n", "the key 'tokens' is given twice"),
+    "a name that is a number": (VALID + "  7: {}\n", "experiments.7: found the name 7; allowed: text, in quotes"),
+    "not UTF-8": (VALID.encode() + b"# caf\xe9\n", "not valid YAML"),
+    "an object": ("corpora: !!python/object/apply:os.system [true]\n", "not valid YAML"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), FILES.values(), ids=FILES)
+def test_unreadable_file_is_one_line(tmp_path, content, said):
+    path = tmp_path / "params.yaml"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ParamsError) as caught:
+        params.load(path)
+    line = str(caught.value)
+    assert line.startswith(f"{path}: ")
+    assert said in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("by", ["command", "stage"])
+def test_exit_code_is_2_and_nothing_else_is_said(tmp_path, by):
+    (tmp_path / "params.yaml").write_text(VALID.replace("hidden: 8", "hidden: -8"))
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    # What the scripts in pipelines/ consist of.
+    stage = "from anamnesis import console, params; console.run(lambda: params.load() and None)"
+    command = {"command": ["-m", "anamnesis.cli", "list"], "stage": ["-c", stage]}[by]
+    done = subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.endswith("params.yaml: experiments.hello-rnn.model.hidden: found -8; allowed: at least 1\n")
+
+
+def test_lookup_suggests_the_nearest_or_lists_all():
+    entries = {"sherlock-lstm": 1, "novel-gru": 2}
+    assert params.lookup(entries, "novel-gru", "experiment") == 2
+    with pytest.raises(ParamsError, match=r"^no experiment is named 'sherlock-lsmt'; did you mean 'sherlock-lstm'\?$"):
+        params.lookup(entries, "sherlock-lsmt", "experiment")
+    with pytest.raises(ParamsError, match=r"'zebra'; allowed: novel-gru, sherlock-lstm$"):
+        params.lookup(entries, "zebra", "experiment")
+
+
+def test_profile_merges_into_every_entry_that_fits():
+    content = yaml.safe_load(VALID)
+    before = copy.deepcopy(content)
+    overlay = {
+        "corpora": {"*": {"limit": 9}, "hello": {"limit": 5}},
+        "experiments": {"*": {"training": {"epochs": 1}, "seed": 4}, "hello-rnn": {"training": {"clip_norm": None}}},
+    }
+    after = params.apply_profile(content, overlay)
+    assert content == before
+    assert after["corpora"]["hello"]["limit"] == 5
+    rnn, uniform = after["experiments"]["hello-rnn"], after["experiments"]["hello-uniform"]
+    assert rnn["training"] == before["experiments"]["hello-rnn"]["training"] | {"epochs": 1, "clip_norm": None}
+    assert "training" not in uniform
+    assert (rnn["seed"], uniform["seed"]) == (4, 4)
+    assert set(after["experiments"]) == set(before["experiments"])
+    assert after["tokens"] == before["tokens"]
+
+
+def test_profile_by_name_may_add_what_is_not_there():
+    overlay = {"experiments": {"hello-gru": {"task": "language"}, "hello-uniform": {"sampling": {"length": 3}}}}
+    after = params.apply_profile(yaml.safe_load(VALID), overlay)
+    assert after["experiments"]["hello-gru"] == {"task": "language"}
+    assert after["experiments"]["hello-uniform"]["sampling"] == {"length": 3}
+
+
+def test_dump_is_read_back_and_spells_out_what_anchors_share():
+    content = yaml.safe_load("a: &x {p: 'It was ', q: [1.0e-05, null, true]}\nb: *x\nc: 三國\n")
+    text = params.dump(content)
+    assert yaml.safe_load(text) == content
+    assert "&" not in text
+    assert list(yaml.safe_load(text)) == ["a", "b", "c"]
+
+
+def test_projects_own_params_and_profiles_are_valid():
+    root = Path(__file__).parent.parent
+    assert params.load(root / "params.yaml").profile == "laptop"
+    profiles = list((root / "profiles").glob("*.yaml"))
+    assert profiles
+    for profile in profiles:
+        merged = params.apply_profile(params.read(root / "params.yaml"), params.read(profile))
+        params.check(merged, str(profile))
