@@ -1,0 +1,1 @@
+"""Where text comes from: sources, checksums, readers, splits."""

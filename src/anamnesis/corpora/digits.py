@@ -1,0 +1,53 @@
+"""Handwritten digits as rows of numbers."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from anamnesis.corpora import archives, tables
+from anamnesis.corpora.settings import Digits, SplitName
+from anamnesis.corpora.sources import Part
+from anamnesis.corpora.splits import NAMES, fill
+from anamnesis.errors import AnamnesisError
+
+PIXELS = 64
+DARKEST = 16
+HEADER = [*(f"pixel_{index}" for index in range(PIXELS)), "digit"]
+
+Row = tuple[int, ...]
+
+
+def read(corpus: Digits, parts: list[Part], folder: Path) -> dict[str, Any]:
+    """Write `train.csv`, `valid.csv` and `test.csv` with the columns `pixel_0` to `pixel_63` and `digit`.
+
+    Pixel 8r + c is row r, column c, from 0 (white) to 16. Equal images go to the same split; each digit is split
+    in the same proportion.
+
+    Returns:
+        The rows of each split.
+
+    Raises:
+        AnamnesisError: a row is not 64 pixels and a digit, there are too few rows, or a split would be empty.
+    """
+    given: dict[SplitName, list[Row]] = {}
+    for part in parts:
+        given.setdefault(part.split or "train", []).extend(_rows(part))
+    given = {name: rows[: corpus.limit] for name, rows in given.items()}
+    total = sum(map(len, given.values()))
+    if total < corpus.minimum:
+        raise AnamnesisError(f"{parts[0].name}: only {total:,} images; at least {corpus.minimum:,} are needed")
+    result, _ = fill(given, corpus.split, "images", keys=lambda row: [row[:PIXELS]], stratum=lambda row: row[PIXELS])
+    return {name: {"rows": tables.write(folder / f"{name}.csv", HEADER, result[name])} for name in NAMES}
+
+
+def _rows(part: Part) -> list[Row]:
+    data = part.path.read_bytes()
+    if part.name.endswith(".gz"):
+        data = archives.unzipped(data, part.name)
+    result = []
+    for number, line in enumerate(csv.reader(data.decode("utf-8", "replace").splitlines()), 1):
+        row = tuple(int(value) if value.isdecimal() else -1 for value in line)
+        if len(row) != PIXELS + 1 or not all(0 <= value <= DARKEST for value in row) or row[PIXELS] > 9:
+            raise AnamnesisError(f"{part.name}: line {number}: not {PIXELS} numbers from 0 to {DARKEST} and a digit")
+        result.append(row)
+    return result

@@ -1,0 +1,236 @@
+"""The keys of an entry of `corpora`: where the files come from, how they are read, how they are split."""
+
+import re
+from pathlib import PurePosixPath
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from anamnesis.schema import Settings
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+SplitName = Literal["train", "valid", "test"]
+PATTERN = re.compile(r"[*?{]")
+
+
+def _inside(path: str) -> str:
+    for step in path.split("!/"):
+        pure = PurePosixPath(step)
+        if not step or pure.is_absolute() or ".." in pure.parts or "\\" in step:
+            raise ValueError("a relative path with forward slashes and without '..'; '!/' enters a nested archive")
+    return path
+
+
+def _share_or_count(size: float) -> float:
+    if size >= 1 and size != int(size):
+        raise ValueError("a share below 1, or a whole number")
+    return size
+
+
+class Member(Settings):
+    """One file of an archive, or all whose path fits a pattern."""
+
+    path: Annotated[str, AfterValidator(_inside)] = Field(
+        description="path inside the archive; `!/` enters an archive inside the archive; `*`, `?` (not across `/`), "
+        "`**/` (any folders, also none) and `{a,b}` select several files"
+    )
+    sha256: Sha256 = Field(
+        description="of the file; where `path` is a pattern, of the list that `sha256sum` prints for the files, "
+        "sorted by path"
+    )
+    split: SplitName | None = Field(None, description="the split this file is; null: the split settings decide")
+
+
+class PackageFile(Settings):
+    """A file that a released Python package consists of. It is read, never installed; none of its code runs."""
+
+    package: str = Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", description="the project's name")
+    file: str = Field(
+        pattern=r"^[^/\\]+\.(whl|zip|tar\.gz|tgz|tar\.bz2|tar\.xz)$",
+        description="name of the release's file; a wheel is read in parts, anything else is downloaded whole",
+    )
+    members: list[Member] = Field(min_length=1)
+
+
+class UrlFile(Settings):
+    """A file on the web."""
+
+    url: str = Field(pattern=r"^https://[^\s]+$", description="https address")
+    sha256: Sha256 = Field(description="of the whole file")
+    members: list[Member] = Field([], description="the files to read where the address is an archive's")
+    split: SplitName | None = Field(None, description="the split this file is; null: the split settings decide")
+
+
+class Package(Settings):
+    """Files of released packages, found through the package index that pip is configured for."""
+
+    kind: Literal["package"]
+    files: list[PackageFile] = Field(min_length=1)
+
+
+class Url(Settings):
+    """Files on the web, each pinned by its sha256."""
+
+    kind: Literal["url"]
+    files: list[UrlFile] = Field(min_length=1)
+
+
+class File(Settings):
+    """The user's own: one file, or one for each split."""
+
+    kind: Literal["file"]
+    path: str | None = Field(None, min_length=1, description="the file, from the project's folder; it is split here")
+    train: str | None = Field(None, min_length=1, description="the training split's file")
+    valid: str | None = Field(None, min_length=1, description="the validation split's; null: a part of `train`")
+    test: str | None = Field(None, min_length=1, description="the test split's; null: a part of `train`")
+
+    @model_validator(mode="after")
+    def _one_or_splits(self) -> Self:
+        if self.path and (self.train or self.valid or self.test):
+            raise ValueError("either `path`, or `train` with `valid` and `test`, not both")
+        if not self.path and not self.train:
+            raise ValueError("`path`, or `train` with `valid` and `test`")
+        return self
+
+
+class Text(Settings):
+    """The text itself, in params.yaml."""
+
+    kind: Literal["literal"]
+    text: str = Field(min_length=2)
+    same: bool = Field(
+        False,
+        description="use the one text as train, valid and test: a toy that shows whether a model can memorise, "
+        "whose scores say nothing about new text",
+    )
+
+
+Source = Annotated[Package | Url | File | Text, Field(discriminator="kind")]
+Size = Annotated[float, Field(gt=0), AfterValidator(_share_or_count)]
+
+
+class Cut(Settings):
+    """Contiguous splits: train, then valid, then test, in the order of the source."""
+
+    valid: Size = Field(0.05, description="below 1: share of the whole; otherwise characters, rows or chapters")
+    test: Size = Field(0.05, description="below 1: share of the whole; otherwise characters, rows or chapters")
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> Self:
+        if self.valid < 1 and self.test < 1 and self.valid + self.test >= 1:
+            raise ValueError("shares of valid and test that leave something for train")
+        return self
+
+
+class Draw(Cut):
+    """Seeded splits: what goes into valid and test is drawn."""
+
+    valid: Size = Field(0.1, description="below 1: share of the whole; otherwise a number")
+    test: Size = Field(0.1, description="below 1: share of the whole; otherwise a number")
+    seed: int = Field(1, ge=0, le=2**32 - 1, description="of the draw")
+
+
+class Common(Settings):
+    """The keys every corpus has."""
+
+    source: Source
+    licence: str = Field("not stated", min_length=1, description="under what terms the text may be used")
+    limit: int | None = Field(
+        None, ge=1, description="use only so many characters (of a text) or rows (of a table); cut before splitting"
+    )
+
+    @model_validator(mode="after")
+    def _literal_is_text(self) -> Self:
+        if isinstance(self.source, Text) and not isinstance(self, Book):
+            raise ValueError("a source of kind literal needs `reader: text`")
+        return self
+
+
+class Book(Common):
+    """Running text, cut contiguously at ends of lines."""
+
+    reader: Literal["text"]
+    begin: str | None = Field(
+        None, min_length=1, description="the text starts with these characters, at their first place"
+    )
+    end: str | None = Field(
+        None, min_length=1, description="the text ends with these, at their first place after `begin`"
+    )
+    minimum: int = Field(1000, ge=2, description="characters the text must have")
+    split: Cut = Cut()
+
+
+class Stories(Common):
+    """Texts that stay whole: each goes to one split. The members' names say how they are read: `.tab` a table with a
+    text column, `.json` a list of texts, anything else a plain text (`works`) or a collection (`tales`)."""
+
+    reader: Literal["tales", "works"]
+    column: str = Field("Content", description="the column of a table that holds the text")
+    title: str | None = Field(
+        None, description="the column of a table that heads the text, in capitals; null: no heading"
+    )
+    minimum: int = Field(1000, ge=2, description="characters that all the texts together must have")
+    split: Draw = Draw(valid=0.05, test=0.05)
+
+
+class Chapters(Common):
+    """A book in parts that follow each other, cut contiguously between parts."""
+
+    reader: Literal["chapters"]
+    minimum: int = Field(1000, ge=2, description="characters that all the chapters together must have")
+    split: Cut = Cut()
+
+
+class Series(Common):
+    """Numbers in the order of time, from a table with a header row; the splits are contiguous in time."""
+
+    reader: Literal["series"]
+    time: str = Field("time", description="the column with the time")
+    value: str = Field("value", description="the column with the number")
+    calendar: Literal["text", "decimal-year"] = Field(
+        "text", description="how the time is written; decimal-year (1749.0833 is 1749-02) becomes year and month"
+    )
+    minimum: int = Field(30, ge=3, description="rows the series must have")
+    split: Cut = Cut(valid=0.1, test=0.1)
+
+
+class Documents(Common):
+    """Labelled documents. A published test split stays as it is; texts of it are removed from train."""
+
+    reader: Literal["documents"]
+    columns: list[str] | None = Field(None, description="names of the columns; null: the first row has them")
+    label: str = Field("label", description="the column with the label")
+    text: list[str] = Field(
+        ["text"], min_length=1, description="the columns with the text, which are joined by a space"
+    )
+    minimum: int = Field(30, ge=3, description="documents there must be")
+    split: Draw = Draw()
+
+
+class Pairs(Common):
+    """Sentences and their translations. No sentence of either language is on both sides of a split.
+
+    A member that ends with `.mo` is a gettext catalogue; `.json` files come in twos, named en and nl (or as `languages`
+    says); anything else is text with `source TAB target` on every line.
+    """
+
+    reader: Literal["pairs"]
+    languages: list[str] = Field(["en", "nl"], min_length=2, max_length=2, description="codes of source and target")
+    minimum_words: int = Field(1, ge=1, description="words both sentences must have")
+    plain: bool = Field(False, description="leave out pairs with placeholders, markup or addresses, or equal sides")
+    minimum: int = Field(30, ge=3, description="pairs there must be")
+    split: Draw = Draw()
+
+
+class Digits(Common):
+    """Handwritten digits: rows of 64 pixel values (0 to 16, a row of 8 after the other) and the digit."""
+
+    reader: Literal["digits"]
+    minimum: int = Field(30, ge=3, description="images there must be")
+    split: Draw = Draw()
+
+
+Corpus = Annotated[
+    Book | Stories | Chapters | Series | Documents | Pairs | Digits,
+    Field(discriminator="reader"),
+]

@@ -1,0 +1,318 @@
+"""From a corpus's `source` to verified files on this machine: own files, the cache, a mirror, or the network."""
+
+import hashlib
+import io
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
+from urllib.parse import quote, unquote, urlsplit
+
+from anamnesis import console, files
+from anamnesis.corpora import archives
+from anamnesis.corpora import cache as caches
+from anamnesis.corpora.cache import Cache
+from anamnesis.corpora.settings import File, Member, Package, PackageFile, SplitName, Text, Url, UrlFile
+from anamnesis.errors import AnamnesisError
+
+if TYPE_CHECKING:
+    from anamnesis.corpora.download import Client, Report
+    from anamnesis.corpora.pip_index import PipSettings
+
+MIRROR = "ANAMNESIS_MIRROR"
+OWN = Path("data/own")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One verified file of a source.
+
+    `name` is its path inside `archive` (a file's name or an address; None for the user's own), `split` the split that
+    the source says it is, `path` where its bytes lie.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    split: SplitName | None = None
+    archive: str | None = None
+
+
+class Network:
+    """The client and pip's settings, made when first needed: a cache hit asks pip for nothing and imports no HTTP."""
+
+    def __init__(self) -> None:
+        self._made: tuple[Client, PipSettings] | None = None
+
+    @property
+    def client(self) -> "Client":
+        """An HTTP client with pip's certificates, proxy and time-out."""
+        return self._make()[0]
+
+    @property
+    def pip(self) -> "PipSettings":
+        """What pip is configured for."""
+        return self._make()[1]
+
+    @property
+    def received(self) -> int:
+        """Bytes that came over the network so far."""
+        return self._made[0].received if self._made else 0
+
+    def _make(self) -> "tuple[Client, PipSettings]":
+        if self._made is None:
+            from anamnesis.corpora.download import Client
+            from anamnesis.corpora.pip_index import pip_settings
+
+            settings = pip_settings()
+            self._made = Client(settings.connection), settings
+        return self._made
+
+
+def own(source: File, root: Path) -> list[Part]:
+    """The user's own files. Raises AnamnesisError naming one that is not there."""
+    named: list[tuple[str | None, SplitName | None]] = [(source.path, None), (source.train, "train")]
+    named += [(source.valid, "valid"), (source.test, "test")]
+    result = []
+    for name, split in named:
+        if name is not None:
+            path = root / Path(name).expanduser()
+            if not path.is_file():
+                raise AnamnesisError(f"{name}: there is no such file in {root.resolve()}")
+            result.append(Part(name, path, files.sha256_file(path), split))
+    return result
+
+
+def unwatched(source: File) -> list[str]:
+    """The own files that lie outside the folder whose changes DVC notices."""
+    names = [source.path, source.train, source.valid, source.test]
+    return [name for name in names if name and not PurePosixPath(name).is_relative_to(OWN.as_posix())]
+
+
+def literal(source: Text, folder: Path) -> list[Part]:
+    """The text of params.yaml, put into a file of `folder`; three parts of the same file for a toy."""
+    path = folder / "text"
+    path.write_bytes(source.text.encode())
+    sha256 = files.sha256_file(path)
+    splits: list[SplitName | None] = ["train", "valid", "test"] if source.same else [None]
+    return [Part("params.yaml", path, sha256, split) for split in splits]
+
+
+def released(corpus: str, source: Package | Url, network: Network, cache: Cache | None = None) -> list[Part]:
+    """The files of released packages or addresses: from the cache, else the mirror, else the network; all verified.
+
+    Args:
+        corpus: the corpus's name, which is its folder's in a mirror.
+        network: made by the caller, who may ask it how many bytes came.
+        cache: None: the user's.
+
+    Raises:
+        AnamnesisError: a file cannot be had, lacks a member, or is not what its sha256 says.
+    """
+    cache = cache or caches.default()
+    last = Counter(_last(member.path) for file in source.files for member in file.members)
+    last.update(_last(urlsplit(file.url).path) for file in source.files if isinstance(file, UrlFile))
+    with console.progress() as bar:
+        result: list[Part] = []
+        for file in source.files:
+            name = file.file if isinstance(file, PackageFile) else file.url
+            task = bar.add_task(f"{corpus}: {_last(name)} (kB)", total=None)
+
+            def report(done: int, total: int | None, task: int = task) -> None:
+                bar.update(task, completed=done // 1000, total=None if total is None else total // 1000)  # type: ignore[arg-type]
+
+            one = _One(corpus, file, network, cache, report, {path for path, count in last.items() if count == 1})
+            result += one.parts()
+            bar.remove_task(task)
+        return result
+
+
+@dataclass
+class _One:
+    """The work for one file of a source."""
+
+    corpus: str
+    file: PackageFile | UrlFile
+    network: Network
+    cache: Cache
+    report: "Report"
+    unique: set[str]
+
+    @property
+    def name(self) -> str:
+        return self.file.file if isinstance(self.file, PackageFile) else self.file.url
+
+    def parts(self) -> list[Part]:
+        if isinstance(self.file, UrlFile) and not self.file.members:
+            path = self.cache.find(self.file.sha256) or self._locked(self._whole_url)
+            name = _last(unquote(urlsplit(self.name).path))
+            return [Part(name, path, self.file.sha256, self.file.split, self.name)]
+        return [
+            part for member in self.file.members for part in self._cached(member) or self._locked(self._bring, member)
+        ]
+
+    def _locked(self, work, *arguments):  # type: ignore[no-untyped-def]
+        with self.cache.lock(self.name):
+            return work(*arguments)
+
+    def _cached(self, member: Member) -> list[Part] | None:
+        """The member, or the members its pattern selects, if the cache has them all."""
+        path = self.cache.find(member.sha256)
+        if path is None:
+            return None
+        if not archives.is_pattern(member.path):
+            return [Part(member.path, path, member.sha256, member.split, self.name)]
+        result = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            sha256, _, name = line.partition("  ")
+            found = self.cache.find(sha256)
+            if found is None:
+                return None
+            result.append(Part(name, found, sha256, member.split, self.name))
+        return result
+
+    def _bring(self, member: Member) -> list[Part]:
+        """Bring this member, and the others of the same file with it, into the cache."""
+        if found := self._cached(member):
+            return found  # another process brought it while this one waited for the lock
+        wanted = [other for other in self.file.members if not self._cached(other)]
+        wanted = [other for other in wanted if not self._from_mirror(other)]
+        if wanted:
+            self._from_archive(wanted)
+        result = self._cached(member)
+        assert result is not None
+        return result
+
+    def _from_mirror(self, member: Member) -> bool:
+        name = _last(member.path)
+        if archives.is_pattern(member.path) or name not in self.unique:
+            return False
+        path = _mirrored(self.corpus, name, self.network, self.cache, self.report)
+        if path is None:
+            return False
+        self._check(f"{os.environ[MIRROR]}: {self.corpus}/{name}", files.sha256_file(path), member.sha256)
+        with open(path, "rb") as stream:
+            self.cache.add(stream)
+        return True
+
+    def _from_archive(self, wanted: list[Member]) -> None:
+        paths = [member.path for member in wanted]
+        taken: dict[str, str] = {}
+
+        def take(path: str, stream: IO[bytes]) -> None:
+            taken[path] = self.cache.add(stream)[0]
+
+        self._read_archive(paths, take)
+        for member in wanted:
+            if not archives.is_pattern(member.path):
+                self._check(f"{self.name}: {member.path}", taken[member.path], member.sha256)
+                continue
+            steps = [archives.matcher(step) for step in member.path.split("!/")]
+            fitting = sorted(
+                path
+                for path in taken
+                if len(path.split("!/")) == len(steps)
+                and all(step.fullmatch(name) for step, name in zip(steps, path.split("!/"), strict=True))
+            )
+            listing = "".join(f"{taken[path]}  {path}\n" for path in fitting).encode()
+            sha256 = hashlib.sha256(listing).hexdigest()
+            self._check(f"{self.name}: the list of the {len(fitting)} files {member.path}", sha256, member.sha256)
+            self.cache.add(io.BytesIO(listing))
+
+    def _read_archive(self, paths: list[str], take: archives.Take) -> None:
+        if isinstance(self.file, UrlFile):
+            path = self.cache.find(self.file.sha256) or self._whole_url()
+        else:
+            found = _mirrored(self.corpus, self.name, self.network, self.cache, self.report)
+            path = found or self._whole_or_ranges(paths, take)  # type: ignore[assignment]
+            if path is None:
+                return
+        with open(path, "rb") as archive:
+            archives.read_members(archive, self.name, paths, take)
+
+    def _whole_or_ranges(self, paths: list[str], take: archives.Take) -> Path | None:
+        """The archive's path, or None if its members were read from afar."""
+        from anamnesis.corpora.download import RangesRefused
+        from anamnesis.corpora.pip_index import local_path, locate
+
+        assert isinstance(self.file, PackageFile)
+        located = locate(self.network.client, self.network.pip, self.file.package, self.name)
+        if local := local_path(located.url):
+            if not local.is_file():
+                raise AnamnesisError(f"{local}: there is no such file, though the package index lists it")
+            return local
+        if located.sha256 and (cached := self.cache.find(located.sha256)):
+            return cached
+        if self.name.endswith((".whl", ".zip")):
+            try:
+                remote = cast(BinaryIO, self.network.client.ranges(located.url, self.report))
+                remote.prefetch(archives.member_spans(remote, self.name, paths))  # type: ignore[attr-defined]
+                archives.read_members(remote, self.name, paths, take, zipped=True)
+                return None
+            except RangesRefused:
+                pass
+        return self._download(located.url, located.sha256, f"{self.name}: the package index says otherwise")
+
+    def _whole_url(self) -> Path:
+        assert isinstance(self.file, UrlFile)
+        if found := self.cache.find(self.file.sha256):
+            return found
+        name = _last(unquote(urlsplit(self.file.url).path))
+        mirrored = _mirrored(self.corpus, name, self.network, self.cache, self.report)
+        if mirrored is None:
+            return self._download(self.file.url, self.file.sha256, self.file.url)
+        self._check(f"{os.environ[MIRROR]}: {self.corpus}/{name}", files.sha256_file(mirrored), self.file.sha256)
+        with open(mirrored, "rb") as stream:
+            return self.cache.add(stream)[1]
+
+    def _download(self, url: str, sha256: str | None, name: str) -> Path:
+        """A whole file, brought into the cache; if a resumed one has the wrong digest, once more from its start."""
+        partial = self.cache.partial(url)
+        resumed = partial.exists()
+        while True:
+            self.network.client.download(url, partial, self.report)
+            found = files.sha256_file(partial)
+            if sha256 is None or found == sha256:
+                break
+            partial.unlink()
+            if not resumed:
+                self._check(name, found, sha256)
+            resumed = False
+        with open(partial, "rb") as stream:
+            path = self.cache.add(stream)[1]
+        partial.unlink()
+        return path
+
+    def _check(self, name: str, found: str, expected: str) -> None:
+        if found != expected:
+            raise AnamnesisError(f"{name}: its sha256 is {found}, but {expected} is asked for")
+
+
+def _mirrored(corpus: str, name: str, network: Network, cache: Cache, report: "Report") -> Path | None:
+    """The file CORPUS/NAME of the mirror, if one is set and has it."""
+    mirror = os.environ.get(MIRROR)
+    if not mirror:
+        return None
+    if urlsplit(mirror).scheme not in ("http", "https"):
+        folder = Path(mirror.removeprefix("file://")).expanduser()
+        if not folder.is_dir():
+            raise AnamnesisError(f"{MIRROR}: {mirror} is neither a folder nor an http(s) address")
+        path = folder / corpus / name
+        return path if path.is_file() else None
+    from anamnesis.corpora.download import Missing
+
+    url = f"{mirror.rstrip('/')}/{quote(corpus)}/{quote(name)}"
+    partial = cache.partial(url)
+    try:
+        network.client.download(url, partial, report)
+    except Missing:
+        return None
+    with open(partial, "rb") as stream:
+        path = cache.add(stream)[1]
+    partial.unlink()
+    return path
+
+
+def _last(path: str) -> str:
+    return path.replace("!/", "/").rstrip("/").rpartition("/")[2]

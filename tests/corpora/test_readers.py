@@ -1,0 +1,282 @@
+"""Every other reader: what it makes of a small source, and what it says about a broken one."""
+
+import csv
+import gettext
+import gzip
+import io
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anamnesis.corpora import digits, documents, pairs, series, stories
+from anamnesis.corpora.settings import Chapters, Cut, Digits, Documents, Draw, File, Pairs, Series, Stories
+from anamnesis.corpora.sources import Part
+from anamnesis.corpora.splits import normalise
+from anamnesis.errors import AnamnesisError
+
+SOURCE = File(kind="file", path="x")
+NAMES = ("train", "valid", "test")
+
+
+def part(folder: Path, name: str, data: bytes | str, split: Any = None, archive: str | None = None) -> Part:
+    path = folder / f"part-{len(list(folder.iterdir()))}"
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return Part(name, path, "", split, archive)
+
+
+def texts(folder: Path) -> dict[str, list[str]]:
+    return {name: (folder / f"{name}.txt").read_bytes().decode().split("\f\n") for name in NAMES}
+
+
+def rows(folder: Path) -> dict[str, list[list[str]]]:
+    result = {}
+    for name in NAMES:
+        with open(folder / f"{name}.csv", newline="", encoding="utf-8") as file:
+            result[name] = list(csv.reader(file))[1:]
+    return result
+
+
+def joined(found: dict[str, list[Any]]) -> list[Any]:
+    return [item for name in NAMES for item in found[name]]
+
+
+def test_tales_of_both_kinds(tmp_path):
+    tales = [f"THE TALE, NO. {number}\n\nOnce upon a time.\n\nIt ended.\n\n\nSo {number}." for number in range(6)]
+    table = "Topic\tTitle\tContent\r\nd\tstring\tstring\r\nclass\t\t\r\n\r\n" + "".join(
+        f'x\tTale {number}\t"Content {number}, ""quoted""."\r\n' for number in range(5)
+    )
+    corpus = Stories(reader="tales", source=SOURCE, minimum=2, title="Title", split=Draw(valid=0.2, test=0.2))
+    sources = [part(tmp_path, "b.txt", "\ufeff\n" + "\n\n\n\n\n".join(tales) + "\n"), part(tmp_path, "g.tab", table)]
+    counts = stories.read(corpus, sources, tmp_path)
+    found = texts(tmp_path)
+    expected = [f"{tale}\n" for tale in tales] + [f'TALE {n}\n\nContent {n}, "quoted".\n' for n in range(5)]
+    assert sorted(joined(found)) == sorted(expected)
+    assert {name: counts[name]["documents"] for name in NAMES} == {name: len(found[name]) for name in NAMES}
+
+
+def test_tales_without_headings(tmp_path):
+    corpus = Stories(reader="tales", source=SOURCE, minimum=2)
+    with pytest.raises(AnamnesisError, match=r"b.txt: fewer than 3 headings"):
+        stories.read(corpus, [part(tmp_path, "b.txt", "Just a text.\n" * 20)], tmp_path)
+
+
+def test_works_stay_whole_without_licence(tmp_path):
+    sources = [
+        part(
+            tmp_path,
+            f"{n}.txt",
+            f"*** START OF THE PROJECT GUTENBERG EBOOK {n} ***\n\nPlay {n}\f\n\n*** END OF THE PROJECT GUTENBERG\n",
+        )
+        for n in range(10)
+    ]
+    stories.read(Stories(reader="works", source=SOURCE, minimum=2, split=Draw(valid=2, test=3)), sources, tmp_path)
+    found = texts(tmp_path)
+    assert sorted(joined(found)) == [f"Play {n}\n" for n in range(10)]
+    assert [len(found[name]) for name in NAMES] == [5, 2, 3]
+
+
+def test_limit_shortens_every_work_alike(tmp_path):
+    sources = [part(tmp_path, f"{n}.txt", f"{n}" * 1000 * (n + 1)) for n in range(5)]
+    stories.read(
+        Stories(reader="works", source=SOURCE, minimum=2, limit=150, split=Draw(valid=1, test=1)), sources, tmp_path
+    )
+    found = sorted(joined(texts(tmp_path)))
+    assert all(abs(len(content) - 1 - wanted) <= 1 for content, wanted in zip(found, (10, 20, 30, 40, 50), strict=True))
+
+
+def test_chapters_follow_each_other(tmp_path):
+    chapters = [f"第{number}回\n\n话说" for number in range(20)]
+    corpus = Chapters(reader="chapters", source=SOURCE, minimum=2, split=Cut(valid=0.1, test=0.2))
+    stories.read(corpus, [part(tmp_path, "c.json", json.dumps(chapters))], tmp_path)
+    found = texts(tmp_path)
+    assert found["train"] + found["valid"] + found["test"] == [f"{chapter}\n" for chapter in chapters]
+    assert [len(found[name]) for name in NAMES] == [14, 2, 4]
+    for broken in ("{", '{"a": 1}', "[1]"):
+        with pytest.raises(AnamnesisError, match=r"JSON"):
+            stories.read(corpus, [part(tmp_path, "c.json", broken)], tmp_path)
+
+
+def test_series_is_cut_in_time(tmp_path):
+    months = [f"{1749 + number / 12:.10f}".rstrip("0").rstrip(".") for number in range(120)]
+    table = '"","time","sunspot.month"\n' + "".join(f'"{n}",{when},{n}.5\n' for n, when in enumerate(months))
+    corpus = Series(
+        reader="series", source=SOURCE, value="sunspot.month", calendar="decimal-year", split=Cut(valid=0.1, test=0.2)
+    )
+    counts = series.read(corpus, [part(tmp_path, "s.csv", table)], tmp_path)
+    found = rows(tmp_path)
+    joined = found["train"] + found["valid"] + found["test"]
+    assert joined == [[f"{1749 + n // 12}-{n % 12 + 1:02d}", f"{n}.5"] for n in range(120)]
+    assert {name: counts[name]["rows"] for name in NAMES} == {"train": 84, "valid": 12, "test": 24}
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ("time,x\n1,2\n", "no column 'value'; there are time, x"),
+        ("time,value\n1,2\n2,abc\n", "line 3: 'abc' is not a number"),
+        ("time,value\n1,nan\n", "line 2: 'nan' is not a number"),
+        ("time,value\n1\n", "line 2: 1 columns, the header has 2"),
+        ("time,value\n1,2\n", "only 1 rows; at least 30"),
+        ("", "no column 'time'; there are none"),
+    ],
+)
+def test_broken_series(tmp_path, table, problem):
+    with pytest.raises(AnamnesisError, match=problem):
+        series.read(Series(reader="series", source=SOURCE), [part(tmp_path, "s.csv", table)], tmp_path)
+
+
+def test_documents_keep_the_published_test(tmp_path):
+    head = "Category\tText\nd\tstring\nclass\t\n\n"
+    train = [(f"c{n % 2}", f"text {n}") for n in range(100)]
+    test = [("c0", "Text  7"), ("c1", "new"), ("c1", "new")]
+    sources = [
+        part(tmp_path, "a-train.tab", head + "".join(f"{label}\t{content} \n" for label, content in train), "train"),
+        part(tmp_path, "a-test.tab", head + "".join(f"{label}\t{content}\n" for label, content in test), "test"),
+    ]
+    corpus = Documents(reader="documents", source=SOURCE, label="Category", text=["Text"], split=Draw(valid=0.2))
+    counts = documents.read(corpus, sources, tmp_path)
+    found = rows(tmp_path)
+    assert [tuple(row) for row in found["test"]] == test
+    assert sorted(map(tuple, found["train"] + found["valid"])) == sorted(set(train) - {("c1", "text 7")})
+    assert counts["train"]["removed_as_duplicates"] == 1
+    assert sum(row[0] == "c0" for row in found["valid"]) == 10
+
+
+def test_documents_without_a_header_and_in_several_columns(tmp_path):
+    table = "".join(f'"{n % 3 + 1}","Title {n}","Said ""{n}"",\nnext line"\n' for n in range(40))
+    corpus = Documents(reader="documents", source=SOURCE, columns=["label", "title", "body"], text=["title", "body"])
+    documents.read(corpus, [part(tmp_path, "x.csv", table)], tmp_path)
+    found = rows(tmp_path)
+    assert ["1", 'Title 0 Said "0",\nnext line'] in joined(found)
+    with pytest.raises(AnamnesisError, match=r"x.csv: line 2: 2 columns; 3 are expected"):
+        documents.read(corpus, [part(tmp_path, "x.csv", "1,a,b\n2,c\n")], tmp_path)
+
+
+def test_pairs_from_lines(tmp_path):
+    lines = "".join(f"Sentence {n}.\tZin {n}.\tCC-BY {n}\n" for n in range(60)) + "\nsentence  1.\tZIN 1.\n"
+    counts = pairs.read(Pairs(reader="pairs", source=SOURCE), [part(tmp_path, "n.txt", lines)], tmp_path)
+    found = rows(tmp_path)
+    assert sorted(joined(found)) == sorted([f"Sentence {n}.", f"Zin {n}.", f"CC-BY {n}"] for n in range(60))
+    assert counts["left_out"]["duplicates"] == 1
+
+
+@pytest.mark.parametrize("line", ["no tab here", "only\t", "\tone", "spaces    only"])
+def test_pairs_without_tabs(tmp_path, line):
+    data = "a\tb\n\n" + line + "\n"
+    with pytest.raises(AnamnesisError, match=r"n.txt: line 3: not two sentences with a tab between them"):
+        pairs.read(Pairs(reader="pairs", source=SOURCE), [part(tmp_path, "n.txt", data)], tmp_path)
+
+
+def test_no_sentence_of_either_language_is_on_both_sides(tmp_path):
+    lines = "".join(f"The {n % 37} thing\tHet {n % 41} ding{n // 500}\n" for n in range(0, 1000, 7))
+    lines += "".join(f"Other {n}\tAnder {n // 2}\n" for n in range(200))
+    pairs.read(
+        Pairs(reader="pairs", source=SOURCE, split=Draw(valid=0.1, test=0.1)), [part(tmp_path, "n", lines)], tmp_path
+    )
+    found = rows(tmp_path)
+    for column in (0, 1):
+        seen = [{normalise(row[column]) for row in found[name]} for name in NAMES]
+        assert sum(map(len, seen)) == len(seen[0] | seen[1] | seen[2])
+
+
+def catalogue(messages: dict[str, str], order: str = "<") -> bytes:
+    """A compiled catalogue, laid out as the GNU gettext manual says."""
+    entries = [(source.encode(), target.encode()) for source, target in sorted(messages.items())]
+    count, data = len(entries), b""
+    tables: list[list[bytes]] = [[], []]
+    for column in (0, 1):
+        for entry in entries:
+            offset = 28 + 16 * count + len(data)
+            tables[column].append(struct.pack(f"{order}2I", len(entry[column]), offset))
+            data += entry[column] + b"\0"
+    head = struct.pack(f"{order}7I", 0x950412DE, 0, count, 28, 28 + 8 * count, 0, 0)
+    return head + b"".join(tables[0] + tables[1]) + data
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_catalogues_are_read_as_the_standard_library_reads_them(order):
+    messages = {"": "Content-Type: text/plain; charset=UTF-8\n", "A dog": "Een hond", "menu\x04Open it": "Open hét"}
+    data = catalogue(messages, order)
+    reference = gettext.GNUTranslations(io.BytesIO(data))
+    found = dict(pairs.read_mo(data))
+    assert found == messages
+    assert reference.gettext("A dog") == found["A dog"]
+    assert reference.pgettext("menu", "Open it") == found["menu\x04Open it"]
+
+
+def test_pairs_from_catalogues_and_translations(tmp_path):
+    messages = {
+        "": "Project-Id-Version: 1\n",
+        "menu\x04Save the file": "Bewaar het bestand",
+        "One dog\0Many dogs": "Eén hond\0Veel honden",
+        "Hello": "Hallo daar",
+        "Dear %(name)s, hello": "Beste %(name)s, hallo",
+        "Click <b>here</b> now": "Klik <b>hier</b> nu",
+        "See https://a.example now": "Zie nu https://a.example",
+        "Home Assistant": "Home Assistant",
+        "100 %": "100 %",
+    }
+    english = {"title": "Turn it on", "state": {"a": "Not yet known", "b": "Only {name} here"}, "n": [1]}
+    dutch = {"title": "Zet het aan", "state": {"a": "Nog niet bekend", "b": "Alleen {name} hier"}}
+    parts = [
+        part(tmp_path, "x/nl/LC_MESSAGES/x.mo", catalogue(messages), archive="x.whl"),
+        part(tmp_path, "t/en-0123456789abcdef.json", json.dumps(english), archive="h.whl"),
+        part(tmp_path, "t/nl-fedcba9876543210.json", json.dumps(dutch), archive="h.whl"),
+        part(tmp_path, "u/en.json", json.dumps({"a": "Without a partner"}), archive="h.whl"),
+    ]
+    corpus = Pairs(reader="pairs", source=SOURCE, minimum=3, minimum_words=2, plain=True, split=Draw(valid=1, test=1))
+    counts = pairs.read(corpus, parts, tmp_path)
+    assert sorted(joined(rows(tmp_path))) == [
+        ["Many dogs", "Veel honden", "x.whl"],
+        ["Not yet known", "Nog niet bekend", "h.whl"],
+        ["One dog", "Eén hond", "x.whl"],
+        ["Save the file", "Bewaar het bestand", "x.whl"],
+        ["Turn it on", "Zet het aan", "h.whl"],
+    ]
+    assert counts["left_out"] == {
+        "too_short": 2,
+        "templates": 4,
+        "same_on_both_sides": 1,
+        "duplicates": 0,
+        "in_a_published_split": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["%s of it", "{a} b", "$x is", "<b>", "&amp;", "www.x", "a@b.c", "[a](b)", "`x`", "**a**", "a _File", "a_b"]
+)
+def test_what_a_template_is(text):
+    assert pairs.TEMPLATE.search(text)
+
+
+@pytest.mark.parametrize("text", ["It's 100 % sure.", "5% of it", "Q & A (part 2): yes!", 'price: $ 5 - "so"'])
+def test_what_a_template_is_not(text):
+    assert not pairs.TEMPLATE.search(text)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"garbage!", catalogue({"a": "b"})[:-2], catalogue({"a": "b"})[:30], b"\xde\x12\x04\x95" + b"\xff" * 40],
+)
+def test_broken_catalogue(tmp_path, data):
+    with pytest.raises(AnamnesisError, match=r"x.mo: broken gettext catalogue"):
+        pairs.read(Pairs(reader="pairs", source=SOURCE), [part(tmp_path, "x.mo", data)], tmp_path)
+
+
+def test_digits(tmp_path):
+    images = [[*((n * 7 + p * 5) % 17 for p in range(62)), n // 17, n % 17, n % 10] for n in range(200)]
+    data = gzip.compress("".join(",".join(map(str, image)) + "\n" for image in images).encode())
+    counts = digits.read(Digits(reader="digits", source=SOURCE), [part(tmp_path, "d.csv.gz", data)], tmp_path)
+    found = rows(tmp_path)
+    assert sorted(joined(found)) == sorted([str(value) for value in image] for image in images)
+    assert counts == {"train": {"rows": 160}, "valid": {"rows": 20}, "test": {"rows": 20}}
+    assert sorted(row[64] for row in found["test"]) == sorted(str(digit) for digit in range(10) for _ in range(2))
+
+
+@pytest.mark.parametrize("row", ["1,2,3", ",".join(["17"] * 65), ",".join(["1"] * 64 + ["10"]), ",".join(["x"] * 65)])
+def test_broken_digits(tmp_path, row):
+    with pytest.raises(AnamnesisError, match=r"d.csv: line 1: not 64 numbers"):
+        digits.read(Digits(reader="digits", source=SOURCE), [part(tmp_path, "d.csv", row)], tmp_path)

@@ -1,0 +1,343 @@
+"""Packages, addresses, mirrors and the cache, against a server on this machine."""
+
+import hashlib
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+
+from anamnesis.corpora import download, pip_index, sources
+from anamnesis.corpora.settings import Member, Package, PackageFile, Url, UrlFile
+from anamnesis.errors import AnamnesisError
+
+TEXT = os.urandom(300_000)
+OTHER = b"another member"
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def package(file: str, *members: Member, name: str = "books") -> Package:
+    return Package(kind="package", files=[PackageFile(package=name, file=file, members=list(members))])
+
+
+def member(path: str, data: bytes) -> Member:
+    return Member(path=path, sha256=sha256(data))
+
+
+def contents(source: Package | Url, network: sources.Network | None = None) -> dict[str, bytes]:
+    return {part.name: part.path.read_bytes() for part in sources.released("c", source, network or sources.Network())}
+
+
+def wheel(zipped):
+    """An archive whose wanted member is a small part."""
+    return zipped(
+        {"p/first.txt": TEXT, "p/filler": os.urandom(2_000_000), "p/last.txt": OTHER, "p/z": os.urandom(400_000)}
+    )
+
+
+@pytest.mark.parametrize("kind", ["html", "json"])
+def test_sdist_through_both_kinds_of_index(web, tar, kind):
+    web.index("books", {"books-1.0.tar.gz": tar({"books-1.0/a.txt": TEXT})}, kind)
+    assert contents(package("books-1.0.tar.gz", member("books-1.0/a.txt", TEXT))) == {"books-1.0/a.txt": TEXT}
+
+
+def test_wheel_is_read_in_parts(web, zipped):
+    data = wheel(zipped)
+    web.index("books", {"books-1.0-py3-none-any.whl": data})
+    network = sources.Network()
+    found = contents(
+        package("books-1.0-py3-none-any.whl", member("p/last.txt", OTHER), member("p/first.txt", TEXT)), network
+    )
+    assert found == {"p/first.txt": TEXT, "p/last.txt": OTHER}
+    assert web.sent < len(data) / 3
+    assert network.received == web.sent
+
+
+def test_wheel_from_a_server_without_ranges(web, zipped):
+    web.ranges = False
+    web.index("books", {"books-1.0-py3-none-any.whl": wheel(zipped)})
+    assert contents(package("books-1.0-py3-none-any.whl", member("p/last.txt", OTHER))) == {"p/last.txt": OTHER}
+
+
+def test_name_of_the_project_is_normalised(web, tar):
+    web.index("old-books", {"x-1.tar.gz": tar({"a": OTHER})})
+    assert contents(package("x-1.tar.gz", member("a", OTHER), name="Old.Books")) == {"a": OTHER}
+
+
+def test_local_indexes_and_links(web, tar, tmp_path, monkeypatch):
+    data = tar({"a": OTHER})
+    links, index = tmp_path / "links", tmp_path / "index"
+    (index / "second").mkdir(parents=True)
+    links.mkdir()
+    (links / "first-1.tar.gz").write_bytes(data)
+    (index / "second" / "second-1.tar.gz").write_bytes(data)
+    (index / "second" / "index.html").write_text('<a href="second-1.tar.gz">second-1.tar.gz</a>')
+    monkeypatch.setenv("PIP_FIND_LINKS", str(links))
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index.as_uri())
+    for name in ("first", "second"):
+        assert contents(package(f"{name}-1.tar.gz", member("a", OTHER), name=name)) == {"a": OTHER}
+    assert not [path for path, _ in web.requests if "first" in path]
+
+
+ASKED_PIP = pip_index._from_pip
+
+
+def test_configuration_file_of_pip(web, tmp_path, monkeypatch):
+    monkeypatch.setattr(pip_index, "_from_pip", ASKED_PIP)
+    file = tmp_path / "pip.conf"
+    file.write_text(
+        "[global]\nindex-url = https://a.example/simple\nretries = 9\n[install]\nindex-url = https://b.example/s\n"
+    )
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
+    monkeypatch.delenv("PIP_INDEX_URL")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://c.example/s https://d.example/s")
+    monkeypatch.setenv("PIP_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "7")
+    found = pip_index.pip_settings()
+    assert found.indexes == ("https://b.example/s", "https://c.example/s", "https://d.example/s")
+    assert (found.connection.proxy, found.connection.timeout, found.connection.retries) == (
+        "http://proxy.example:3128",
+        7.0,
+        2,
+    )
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    assert pip_index.pip_settings().indexes == ()
+
+
+def test_default_index_is_the_library_s(web, monkeypatch):
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT
+
+    monkeypatch.delenv("PIP_INDEX_URL")
+    assert pip_index.pip_settings().indexes == (PYPI_SIMPLE_ENDPOINT,)
+
+
+def test_unknown_package_and_file(web, tar):
+    web.index("books", {"books-1.0.tar.gz": tar({"a": OTHER})})
+    for source in (
+        package("books-2.0.tar.gz", member("a", OTHER)),
+        package("b-1.tar.gz", member("a", OTHER), name="b"),
+    ):
+        with pytest.raises(AnamnesisError, match=r"no package index or folder .* has this file"):
+            contents(source)
+
+
+def test_cache_needs_no_network(web, zipped, monkeypatch):
+    web.index("books", {"books-1.0-py3-none-any.whl": wheel(zipped)})
+    source = package(
+        "books-1.0-py3-none-any.whl", member("p/last.txt", OTHER), Member(path="p/{first,last}.txt", sha256=LISTING)
+    )
+    first = contents(source)
+    asked = len(web.requests)
+    web.files.clear()
+    monkeypatch.setattr(sources.Network, "_make", lambda self: pytest.fail("the network was used"))
+    assert contents(source) == first == {"p/first.txt": TEXT, "p/last.txt": OTHER}
+    assert len(web.requests) == asked
+
+
+# What `sha256sum p/first.txt p/last.txt` prints, and its own sha256.
+LISTING = sha256(f"{sha256(TEXT)}  p/first.txt\n{sha256(OTHER)}  p/last.txt\n".encode())
+
+
+def test_damaged_cache_is_mended(web, tar, tmp_path):
+    web.index("books", {"b-1.tar.gz": tar({"a": OTHER})})
+    source = package("b-1.tar.gz", member("a", OTHER))
+    (part,) = sources.released("c", source, sources.Network())
+    part.path.write_bytes(b"damage")
+    assert contents(source) == {"a": OTHER}
+
+
+@pytest.mark.parametrize("file", ["b-1.tar.gz", "b-1-py3-none-any.whl"])
+def test_wrong_member_is_refused_and_not_kept(web, tar, zipped, file):
+    data = (tar if file.endswith("gz") else zipped)({"a": b"something else"})
+    web.index("books", {file: data})
+    with pytest.raises(
+        AnamnesisError, match=f"{file}: a: its sha256 is {sha256(b'something else')}, but {sha256(OTHER)}"
+    ):
+        contents(package(file, member("a", OTHER)))
+
+
+def test_wrong_list_is_refused(web, zipped):
+    web.index("books", {"b-1-py3-none-any.whl": zipped({"a/1.mo": b"1", "a/2.mo": b"2"})})
+    with pytest.raises(AnamnesisError, match=r"the list of the 2 files a/\*.mo: its sha256 is"):
+        contents(package("b-1-py3-none-any.whl", Member(path="a/*.mo", sha256="0" * 64)))
+
+
+def test_archive_is_checked_against_the_index(web, tar):
+    web.index("books", {"b-1.tar.gz": tar({"a": OTHER})}, sha256="1" * 64)
+    with pytest.raises(AnamnesisError, match=r"index says otherwise: its sha256 is"):
+        contents(package("b-1.tar.gz", member("a", OTHER)))
+
+
+def test_missing_member(web, zipped):
+    web.index("books", {"b-1-py3-none-any.whl": zipped({"a": OTHER})})
+    with pytest.raises(AnamnesisError, match=r"b-1-py3-none-any.whl: the archive has no member 'c'"):
+        contents(package("b-1-py3-none-any.whl", member("c", OTHER)))
+
+
+def test_broken_download_goes_on_where_it_stopped(web, tar):
+    data = tar({"a": TEXT})
+    web.index("books", {"b-1.tar.gz": data})
+    web.etag = '"v1"'
+    web.break_after = [100_000, 50_000]
+    assert contents(package("b-1.tar.gz", member("a", TEXT))) == {"a": TEXT}
+    asked = [span for path, span in web.requests if path.startswith("/files/")]
+    assert asked == [None, "bytes=100000-", "bytes=150000-"]
+    assert web.sent == len(data) + len(web.files["/simple/books/"])
+
+
+def test_download_goes_on_in_another_process_s_place(web, tmp_path):
+    """What a killed run left is used by the next: a new client, the same partial file."""
+    web.files["/files/x"] = TEXT
+    web.etag = '"v1"'
+    web.break_after = [100_000, 0, 0]
+    path = tmp_path / "x"
+    client = download.Client(download.Connection(retries=0))
+    with pytest.raises(AnamnesisError, match=r"no answer after 1 attempts"):
+        client.download(f"{web.address}/files/x", path, lambda done, total: None)
+    assert path.stat().st_size == 100_000
+    web.break_after = []
+    download.Client(download.Connection()).download(f"{web.address}/files/x", path, lambda done, total: None)
+    assert path.read_bytes() == TEXT
+    assert web.requests[-1][1] == "bytes=100000-"
+
+
+def test_parts_of_two_versions_are_never_joined(web, tmp_path):
+    web.files["/files/x"] = TEXT
+    web.etag = '"v1"'
+    web.break_after = [100_000]
+    path = tmp_path / "x"
+    with pytest.raises(AnamnesisError):
+        download.Client(download.Connection(retries=0)).download(f"{web.address}/files/x", path, lambda *_: None)
+    web.files["/files/x"] = changed = os.urandom(300_000)
+    web.etag = '"v2"'
+    download.Client(download.Connection()).download(f"{web.address}/files/x", path, lambda *_: None)
+    assert path.read_bytes() == changed
+
+
+def test_without_a_validator_it_starts_again(web, tar):
+    web.index("books", {"b-1.tar.gz": tar({"a": TEXT})})
+    web.break_after = [100_000]
+    assert contents(package("b-1.tar.gz", member("a", TEXT))) == {"a": TEXT}
+    assert [span for path, span in web.requests if path.startswith("/files/")] == [None, None]
+
+
+def test_broken_ranges_are_asked_for_again(web, zipped):
+    web.index("books", {"books-1.0-py3-none-any.whl": wheel(zipped)})
+    web.break_after = [1000, 10**9, 1000]
+    assert contents(package("books-1.0-py3-none-any.whl", member("p/first.txt", TEXT))) == {"p/first.txt": TEXT}
+
+
+def test_busy_server_is_waited_for_ever_longer(web, tar, monkeypatch):
+    waits: list[float] = []
+    monkeypatch.setattr(download, "_sleep", waits.append)
+    web.index("books", {"b-1.tar.gz": tar({"a": OTHER})})
+    web.statuses = [503, 429]
+    assert contents(package("b-1.tar.gz", member("a", OTHER))) == {"a": OTHER}
+    assert waits == [0.5, 1.0]
+
+
+def test_no_network_is_one_line(web, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    with pytest.raises(AnamnesisError, match=r"no answer after 3 attempts .*is there a network connection") as caught:
+        contents(package("b-1.tar.gz", member("a", OTHER)))
+    assert "\n" not in str(caught.value)
+    assert "0x" not in str(caught.value)
+
+
+def test_mirror_folder_serves_members_archives_and_addresses(web, tar, tmp_path, monkeypatch):
+    mirror = tmp_path / "mirror"
+    (mirror / "c").mkdir(parents=True)
+    (mirror / "c" / "big.txt").write_bytes(TEXT)
+    (mirror / "c" / "b-1.tar.gz").write_bytes(tar({"x/1.mo": OTHER}))
+    (mirror / "c" / "my book.txt").write_bytes(OTHER)
+    monkeypatch.setenv("ANAMNESIS_MIRROR", str(mirror))
+    assert contents(package("w-1-py3-none-any.whl", member("deep.tar!/words/big.txt", TEXT))) == {
+        "deep.tar!/words/big.txt": TEXT
+    }
+    listing = sha256(f"{sha256(OTHER)}  x/1.mo\n".encode())
+    assert contents(package("b-1.tar.gz", Member(path="x/*.mo", sha256=listing))) == {"x/1.mo": OTHER}
+    url = Url(kind="url", files=[UrlFile(url="https://a.example/d/my%20book.txt?x=1", sha256=sha256(OTHER))])
+    assert list(contents(url).values()) == [OTHER]
+    assert web.requests == []
+
+
+def test_mirror_address(web, zipped, monkeypatch):
+    archive = zipped({"nld.txt": OTHER})
+    web.files["/mirror/c/pairs.zip"] = archive
+    monkeypatch.setenv("ANAMNESIS_MIRROR", f"{web.address}/mirror/")
+    file = UrlFile(url="https://a.example/pairs.zip", sha256=sha256(archive), members=[member("nld.txt", OTHER)])
+    assert contents(Url(kind="url", files=[file])) == {"nld.txt": OTHER}
+
+
+def test_what_the_mirror_lacks_comes_from_the_source(web, tar, tmp_path, monkeypatch):
+    monkeypatch.setenv("ANAMNESIS_MIRROR", str(tmp_path))
+    web.index("books", {"b-1.tar.gz": tar({"a": OTHER})})
+    assert contents(package("b-1.tar.gz", member("a", OTHER))) == {"a": OTHER}
+
+
+def test_mirror_is_checked_too(web, tmp_path, monkeypatch):
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "a.txt").write_bytes(b"forged")
+    monkeypatch.setenv("ANAMNESIS_MIRROR", str(tmp_path))
+    with pytest.raises(AnamnesisError, match=r"c/a.txt: its sha256 is"):
+        contents(package("b-1.tar.gz", member("d/a.txt", OTHER)))
+    monkeypatch.setenv("ANAMNESIS_MIRROR", str(tmp_path / "none"))
+    with pytest.raises(AnamnesisError, match=r"neither a folder nor"):
+        contents(package("b-1.tar.gz", member("d/a.txt", OTHER)))
+
+
+def test_https_address(web, secure, monkeypatch):
+    web.files["/d/my%20book.txt"] = TEXT
+    source = Url(kind="url", files=[UrlFile(url=f"{web.address}/d/my%20book.txt", sha256=sha256(TEXT))])
+    with pytest.raises(AnamnesisError, match=r"the certificate is not accepted"):
+        contents(source)
+    monkeypatch.setenv("PIP_CERT", str(secure))
+    assert contents(source) == {"my book.txt": TEXT}
+    forged = Url(kind="url", files=[UrlFile(url=f"{web.address}/d/my%20book.txt", sha256=sha256(OTHER))])
+    with pytest.raises(AnamnesisError, match=f"its sha256 is {sha256(TEXT)}, but {sha256(OTHER)} is asked for"):
+        contents(forged)
+
+
+def test_https_does_not_end_in_http(web, secure, monkeypatch):
+    web.files["/x"] = TEXT
+    web.redirect = "http://127.0.0.1:9/x"
+    monkeypatch.setenv("PIP_CERT", str(secure))
+    with pytest.raises(AnamnesisError, match=r"without https"):
+        contents(Url(kind="url", files=[UrlFile(url=f"{web.address}/x", sha256=sha256(TEXT))]))
+
+
+def _fetch_in_process(source: Package, queue) -> None:  # type: ignore[no-untyped-def]
+    queue.put(contents(source))
+
+
+def test_two_processes_download_once(web, tar):
+    data = tar({"a": os.urandom(3_000_000), "b": OTHER})
+    web.index("books", {"b-1.tar.gz": data})
+    source = package("b-1.tar.gz", member("b", OTHER))
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    processes = [context.Process(target=_fetch_in_process, args=(source, queue)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    assert [queue.get(timeout=60) for _ in processes] == [{"b": OTHER}] * 3
+    for process in processes:
+        process.join()
+    assert len([path for path, _ in web.requests if path.startswith("/files/")]) == 1
+
+
+def test_cache_that_cannot_be_made(web, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ANAMNESIS_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(AnamnesisError, match=r"ANAMNESIS_CACHE moves it"):
+        contents(package("b-1.tar.gz", member("a", OTHER)))
+
+
+def test_own_files(tmp_path):
+    from anamnesis.corpora.settings import File
+
+    with pytest.raises(AnamnesisError, match=r"my.txt: there is no such file"):
+        sources.own(File(kind="file", path="my.txt"), Path(tmp_path))
+    assert sources.unwatched(File(kind="file", train="data/own/a", test="b.txt")) == ["b.txt"]

@@ -1,0 +1,170 @@
+"""Running text: canonical form, markers, and cuts that lose nothing."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from anamnesis.corpora import text
+from anamnesis.corpora.settings import Book, Cut, File
+from anamnesis.corpora.sources import Part
+from anamnesis.errors import AnamnesisError
+
+SOURCE = File(kind="file", path="x")
+
+
+def book(**keys) -> Book:
+    return Book(reader="text", source=SOURCE, **{"minimum": 2, **keys})
+
+
+def run(folder: Path, data: bytes | dict[str, bytes], **keys) -> dict[str, str]:
+    parts = []
+    for split, content in (data if isinstance(data, dict) else {None: data}).items():
+        path = folder / f"source-{split}"
+        path.write_bytes(content)
+        parts.append(Part(path.name, path, "", split))
+    out = folder / "out"
+    out.mkdir(exist_ok=True)
+    text.read(book(**keys), parts, out)
+    assert sorted(path.name for path in out.iterdir()) == ["test.txt", "train.txt", "valid.txt"]
+    return {name: (out / f"{name}.txt").read_bytes().decode() for name in ("train", "valid", "test")}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    content=st.text(st.sampled_from("ab é\n文😀"), min_size=20, max_size=300),
+    valid=st.floats(0.05, 0.4),
+    test=st.floats(0.05, 0.4),
+)
+def test_splits_joined_are_the_text(tmp_path, content, valid, test):
+    found = run(tmp_path, content.encode(), split=Cut(valid=valid, test=test))
+    assert found["train"] + found["valid"] + found["test"] == content
+    assert all(found.values())
+
+
+def test_cuts_come_after_paragraphs_near_the_sizes(tmp_path):
+    content = "".join(f"Line {number} of the text.\nIts second line.\n\n" for number in range(500))
+    found = run(tmp_path, content.encode(), split=Cut(valid=0.1, test=0.2))
+    assert found["train"].endswith("\n\n")
+    assert found["valid"].endswith("\n\n")
+    assert len(found["test"]) / len(content) == pytest.approx(0.2, abs=0.01)
+    assert len(found["valid"]) / len(content) == pytest.approx(0.1, abs=0.01)
+
+
+def test_sizes_in_characters_count_characters_not_bytes(tmp_path):
+    content = "三国\n" * 1000
+    found = run(tmp_path, content.encode(), split=Cut(valid=300, test=600))
+    assert len(found["valid"]) == pytest.approx(300, abs=3)
+    assert len(found["test"]) == pytest.approx(600, abs=3)
+
+
+def test_canonical_form(tmp_path, monkeypatch):
+    monkeypatch.setattr(text, "BLOCK", 3)
+    found = run(tmp_path, "\ufeffa\r\nb\rc\n\ufeffd\r\r\n é文😀\nlast line\nmore\n".encode())
+    assert "".join(found.values()) == "a\nb\nc\n\ufeffd\n\n é文😀\nlast line\nmore\n"
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 5, 2**20])
+@pytest.mark.parametrize(
+    ("data", "offset"),
+    [
+        (b"abc\xffdef", 3),
+        (b"\xff", 0),
+        ("é".encode() * 3 + b"\xe6\x96", 6),
+        (b"ab\xe6\x96cd", 2),
+        (b"\xef\xbb\xbfa\x80", 4),
+    ],
+)
+def test_bytes_that_are_not_utf8_are_located(tmp_path, monkeypatch, block, data, offset):
+    monkeypatch.setattr(text, "BLOCK", block)
+    with pytest.raises(UnicodeDecodeError) as reference:
+        data.decode()
+    assert reference.value.start == offset
+    with pytest.raises(AnamnesisError, match=f"not UTF-8: the byte at offset {offset} "):
+        run(tmp_path, data)
+
+
+def test_markers(tmp_path):
+    content = b"header\nStart here. " + b"middle of it\n" * 20 + b"The end.\nlicence The end."
+    found = run(tmp_path, content, begin="Start", end="The end.")
+    assert "".join(found.values()) == "Start here. " + "middle of it\n" * 20 + "The end."
+    for keys in ({"begin": "Nowhere"}, {"end": "Nowhere"}):
+        with pytest.raises(AnamnesisError, match=r"'Nowhere', is not in it"):
+            run(tmp_path, content, **keys)
+
+
+def test_licence_of_project_gutenberg_is_left_out(tmp_path):
+    body = "CHAPTER I\n\n" + "Some words.\n" * 30 + "END"
+    for start, end in (
+        ("*** START OF THE PROJECT GUTENBERG EBOOK X ***", "*** END OF THE PROJECT GUTENBERG EBOOK X ***"),
+        ("***START OF THIS PROJECT GUTENBERG EBOOK X***", "End of Project Gutenberg's X"),
+    ):
+        found = run(tmp_path, f"The Project Gutenberg eBook\r\n{start}\r\n\r\n\r\n{body}\n\n{end}\nLicence".encode())
+        assert "".join(found.values()) == body
+
+
+def test_limit_is_exact_and_comes_before_the_split(tmp_path):
+    found = run(tmp_path, ("é" * 9 + "\n").encode() * 100, limit=200)
+    assert "".join(found.values()) == ("é" * 9 + "\n") * 20
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"), [(b"", "the text is empty"), (b"abc\n", "only 4 characters; at least 1,000")]
+)
+def test_empty_and_short_texts(tmp_path, data, problem):
+    with pytest.raises(AnamnesisError, match=problem):
+        run(tmp_path, data, minimum=1000)
+
+
+@pytest.mark.parametrize("data", [b"ab", b"a\n"])
+def test_a_split_that_would_be_empty(tmp_path, data):
+    with pytest.raises(AnamnesisError, match=r"would be empty"):
+        run(tmp_path, data)
+
+
+def test_sizes_larger_than_the_text(tmp_path):
+    with pytest.raises(AnamnesisError, match=r"the train split would be empty"):
+        run(tmp_path, b"line\n" * 100, split=Cut(valid=300, test=300))
+
+
+def test_given_splits_stay_as_they_are(tmp_path):
+    given = {"train": b" the <unk> cat \n sat", "valid": b"x\n", "test": b"y"}
+    assert run(tmp_path, given) == {name: data.decode() for name, data in given.items()}
+
+
+def test_missing_validation_split_is_the_end_of_train(tmp_path):
+    train = b"A line.\n" * 100
+    found = run(tmp_path, {"train": train, "test": b"other"}, split=Cut(valid=0.1, test=0.3))
+    assert found["test"] == "other"
+    assert found["train"] + found["valid"] == train.decode()
+    assert len(found["valid"]) == pytest.approx(80, abs=8)
+
+
+def test_empty_given_split(tmp_path):
+    with pytest.raises(AnamnesisError, match=r"the valid split would be empty"):
+        run(tmp_path, {"train": b"abc", "valid": b"", "test": b"x"})
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    documents=st.lists(st.text(st.sampled_from("a\n é"), max_size=8).map(lambda content: content + "\n"), min_size=1)
+)
+def test_counts(tmp_path, documents):
+    old, text.BLOCK = text.BLOCK, 3
+    try:
+        text.write_documents(tmp_path, "train", documents)
+        found = text.count(tmp_path / "train.txt")
+    finally:
+        text.BLOCK = old
+    assert found == {
+        "characters": sum(map(len, documents)),
+        "lines": sum(content.count("\n") for content in documents),
+        "documents": len(documents),
+    }
+    assert (tmp_path / "train.txt").read_bytes().decode().split("\f\n") == documents
+
+
+def test_last_line_without_an_end_counts(tmp_path):
+    (tmp_path / "x").write_text("a\nb")
+    assert text.count(tmp_path / "x") == {"characters": 3, "lines": 2, "documents": 1}
