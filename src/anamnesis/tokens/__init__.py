@@ -1,0 +1,1 @@
+"""Text to ids and back: characters, character bigrams, words, subwords; and the id arrays on disk."""

@@ -1,0 +1,58 @@
+"""The keys of an entry of `tokens`: which corpus is cut into what."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from anamnesis.schema import Settings
+
+UNSPACED = ("bo", "ja", "km", "lo", "my", "th")
+
+
+def _language(value: str) -> str:
+    if value in UNSPACED:
+        raise ValueError(f"{value} puts no spaces between words; use kind: characters or subwords")
+    return value
+
+
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$"), AfterValidator(_language)]
+Sentences = Literal["punctuation", "lines"]
+
+
+class Characters(Settings):
+    """Every character (Unicode code point) of the text is a token."""
+
+    kind: Literal["characters"]
+    corpus: str = Field(description="an entry of `corpora`")
+
+
+class Bigrams(Settings):
+    """The text is cut into pieces of two characters, one after the other without overlap."""
+
+    kind: Literal["bigrams"]
+    corpus: str = Field(description="an entry of `corpora`")
+
+
+class Words(Settings):
+    """Words and punctuation marks, in sentences between `<s>` and `</s>`; a rare word becomes `<unk>`."""
+
+    kind: Literal["words"]
+    corpus: str = Field(description="an entry of `corpora`")
+    limit: int | None = Field(None, ge=4, description="largest vocabulary, with <unk>, <s>, </s>; null: no limit")
+    minimum_count: int = Field(1, ge=1, description="times a word must occur in the training split to be kept")
+    language: Language = Field("en", description="a two-letter code; zh is cut into words by jieba, others at spaces")
+    lower: bool = Field(False, description="make every word lower-case")
+    sentences: Sentences = Field(
+        "punctuation", description="lines: each line of the text is one sentence, whatever it says"
+    )
+
+
+class Subwords(Settings):
+    """Byte-pair encoding over bytes (Sennrich et al. 2016; Radford et al. 2019): any text comes back exactly."""
+
+    kind: Literal["subwords"]
+    corpus: str = Field(description="an entry of `corpora`")
+    size: int = Field(ge=256, le=1_000_000, description="largest vocabulary: the 256 bytes and the merges")
+
+
+Tokens = Annotated[Characters | Bigrams | Words | Subwords, Field(discriminator="kind")]

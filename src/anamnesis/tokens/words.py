@@ -1,0 +1,116 @@
+"""Every word and every punctuation mark a token, in sentences between `<s>` and `</s>`."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+
+from anamnesis.tokens.base import END, START, UNKNOWN, Chunk, Tokenizer, check, ranked
+from anamnesis.tokens.sentences import rule, words
+from anamnesis.tokens.text import pieces
+
+SPECIAL = [UNKNOWN, START, END]
+
+_AROUND = {*"-–—/", "--", "---"}
+_NO_SPACE_BEFORE = {*".,;:!?…%)]}”’»", "..", "..."} | _AROUND
+_NO_SPACE_AFTER = {*"([{“‘«$£€#"} | _AROUND
+_QUOTES = {*"\"'_*"}
+_CLOSED_AFTER = {*".!?…", "..", "..."}
+
+
+class Words(Tokenizer):
+    """One id for each word that is kept, after `<unk>`, `<s>` and `</s>`; `sentences.py` says how a text is cut.
+
+    Spaces and line ends are not kept: `decode` puts one space before a word but none before a punctuation mark (no
+    spaces at all in Chinese), and each sentence on a line of its own.
+
+    Raises:
+        ValueError: the tokens are not `<unk>`, `<s>`, `</s>` and then different words.
+    """
+
+    kind = "words"
+    unknown_id, start_id, end_id = 0, 1, 2
+
+    def __init__(
+        self, tokens: list[str], language: str = "en", lower: bool = False, sentences: str = "punctuation"
+    ) -> None:
+        check(tokens, SPECIAL)
+        self.tokens, self.language, self.lower, self.sentences = tokens, language, lower, sentences
+        # Looking up a word never finds a special token, whatever a text says.
+        self._ids = {token: number for number, token in enumerate(tokens) if number >= len(SPECIAL)}
+        self._cut = words(language)
+
+    def chunks(self, blocks: Iterable[str]) -> Iterator[Chunk]:
+        for some in pieces(blocks, rule(self.language, self.sentences)):
+            ids: list[int] = []
+            unknown_characters = 0
+            for sentence in some:
+                if cut := self._cut(sentence):
+                    found, unknown = self._look_up(cut)
+                    ids += (1, *found, 2)
+                    unknown_characters += unknown
+            yield Chunk(np.array(ids, np.uint32), unknown_characters)
+
+    def _look_up(self, cut: list[str]) -> tuple[list[int], int]:
+        """The ids of words, and the number of characters of those that are unknown."""
+        ids = list(map(self._ids.get, map(str.lower, cut) if self.lower else cut, repeat(0)))
+        return ids, sum(len(word) for word, i in zip(cut, ids, strict=True) if not i) if 0 in ids else 0
+
+    def encode(self, text: str) -> np.ndarray:
+        ids = super().encode(text)
+        return ids[:-1] if len(ids) else np.array([self.start_id])
+
+    def encode_sentence(self, text: str) -> np.ndarray:
+        return np.array([self.start_id, *self._look_up(self._cut(text))[0], self.end_id])
+
+    def stream(self, ids: Iterable[int]) -> Iterator[str]:
+        before, glued, opened, line = "", True, set[str](), ""
+        for i in ids:
+            if i == self.start_id or i == self.end_id:
+                line = "\n" if before else line
+                before, glued, opened = "", True, set()
+                yield ""
+                continue
+            token = self.tokens[i]
+            # The same mark opens and closes: it closes what is open, or what a sentence-final mark stands before.
+            closes = token in _QUOTES and (token in opened or before in _CLOSED_AFTER)
+            opens = token in _QUOTES and not closes
+            opened = opened | {token} if opens else opened - {token}
+            if self.language == "zh":
+                space = _ascii_word(before[-1:]) and _ascii_word(token[:1])
+            else:
+                space = not (glued or closes or token in _NO_SPACE_BEFORE)
+            yield line + (" " if space else "") + token
+            before, glued, line = token, opens or token in _NO_SPACE_AFTER, ""
+
+    def saved(self) -> dict[str, Any]:
+        return {"language": self.language, "lower": self.lower, "sentences": self.sentences}
+
+
+def _ascii_word(character: str) -> bool:
+    return character.isascii() and character.isalnum()
+
+
+def learn(
+    blocks: Iterable[str],
+    limit: int | None = None,
+    minimum_count: int = 1,
+    language: str = "en",
+    lower: bool = False,
+    sentences: str = "punctuation",
+) -> Words:
+    """The tokenizer of a text's most frequent words.
+
+    Args:
+        limit: size of the vocabulary at most, special tokens included.
+        minimum_count: a word that occurs less often is left out.
+    """
+    counts: Counter[str] = Counter()
+    cut = words(language)
+    for some in pieces(blocks, rule(language, sentences)):
+        for sentence in some:
+            counts.update(map(str.lower, cut(sentence)) if lower else cut(sentence))
+    kept = ranked({word: count for word, count in counts.items() if count >= minimum_count})
+    return Words([*SPECIAL, *kept[: None if limit is None else limit - len(SPECIAL)]], language, lower, sentences)

@@ -1,0 +1,196 @@
+"""The store on disk: ids, counts, sizes, and what it costs to make one."""
+
+import hashlib
+import io
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from anamnesis.errors import AnamnesisError
+from anamnesis.tokens import store, tokenizer
+
+KINDS = [
+    {"kind": "characters"},
+    {"kind": "bigrams"},
+    {"kind": "words", "limit": 9},
+    {"kind": "subwords", "size": 270},
+]
+TEXT = "The cat sat. The dög sat!\r\nA 🙂 cat\n\f\nThe end\n" * 5
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("values", KINDS, ids=lambda values: values["kind"])
+def test_the_store_holds_the_ids_of_the_text(build, values):
+    valid = "The dog ate ü. The end\n\f\n"
+    folder, stats = build(TEXT, valid, "cat", **values)
+    learned = tokenizer.load(folder / "tokenizer.json")
+    assert stats == store.read_stats(folder)
+    assert stats["vocabulary_size"] == learned.vocabulary_size
+    assert stats["alphabet"] == len(set(TEXT))
+    assert stats["kind"] == values["kind"]
+    for split, text in (("train", TEXT), ("valid", valid), ("test", "cat")):
+        ids = store.open_split(folder, split)
+        encoded = learned.encode(text).tolist() + ([learned.end_id] if learned.end_id else [])
+        assert ids.tolist() == encoded
+        counts = stats["splits"][split]
+        targets = [i for i in encoded[1:] if i != learned.start_id]
+        assert counts["tokens"] == len(encoded)
+        assert counts["targets"] == len(targets)
+        assert counts["characters"] == len(text)
+        unknown = [i for i in encoded if i == learned.unknown_id and learned.unknown_id is not None]
+        assert counts["unknown_tokens"] == len(unknown)
+        assert counts["text_sha256"] == hashlib.sha256(text.encode()).hexdigest()
+        assert counts["ids_sha256"] == hashlib.sha256((folder / f"{split}.npy").read_bytes()).hexdigest()
+        saved = io.BytesIO()
+        np.save(saved, np.array(ids))
+        assert (folder / f"{split}.npy").read_bytes() == saved.getvalue()
+
+
+def test_the_vocabulary_comes_from_the_training_split_alone(build):
+    folder, stats = build("abc", "xyzzy a", "q")
+    assert tokenizer.load(folder / "tokenizer.json").tokens == ["<unk>", "a", "b", "c"]
+    assert stats["splits"]["valid"]["unknown_tokens"] == stats["splits"]["valid"]["unknown_characters"] == 6
+
+
+def test_unknown_words_are_counted_by_their_characters(build):
+    _, stats = build("a b a b", "a elephant b bee", kind="words")
+    assert stats["splits"]["valid"]["unknown_tokens"] == 2
+    assert stats["splits"]["valid"]["unknown_characters"] == len("elephantbee")
+
+
+@pytest.mark.parametrize("values", KINDS, ids=lambda values: values["kind"])
+@pytest.mark.parametrize("block", [1, 7])
+def test_the_block_size_changes_nothing(build, values, block):
+    folder, _ = build(TEXT, **values)
+    expected = content(folder)
+    build(TEXT, block=block, **values)
+    assert content(folder) == expected
+
+
+@pytest.mark.parametrize("values", [*KINDS, {"kind": "words", "language": "zh"}], ids=lambda values: values["kind"])
+def test_a_second_run_in_another_process_gives_the_same_bytes(build, values, tmp_path):
+    folder, _ = build(TEXT, **values)
+    code = (
+        "import sys; from pathlib import Path; from pydantic import TypeAdapter;"
+        "from anamnesis.tokens import settings, store;"
+        f"entry = TypeAdapter(settings.Tokens).validate_python({ {'corpus': 'small', **values}!r});"
+        "root = Path(sys.argv[1]);"
+        "store.write(root / 'again', entry, {split: root / f'{split}.txt' for split in store.SPLITS})"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    assert content(tmp_path / "again") == content(folder)
+
+
+@pytest.mark.parametrize(
+    ("types", "dtype"),
+    [(255, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32)],
+)
+def test_the_smallest_unsigned_type(build, types, dtype):
+    letters = [chr(i) for i in range(0x10000, 0x10000 + types - 1)]
+    folder, stats = build("".join(letters))
+    assert stats["vocabulary_size"] == types
+    ids = store.open_split(folder, "train")
+    assert ids.dtype == dtype
+    assert isinstance(ids, np.memmap)
+    assert sorted(ids.tolist()) == list(range(1, types))
+
+
+@pytest.mark.parametrize("values", KINDS[:3], ids=lambda values: values["kind"])
+def test_memory_does_not_grow_with_the_text(values, entry, tmp_path):
+    # No line end and no sentence end anywhere: the worst case for a reader that waits for one.
+    sentence = "lorem ipsum dolor "
+    (tmp_path / "small.txt").write_text(sentence * 40_000)
+    (tmp_path / "large.txt").write_text(sentence * 120_000)
+    peaks = []
+    for name in ("small", "small", "large"):  # the first time is not counted: it imports and compiles
+        tracemalloc.start()
+        store.write(tmp_path / "out", entry(**values), {"train": tmp_path / f"{name}.txt"}, block=1 << 16)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] - peaks[1] < 100_000
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "says"),
+    [
+        (b"abc \xff", b"a", "train.txt: not UTF-8: byte 0xff at offset 4"),
+        (b"abc", b"\xe5\xad", "valid.txt: not UTF-8: byte 0xe5 at offset 0"),
+        (b"abc", b"", "valid.txt: there is nothing in it"),
+        (b"", b"a", "train.txt: there is nothing in it"),
+    ],
+)
+def test_bad_input_leaves_the_old_store_alone(train, valid, says, build, entry, tmp_path):
+    folder, _ = build("old")
+    expected = content(folder)
+    sources = {"train": tmp_path / "train.txt", "valid": tmp_path / "valid.txt"}
+    sources["train"].write_bytes(train)
+    sources["valid"].write_bytes(valid)
+    with pytest.raises(AnamnesisError) as caught:
+        store.write(folder, entry(kind="characters"), sources)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert content(folder) == expected
+    assert {path.name for path in tmp_path.iterdir()} == {"store", "train.txt", "valid.txt", "test.txt"}
+
+
+def test_a_block_may_end_inside_a_bad_character(build, tmp_path):
+    from anamnesis.tokens import text
+
+    (tmp_path / "x.txt").write_bytes("añb".encode() + b"\xe5\xadz")
+    for size in range(1, 9):
+        with pytest.raises(AnamnesisError, match="byte 0xe5 at offset 4"):
+            list(text.blocks(tmp_path / "x.txt", size=size))
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"not an array", np.lib.format.magic(1, 0), b"\x93NUMPY\x01\x00\x76\x00{'descr': '|O'"]
+)
+def test_a_damaged_array_is_refused(build, data):
+    folder, _ = build("abc")
+    (folder / "train.npy").write_bytes(data)
+    with pytest.raises(AnamnesisError, match=r"train\.npy: not an array of ids"):
+        store.open_split(folder, "train")
+
+
+@pytest.mark.parametrize("array", [np.zeros(3), np.zeros((2, 2), np.uint8), np.array([{}], object)])
+def test_an_array_of_something_else_is_refused(build, array):
+    folder, _ = build("abc")
+    np.save(folder / "train.npy", array, allow_pickle=True)
+    with pytest.raises(AnamnesisError, match=r"train\.npy: not an array of ids"):
+        store.open_split(folder, "train")
+
+
+def test_a_cut_array_is_refused(build):
+    folder, _ = build("abc" * 100)
+    path = folder / "train.npy"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(AnamnesisError, match="not an array of ids"):
+        store.open_split(folder, "train")
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff"])
+def test_damaged_counts_are_refused(build, data):
+    folder, _ = build("abc")
+    (folder / "stats.json").write_bytes(data)
+    with pytest.raises(AnamnesisError, match=r"stats\.json: not the counts"):
+        store.read_stats(folder)
+
+
+def test_what_is_missing_is_named(tmp_path):
+    with pytest.raises(AnamnesisError, match="no such file; make it first: dvc repro tokenize@none"):
+        store.open_split(tmp_path / "none", "train")
+    with pytest.raises(AnamnesisError, match="no such file; make it first: dvc repro tokenize@none"):
+        store.read_stats(tmp_path / "none")
+    with pytest.raises(AnamnesisError, match="fetch it first: dvc repro fetch@none"):
+        store.sources("none", tmp_path)
+    table = tmp_path / "data" / "raw" / "table"
+    table.mkdir(parents=True)
+    (table / "train.csv").write_text("text,label\n")
+    with pytest.raises(AnamnesisError, match="is a table"):
+        store.sources("table", tmp_path)
