@@ -1,0 +1,1 @@
+"""Training with Lightning, shared by every task: optimisers, schedules, the best weights, exact resume."""

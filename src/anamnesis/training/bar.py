@@ -1,0 +1,38 @@
+"""The progress bar of a training run."""
+
+from typing import Any
+
+from pytorch_lightning import Callback, Trainer
+
+from anamnesis import console
+from anamnesis.training.module import TaskModule
+
+
+class Bar(Callback):
+    """One bar over all optimiser steps, refreshed every `steps` steps, with the epoch and the validation perplexity."""
+
+    def __init__(self, name: str, steps: int = 20) -> None:
+        self.name, self.steps = name, steps
+        self.score = ""
+
+    def on_train_start(self, trainer: Trainer, module: TaskModule) -> None:
+        self.progress = console.progress()
+        self.progress.start()
+        total = trainer.num_training_batches * (trainer.max_epochs or 1)
+        self.task = self.progress.add_task(self._text(trainer), total=total, completed=trainer.global_step)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: TaskModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step % self.steps == 0:
+            self.progress.update(self.task, completed=trainer.global_step, description=self._text(trainer))
+
+    def on_validation_end(self, trainer: Trainer, module: TaskModule) -> None:
+        self.score = f", valid perplexity {module.epoch_row()['valid_perplexity']:.4g}"
+
+    def teardown(self, trainer: Trainer, module: TaskModule, stage: str) -> None:
+        if hasattr(self, "progress"):
+            self.progress.stop()
+
+    def _text(self, trainer: Trainer) -> str:
+        return f"train {self.name} epoch {trainer.current_epoch + 1}/{trainer.max_epochs}{self.score}"

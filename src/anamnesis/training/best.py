@@ -1,0 +1,51 @@
+"""Keeping the best weights by validation loss, and for each epoch one row of history and one sample."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pytorch_lightning import Callback, Trainer
+from torch import Tensor
+
+from anamnesis.training.module import TaskModule
+
+Row = dict[str, float | int]
+
+
+class Best(Callback):
+    """After each validation: `module.epoch_row()` joins the history, and weights that are the best so far are kept.
+
+    All of it is part of a checkpoint, so a resumed run ends with the same history, samples and weights.
+
+    Args:
+        on_epoch: called with the new row; returns what the model makes of the task now, as text.
+    """
+
+    def __init__(self, on_epoch: Callable[[Row], str]) -> None:
+        self.on_epoch = on_epoch
+        self.history: list[Row] = []
+        self.samples: list[str] = []
+        self.loss = float("inf")
+        self.epoch = 0
+        self.weights: dict[str, Tensor] = {}
+
+    def on_train_batch_start(self, trainer: Trainer, module: TaskModule, batch: Any, batch_idx: int) -> None:
+        # Read here, because a schedule has gone on to the next epoch's rate when the validation begins.
+        self.rate = float(trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_validation_end(self, trainer: Trainer, module: TaskModule) -> None:
+        row: Row = {"epoch": trainer.current_epoch + 1, "learning_rate": self.rate}
+        row |= module.epoch_row()
+        self.history.append(row)
+        loss = float(trainer.callback_metrics["valid_loss"])
+        if loss < self.loss:
+            self.loss, self.epoch = loss, trainer.current_epoch + 1
+            self.weights = {name: value.detach().cpu().clone() for name, value in module.network.named_parameters()}
+        self.samples.append(self.on_epoch(row))
+
+    def state_dict(self) -> dict[str, Any]:
+        names = ("history", "samples", "loss", "epoch", "weights")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for name, value in state_dict.items():
+            setattr(self, name, value)

@@ -1,0 +1,47 @@
+"""Checkpoints to resume from exactly: written atomically inside an epoch, random states included."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+
+class Checkpoints(Callback):
+    """Every `steps` optimiser steps the whole training state goes to `path`, replacing the one before in one step.
+
+    Lightning stores weights, optimiser, schedule, loops, loader position and callbacks; the module adds its carried
+    state in `on_save_checkpoint`. What Lightning leaves out is added here: the random generators. They are put back
+    at the first batch, after everything that might have drawn from them. The last batch of an epoch is passed over,
+    because the validation that follows it belongs to the same step.
+    """
+
+    def __init__(self, path: Path, steps: int) -> None:
+        self.path, self.steps = path, steps
+        self.saved_at = 0
+        self.random: dict[str, Any] | None = None
+
+    def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int) -> None:
+        if self.random is not None:
+            torch.set_rng_state(self.random["cpu"])
+            if self.random["cuda"]:
+                torch.cuda.set_rng_state_all(self.random["cuda"])
+            self.random = None
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step - self.saved_at >= self.steps and batch_idx + 1 < trainer.num_training_batches:
+            self.saved_at = trainer.global_step
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self.path.with_name(f".{self.path.name}.new")
+            trainer.save_checkpoint(temporary)
+            os.replace(temporary, self.path)
+
+    def state_dict(self) -> dict[str, Any]:
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return {"saved_at": self.saved_at, "random": {"cpu": torch.get_rng_state(), "cuda": cuda}}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.saved_at, self.random = state_dict["saved_at"], state_dict["random"]

@@ -1,0 +1,55 @@
+"""What must stop a training run: a loss that is no number, and a request of the system to end."""
+
+import signal
+from types import FrameType
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, Trainer
+
+from anamnesis.errors import AnamnesisError
+from anamnesis.training.module import TaskModule
+
+
+class FiniteLoss(Callback):
+    """Stops the run when `module.loss_sum`, the running sum of the losses, is NaN or infinite.
+
+    It is looked at every `steps` steps and before each validation, not at every step, so that a GPU is not made to
+    wait; a NaN in between cannot be lost, for it stays in the sum.
+    """
+
+    def __init__(self, name: str, steps: int = 20) -> None:
+        self.name, self.steps = name, steps
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: TaskModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step % self.steps == 0 or batch_idx + 1 == trainer.num_training_batches:
+            self._check(module.loss_sum, f"training loss at step {trainer.global_step}")
+
+    def on_validation_epoch_end(self, trainer: Trainer, module: TaskModule) -> None:
+        self._check(module.valid_sum, f"validation loss after epoch {trainer.current_epoch + 1}")
+
+    def _check(self, loss: torch.Tensor, what: str) -> None:
+        if not torch.isfinite(loss):
+            value = "NaN" if torch.isnan(loss) else "infinite"
+            raise AnamnesisError(
+                f"experiments.{self.name}: the {what} is {value}; nothing was kept. "
+                "Lower training.learning_rate or set a smaller training.clip_norm"
+            )
+
+
+class Terminate(Callback):
+    """Makes SIGTERM end the process with a non-zero code, where Lightning would let it end as if all were done."""
+
+    def setup(self, trainer: Trainer, module: TaskModule, stage: str) -> None:
+        self._before = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: Trainer, module: TaskModule) -> None:
+        def leave(number: int, frame: FrameType | None) -> None:
+            raise SystemExit(128 + number)
+
+        signal.signal(signal.SIGTERM, leave)
+
+    def teardown(self, trainer: Trainer, module: TaskModule, stage: str) -> None:
+        signal.signal(signal.SIGTERM, self._before)

@@ -1,0 +1,46 @@
+"""Optimisers and learning-rate schedules from an experiment's settings, in the form Lightning takes them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, ReduceLROnPlateau
+
+from anamnesis.training.settings import Constant, Cosine, Decay, Plateau, Training
+
+MONITOR = "valid_loss"
+
+
+def configure(parameters: Iterable[torch.nn.Parameter], settings: Training, steps_per_epoch: int) -> dict[str, Any]:
+    """What `LightningModule.configure_optimizers` returns: the optimiser and, unless constant, the schedule.
+
+    The `plateau` schedule and early stopping watch the logged metric `valid_loss`.
+    """
+    optimizer: torch.optim.Optimizer
+    if settings.optimizer == "adam":
+        optimizer = torch.optim.Adam(
+            parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
+    else:
+        optimizer = torch.optim.SGD(
+            parameters,
+            lr=settings.learning_rate,
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+    match settings.schedule:
+        case Constant():
+            return {"optimizer": optimizer}
+        case Plateau(divide_by=divisor, patience=patience):
+            # PyTorch counts the epochs it tolerates, so waiting for one bad epoch is a patience of 0.
+            scheduler = ReduceLROnPlateau(optimizer, factor=1 / divisor, patience=patience - 1, threshold=0.0, eps=0.0)
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": MONITOR}}
+        case Decay(factor=factor, after=after):
+            decay = LambdaLR(optimizer, lambda epoch: factor ** max(0, epoch + 1 - after))
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": decay, "interval": "epoch"}}
+        case Cosine(final=final):
+            cosine = CosineAnnealingLR(
+                optimizer, settings.epochs * steps_per_epoch, eta_min=final * settings.learning_rate
+            )
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cosine, "interval": "step"}}

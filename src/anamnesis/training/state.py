@@ -1,0 +1,21 @@
+"""Where unfinished training keeps its state: outside of all outputs, keyed by everything that decides the result."""
+
+from pathlib import Path
+
+import anamnesis
+from anamnesis.files import digest, sha256_file
+
+
+def checkpoint_path(root: Path, name: str, inputs: str, packages: tuple[str, ...]) -> Path:
+    """The checkpoint file of experiment `name`.
+
+    Args:
+        root: the project's folder.
+        name: the experiment.
+        inputs: digest of its settings and data.
+        packages: folders of this package whose code trains it; an edit there starts the training anew.
+    """
+    package = Path(anamnesis.__file__).parent
+    sources = sorted(path for folder in packages for path in (package / folder).rglob("*.py"))
+    code = digest(*(f"{path.relative_to(package)} {sha256_file(path)}" for path in sources))
+    return root / ".anamnesis" / "checkpoints" / name / f"{digest(inputs, code)[:24]}.ckpt"
