@@ -1,0 +1,18 @@
+"""The evaluate stage: `python -P pipelines/evaluate.py EXPERIMENT` writes metrics/ and predictions/ of EXPERIMENT."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from anamnesis import console, numerics, params
+
+
+def main() -> None:
+    numerics.pin()
+    name = sys.argv[1]
+    experiment = params.lookup(params.load().experiments, name, "experiment")
+    import_module(f"anamnesis.{experiment.task}.evaluation").evaluate(name, experiment, Path())
+
+
+if __name__ == "__main__":
+    console.run(main)

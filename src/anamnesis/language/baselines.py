@@ -1,0 +1,80 @@
+"""The language models that are counted instead of trained: the uniform one and n-grams."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anamnesis import console, files
+from anamnesis.errors import AnamnesisError
+from anamnesis.language import ngram, saved
+from anamnesis.language.evaluation import evaluate_split
+from anamnesis.language.generation import generate
+from anamnesis.language.protocol import NextTokenModel
+from anamnesis.language.settings import Experiment, NGram, Uniform
+from anamnesis.language.uniform import UniformModel
+
+
+def fit(name: str, experiment: Experiment, root: Path) -> dict[str, Any]:
+    """Count a baseline and write models/NAME, with one row of history, as epoch 0, and one sample.
+
+    Returns:
+        The card, model.json.
+
+    Raises:
+        AnamnesisError: the experiment is not a baseline, or its token store is missing or empty.
+    """
+    from anamnesis.tokens import tokenizer
+    from anamnesis.tokens.store import open_split, read_stats
+
+    store = root / "data" / "tokens" / experiment.tokens
+    stats, vocabulary = read_stats(store), tokenizer.load(store / saved.TOKENIZER)
+    train, valid = open_split(store, "train"), open_split(store, "valid")
+    weights: dict[str, NDArray[Any]] = {}
+    model: NextTokenModel
+    match experiment.model:
+        case Uniform():
+            model = UniformModel({}, vocabulary)
+        case NGram(order=order):
+            weights = ngram.count(train, order, vocabulary.vocabulary_size, vocabulary.start_id)
+            model = ngram.NGramModel({"model": {"order": order}}, weights, vocabulary)
+        case other:
+            raise AnamnesisError(f"{name}: found architecture {other.architecture}; allowed: uniform, ngram")
+    scores = {}
+    with console.progress() as bar:
+        task = bar.add_task(f"train {name}", total=len(train) + len(valid) - 2)
+        for split, ids in (("train", train), ("valid", valid)):
+            scores[split] = evaluate_split(
+                model,
+                ids,
+                stats["splits"][split],
+                stats["alphabet"],
+                progress=lambda tokens: bar.advance(task, tokens),
+            )
+    row = {
+        "epoch": 0.0,
+        "learning_rate": 0.0,
+        "train_perplexity": scores["train"]["perplexity"],
+        "valid_perplexity": scores["valid"]["perplexity"],
+        "valid_bits_per_character": scores["valid"]["bits_per_character"],
+    }
+    sampling = experiment.sampling
+    text = sampling.prompt + "".join(
+        generate(
+            model,
+            sampling.prompt,
+            sampling.length,
+            temperature=sampling.temperature,
+            top_k=sampling.top_k,
+            seed=experiment.seed,
+        )
+    )
+    parameters = sum(int(np.count_nonzero(array)) for key, array in weights.items() if key.startswith("counts"))
+    card = saved.new_card(name, experiment, stats, parameters, None, saved.inputs_digest(experiment, store))
+    with files.new_folder(root / "models" / name) as folder:
+        card = saved.save(folder, weights, card, store / saved.TOKENIZER)
+        files.write_text(folder / "history.csv", saved.history_csv([row]))
+        files.write_text(folder / "samples.txt", f"== after counting ==\n{text}\n")
+    console.summary("train", name, f"{parameters:,} counts, valid perplexity {row['valid_perplexity']:.4g}")
+    return card

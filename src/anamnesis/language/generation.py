@@ -1,0 +1,136 @@
+"""Writing text with a language model, one token at a time, the state carried along."""
+
+from collections.abc import Iterator
+from itertools import chain, islice
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anamnesis.errors import AnamnesisError
+from anamnesis.language.beginning import beginning
+from anamnesis.language.protocol import NextTokenModel
+from anamnesis.language.settings import Sampling
+
+# Tokens of a prompt that are read at once.
+PART = 256
+
+
+def generate(
+    model: NextTokenModel,
+    prompt: str = "",
+    length: int = 200,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    greedy: bool = False,
+    seed: int = 0,
+    allow_unknown: bool = False,
+) -> Iterator[str]:
+    """Continue a text. The prompt is read once, each new token once: a token costs the same however long the text is.
+
+    With words, `</s>` is followed by the `<s>` of the next sentence, which does not count as generated. Neither `<s>`
+    nor, unless `allow_unknown`, `<unk>` is ever drawn: their probability goes to the other tokens in proportion.
+
+    Args:
+        prompt: what the text starts with; what the vocabulary does not know is read as `<unk>`. When it is empty the
+            model starts a sentence (words) or a line (all others); if the text it learned from has no lines, the first
+            token is drawn evenly from the vocabulary, or is its first one with `greedy`.
+        length: number of tokens to generate.
+        temperature: divides the logarithms of the probabilities before a token is drawn.
+        top_k: draw among this many likeliest tokens; None: all.
+        greedy: take the likeliest token each time, whatever `temperature`, `top_k` and `seed` say.
+        seed: of the generator of random numbers; the same seed writes the same text.
+
+    Returns:
+        Pieces of the continuation, in all the text without the prompt; a character of several bytes is never split.
+
+    Raises:
+        AnamnesisError: a number is out of its range.
+    """
+    if not (isfinite(temperature) and temperature > 0):
+        raise AnamnesisError(f"temperature: found {temperature}; allowed: a number above 0")
+    if top_k is not None and top_k < 1:
+        raise AnamnesisError(f"top_k: found {top_k}; allowed: 1 or more")
+    if length < 1:
+        raise AnamnesisError(f"length: found {length}; allowed: 1 or more")
+    if seed < 0:
+        raise AnamnesisError(f"seed: found {seed}; allowed: 0 or more")
+    tokenizer = model.tokenizer
+    read = tokenizer.encode(prompt).astype(np.int64)
+    barred = [tokenizer.start_id, None if allow_unknown else tokenizer.unknown_id]
+    allowed = np.setdiff1d(np.arange(tokenizer.vocabulary_size), [token for token in barred if token is not None])
+    if len(allowed) == 0:
+        raise AnamnesisError("the vocabulary holds no token that could be generated")
+    new = _tokens(model, read, length, allowed, temperature, top_k, None if greedy else np.random.default_rng(seed))
+    # The prompt goes through the decoder too: spaces and open quotation marks depend on what stands before.
+    return islice(tokenizer.stream(chain(read.tolist(), new)), len(read), None)
+
+
+def strategies(sampling: Sampling, seed: int) -> list[tuple[str, dict[str, Any]]]:
+    """Names and arguments for `generate` of the ways of drawing tokens that an evaluation shows."""
+    name = f"temperature {sampling.temperature:g}" + (f", top-k {sampling.top_k}" if sampling.top_k else "")
+    return [
+        ("greedy", {"greedy": True}),
+        (name, {"temperature": sampling.temperature, "top_k": sampling.top_k, "seed": seed}),
+        ("top-k 10", {"top_k": 10, "seed": seed}),
+    ]
+
+
+def samples(model: NextTokenModel, sampling: Sampling, seed: int) -> list[dict[str, str]]:
+    """One text by each strategy, as `prompt`, `strategy` and `text`, the continuation."""
+    return [
+        {
+            "prompt": sampling.prompt,
+            "strategy": name,
+            "text": "".join(generate(model, sampling.prompt, sampling.length, **arguments)),
+        }
+        for name, arguments in strategies(sampling, seed)
+    ]
+
+
+def _tokens(
+    model: NextTokenModel,
+    read: NDArray[np.int64],
+    length: int,
+    allowed: NDArray[np.int64],
+    temperature: float,
+    top_k: int | None,
+    generator: np.random.Generator | None,
+) -> Iterator[int]:
+    """`length` new ids after those of `read`, and `<s>` after each `</s>` among them; greedy without a generator."""
+    tokenizer = model.tokenizer
+    state = model.initial_state()
+    if len(read) == 0:
+        first = beginning(tokenizer)
+        if first is None:
+            first = int(allowed[0] if generator is None else generator.choice(allowed))
+            yield first
+            length -= 1
+        read = np.array([first])
+    # A long prompt in parts: a distribution after each of its tokens at once could fill the memory.
+    while len(read) > PART:
+        _, state = model.predict(read[None, :PART], state)
+        read = read[PART:]
+    for _ in range(length):
+        rows, state = model.predict(read[None], state)
+        token = int(allowed[_draw(rows[0, -1, allowed].astype(np.float64), temperature, top_k, generator)])
+        yield token
+        read = np.array([token])
+        if token == tokenizer.end_id and tokenizer.start_id is not None:
+            yield tokenizer.start_id
+            read = np.array([token, tokenizer.start_id])
+
+
+def _draw(
+    scores: NDArray[np.float64], temperature: float, top_k: int | None, generator: np.random.Generator | None
+) -> int:
+    """The index drawn from log-probabilities (n,), which need not sum to 1; of equal ones the first is preferred."""
+    if generator is None:
+        return int(scores.argmax())
+    best = np.argsort(-scores, kind="stable")[:top_k] if top_k else np.arange(len(scores))
+    # Less the largest first, so that a small temperature cannot overflow.
+    weights = np.cumsum(np.exp((scores[best] - scores[best].max()) / temperature))
+    place = int(np.searchsorted(weights, generator.random() * weights[-1], side="right"))
+    return int(best[min(place, len(best) - 1)])

@@ -1,0 +1,103 @@
+"""The Lightning module of a recurrent language model: truncated BPTT with a carried state."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from anamnesis.language.network import RecurrentNetwork
+from anamnesis.language.streams import IGNORED, Batch
+from anamnesis.nn.stack import State, detach, flatten, unflatten
+from anamnesis.training.module import TaskModule
+from anamnesis.training.optimizers import MONITOR, configure
+from anamnesis.training.settings import Training
+
+
+class LanguageModule(TaskModule):
+    """Trains `network` on batches of (inputs, targets, whether the state starts anew).
+
+    The loss of a segment is the mean negative log-likelihood in nats of its targets. Sums over an epoch are kept on
+    the device and weighted by targets, so that the perplexities are those of the tokens, not of the batches.
+
+    Args:
+        network: the model.
+        settings: the experiment's `training` block.
+        steps_per_epoch: batches of the training loader.
+        bits_per_character: turns the sum of nats over the validation split into bits for each character of its text.
+    """
+
+    network: RecurrentNetwork
+    loss_count: Tensor
+    valid_count: Tensor
+
+    def __init__(
+        self,
+        network: RecurrentNetwork,
+        settings: Training,
+        steps_per_epoch: int,
+        bits_per_character: Any,
+    ) -> None:
+        super().__init__()
+        self.network, self.settings = network, settings
+        self.steps_per_epoch, self.bits_per_character = steps_per_epoch, bits_per_character
+        self.carried: State | None = None
+        self.valid_carried: State | None = None
+        zero = torch.zeros((), dtype=torch.float64)
+        for name in ("loss_sum", "loss_count", "valid_sum", "valid_count"):
+            self.register_buffer(name, zero.clone())
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        total, count, self.carried = self._segment(batch, self.carried)
+        self.loss_sum += total.detach()
+        self.loss_count += count
+        # A segment may hold nothing but ignored targets; its loss is then 0, not 0 / 0.
+        return total / count.clamp(min=1)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        total, count, self.valid_carried = self._segment(batch, self.valid_carried)
+        self.valid_sum += total
+        self.valid_count += count
+
+    def _segment(self, batch: Batch, carried: State | None) -> tuple[Tensor, Tensor, State]:
+        inputs, targets, anew = batch
+        if anew or carried is None:
+            carried = self.network.stack.initial_state(inputs.shape[1])
+        outputs, after = self.network(inputs, carried)
+        return self.network.loss(outputs, targets), (targets != IGNORED).sum(), detach(after)
+
+    def on_validation_epoch_start(self) -> None:
+        self.valid_sum.zero_()
+        self.valid_count.zero_()
+
+    def on_validation_epoch_end(self) -> None:
+        self.log(MONITOR, self.valid_sum / self.valid_count)
+
+    def on_train_epoch_end(self) -> None:
+        self.loss_sum.zero_()
+        self.loss_count.zero_()
+
+    def epoch_row(self) -> dict[str, float]:
+        """Perplexities over the epoch's training segments, as the weights changed, and over the validation split."""
+        return {
+            "train_perplexity": _perplexity(self.loss_sum, self.loss_count),
+            "valid_perplexity": _perplexity(self.valid_sum, self.valid_count),
+            "valid_bits_per_character": self.bits_per_character(float(self.valid_sum)),
+        }
+
+    def configure_optimizers(self) -> Any:
+        return configure(self.network.parameters(), self.settings, self.steps_per_epoch)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["carried"] = None if self.carried is None else flatten(self.carried)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        carried = checkpoint["carried"]
+        device = self.loss_sum.device
+        self.carried = None if carried is None else unflatten([t.to(device) for t in carried], self.network.stack.kind)
+
+
+def _perplexity(nats: Tensor, count: Tensor) -> float:
+    """exp of the mean negative log-likelihood; infinite where that overflows."""
+    mean = float(nats) / max(float(count), 1.0)
+    return math.exp(mean) if mean < 700 else math.inf

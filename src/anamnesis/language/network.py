@@ -1,0 +1,178 @@
+"""The recurrent language model: embedding, recurrent stack, softmax (Mikolov et al. 2010; Zaremba et al. 2014)."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from anamnesis.errors import AnamnesisError
+from anamnesis.language.settings import Recurrent
+from anamnesis.language.streams import IGNORED
+from anamnesis.nn.stack import RecurrentStack, State
+from anamnesis.nn.stepping import Project, Step, step_of
+
+NumPyState = list[tuple[NDArray[np.float32], ...]]
+"""For each layer (h,), or (h, c) for an LSTM, arrays of shape (batch, hidden)."""
+
+
+class RecurrentNetwork(nn.Module):
+    """Token ids in, for each time step a distribution over the next token out.
+
+    Args:
+        settings: the experiment's `model` block.
+        vocabulary: number of token ids; for the adaptive softmax they must be in order of falling frequency.
+    """
+
+    def __init__(self, settings: Recurrent, vocabulary: int) -> None:
+        super().__init__()
+        size = settings.embedding or settings.hidden
+        self.embedding = nn.Embedding(vocabulary, size)
+        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.stack = RecurrentStack(settings.architecture, size, settings.hidden, settings.layers, settings.dropout)
+        self.softmax: nn.Linear | nn.AdaptiveLogSoftmaxWithLoss
+        if settings.softmax == "adaptive":
+            self.softmax = nn.AdaptiveLogSoftmaxWithLoss(settings.hidden, vocabulary, cutoffs(vocabulary))
+        else:
+            self.softmax = nn.Linear(settings.hidden, vocabulary)
+            nn.init.zeros_(self.softmax.bias)
+            if settings.tied:
+                self.softmax.weight = self.embedding.weight
+
+    def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """Hidden states (time, batch, hidden) for ids (time, batch), and the state after the last step."""
+        outputs, state = self.stack(self.dropout(self.embedding(ids)), state)
+        return self.dropout(outputs), state
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Sum of the negative log-likelihoods in nats over all targets that are not `IGNORED`.
+
+        Args:
+            outputs: (time, batch, hidden).
+            targets: (time, batch), or (1, batch) for the last time step alone.
+        """
+        flat, wanted = outputs[-targets.shape[0] :].flatten(0, 1), targets.flatten()
+        if isinstance(self.softmax, nn.Linear):
+            return nn.functional.cross_entropy(self.softmax(flat), wanted, ignore_index=IGNORED, reduction="sum")
+        counts = wanted != IGNORED
+        return -self.softmax(flat[counts], wanted[counts]).output.sum()
+
+    def log_probabilities(self, outputs: Tensor) -> Tensor:
+        """Natural-log probabilities (..., vocabulary) of the next token from outputs (..., hidden)."""
+        if isinstance(self.softmax, nn.Linear):
+            return self.softmax(outputs).log_softmax(-1)
+        return self.softmax.log_prob(outputs.flatten(0, -2)).unflatten(0, outputs.shape[:-1])
+
+
+def cutoffs(vocabulary: int) -> list[int]:
+    """Where the adaptive softmax cuts the vocabulary: frequent head, middle, tail (Grave et al. 2017, section 4.3).
+
+    Raises:
+        AnamnesisError: the vocabulary is too small to be cut.
+    """
+    if vocabulary < 20:
+        raise AnamnesisError(f"model.softmax: found adaptive for {vocabulary} tokens; allowed: full below 20 tokens")
+    return [vocabulary // 10, vocabulary // 3]
+
+
+class RecurrentPredictor:
+    """A trained network behind the interface that generation, scoring and evaluation use.
+
+    The state is a list with, for each layer, arrays (batch, hidden): (h,), or (h, c) for an LSTM. A single step of a
+    single sequence is taken in NumPy: there, the fused kernel's start-up would cost ten times the arithmetic.
+
+    Args:
+        network: put into evaluation mode by the caller; its weights are read once, here.
+        card: the model's card, model.json.
+        tokenizer: the tokenizer whose ids the network knows.
+    """
+
+    def __init__(self, network: RecurrentNetwork, card: dict[str, Any], tokenizer: Any) -> None:
+        self.network, self.card, self.tokenizer = network, card, tokenizer
+        self._steps: list[tuple[Project, Step]] | None = None
+
+    def initial_state(self, batch: int = 1) -> NumPyState:
+        """The zero state."""
+        return _to_numpy(self.network.stack.initial_state(batch))
+
+    def predict(self, ids: NDArray[np.int64], state: NumPyState) -> tuple[NDArray[np.float32], NumPyState]:
+        """Natural-log probabilities (batch, time, vocabulary) of what follows each of ids (batch, time), and the state.
+
+        The token that starts a sentence is never predicted: it has probability 0, the others sum to 1.
+        """
+        if ids.shape == (1, 1):
+            scores, state = self._step(int(ids[0, 0]), state)
+            return scores[None, None], state
+        device = self.network.embedding.weight.device
+        with torch.inference_mode():
+            before: State = [tuple(torch.from_numpy(part)[None].to(device) for part in layer) for layer in state]
+            outputs, after = self.network(torch.from_numpy(np.ascontiguousarray(ids.T)).to(device), before)
+            log_p = self.network.log_probabilities(outputs.transpose(0, 1))
+            if self.tokenizer.start_id is not None:
+                log_p[..., self.tokenizer.start_id] = -torch.inf
+                log_p -= log_p.logsumexp(-1, keepdim=True)
+            return log_p.cpu().numpy(), _to_numpy(after)
+
+    def _step(self, token: int, state: NumPyState) -> tuple[NDArray[np.float32], NumPyState]:
+        if self._steps is None:
+            self._prepare_steps()
+        assert self._steps is not None
+        projected, after = self._first(token), []
+        for layer, (before, (project, step)) in enumerate(zip(state, self._steps, strict=True)):
+            new = step(projected if layer == 0 else project(outputs), tuple(part[0] for part in before))
+            outputs = new[0]
+            after.append(tuple(part[None] for part in new))
+        if self._matrix is None:
+            with torch.inference_mode():
+                scores = self.network.log_probabilities(torch.from_numpy(outputs)[None])[0].numpy()
+        else:
+            scores = self._matrix @ outputs
+            scores += self._bias
+        if self.tokenizer.start_id is not None:
+            scores[self.tokenizer.start_id] = -np.inf
+        scores -= scores.max()
+        scores -= np.log(np.exp(scores).sum())
+        return scores, after
+
+    def _prepare_steps(self) -> None:
+        weights = {name: value.detach().cpu().numpy() for name, value in self.network.state_dict().items()}
+        stack = self.network.stack
+        self._matrix = weights.get("softmax.weight") if isinstance(self.network.softmax, nn.Linear) else None
+        self._bias = weights.get("softmax.bias")
+        self._steps = [
+            step_of(stack.kind, {name: value.detach().cpu().numpy() for name, value in layer.named_parameters()})
+            for layer in stack.layers
+        ]
+        embedding, project = weights["embedding.weight"], self._steps[0][0]
+        self._first = lru_cache(maxsize=4096)(lambda token: project(embedding[token]))
+
+
+def _to_numpy(state: State) -> NumPyState:
+    return [tuple(part[0].cpu().numpy() for part in layer) for layer in state]
+
+
+def load_recurrent(card: dict[str, Any], weights: dict[str, NDArray[Any]], tokenizer: Any) -> RecurrentPredictor:
+    """The predictor of a stored model.
+
+    Raises:
+        AnamnesisError: the weights are not those of the network that the card describes.
+    """
+    settings = Recurrent.model_validate(card["model"])
+    with torch.device("meta"):
+        # Shapes without memory: a card that asks for a billion units must not be able to fill it.
+        described = dict(RecurrentNetwork(settings, tokenizer.vocabulary_size).named_parameters())
+    expected = {name: tuple(value.shape) for name, value in described.items()}
+    for name in sorted(expected.keys() | weights.keys()):
+        found = tuple(weights[name].shape) if name in weights else None
+        if found != expected.get(name):
+            raise AnamnesisError(
+                f"weights.safetensors: {name} has shape {found}, but model.json describes {expected.get(name)}"
+            )
+    network = RecurrentNetwork(settings, tokenizer.vocabulary_size)
+    with torch.no_grad():
+        for name, value in network.named_parameters():
+            value.copy_(torch.from_numpy(weights[name]))
+    return RecurrentPredictor(network.eval(), card, tokenizer)

@@ -1,0 +1,97 @@
+"""The keys of an experiment with `task: language`: the model, the batches, the sampling of text."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from anamnesis.schema import Settings
+from anamnesis.training.settings import Training
+
+
+class Uniform(Settings):
+    """Every token equally likely: perplexity is the size of the vocabulary."""
+
+    architecture: Literal["uniform"]
+
+
+class NGram(Settings):
+    """Interpolated modified Kneser-Ney smoothing (Chen and Goodman 1999, section 3)."""
+
+    architecture: Literal["ngram"]
+    order: int = Field(ge=1, le=5, description="tokens in the longest n-gram")
+
+
+class Recurrent(Settings):
+    """A recurrent network between an embedding and a softmax."""
+
+    architecture: Literal["rnn", "gru", "lstm"]
+    layers: int = Field(1, ge=1, le=16, description="recurrent layers on top of each other")
+    hidden: int = Field(ge=1, description="units in each layer's hidden state")
+    embedding: int | None = Field(None, ge=1, description="size of a token's vector; null: as `hidden`")
+    dropout: float = Field(0.0, ge=0, lt=1, description="on the embedding, between layers and before the softmax")
+    tied: bool = Field(False, description="the softmax uses the embedding's matrix; needs embedding = hidden")
+    softmax: Literal["full", "adaptive"] = Field(
+        "full", description="adaptive: Grave et al. 2017, for large vocabularies"
+    )
+
+    @model_validator(mode="after")
+    def _tied_sizes_agree(self) -> Self:
+        if self.tied and self.embedding not in (None, self.hidden):
+            raise ValueError(f"tied weights need embedding = hidden, found {self.embedding} and {self.hidden}")
+        if self.tied and self.softmax == "adaptive":
+            raise ValueError("tied weights need softmax: full")
+        return self
+
+
+Model = Annotated[Uniform | NGram | Recurrent, Field(discriminator="architecture")]
+
+
+class Streams(Settings):
+    """Truncated BPTT over parallel streams that carry the hidden state from one segment to the next."""
+
+    kind: Literal["streams"] = "streams"
+    batch: int = Field(64, ge=1, description="parallel streams")
+    steps: int = Field(50, ge=1, description="time steps that are unrolled and trained through at once")
+
+
+class Windows(Settings):
+    """Independent windows that slide over the text, each from a zero state; only what follows a window is predicted."""
+
+    kind: Literal["windows"]
+    batch: int = Field(128, ge=1, description="windows in a batch")
+    length: int = Field(40, ge=1, description="tokens in a window")
+    step: int = Field(3, ge=1, description="tokens from one window's start to the next")
+    per_epoch: int | None = Field(None, ge=1, description="windows drawn in each epoch; null: all of them")
+
+
+Batches = Annotated[Streams | Windows, Field(discriminator="kind")]
+
+
+class Sampling(Settings):
+    """How text is generated after each epoch and at the evaluation."""
+
+    prompt: str = Field("", description="text the model reads first; empty: the start of a text")
+    length: int = Field(200, ge=1, description="tokens to generate")
+    temperature: float = Field(0.7, gt=0, description="divides the logits: below 1 bolder, above 1 wilder")
+    top_k: int | None = Field(None, ge=1, description="draw among this many likeliest tokens; null: all")
+
+
+class Experiment(Settings):
+    """A language model: next-token prediction on one token store."""
+
+    task: Literal["language"]
+    tokens: str = Field(description="an entry of `tokens`")
+    seed: int = Field(1, ge=0, le=2**32 - 1)
+    model: Model
+    batches: Batches = Streams()
+    training: Training | None = Field(None, description="needed by a network, refused for a baseline")
+    sampling: Sampling = Sampling()
+
+    @model_validator(mode="after")
+    def _training_fits_model(self) -> Self:
+        trained = isinstance(self.model, Recurrent)
+        if trained and self.training is None:
+            raise ValueError(f"a model with architecture {self.model.architecture} needs a `training` block")
+        if not trained and self.training is not None:
+            raise ValueError(f"architecture {self.model.architecture} is not trained by gradients: remove `training`")
+        return self

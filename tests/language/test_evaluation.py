@@ -1,0 +1,202 @@
+"""The scores of a split: over every target, by the definitions, whatever the chunks; and the stage that writes them."""
+
+import csv
+import json
+import subprocess
+import sys
+from math import exp, log
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anamnesis.errors import AnamnesisError
+from anamnesis.language import evaluation, saved
+from anamnesis.language.evaluation import evaluate_split
+from anamnesis.language.protocol import TargetScorer
+from anamnesis.language.targets import credit
+from anamnesis.language.uniform import UniformModel
+from anamnesis.tokens.characters import Characters
+from anamnesis.tokens.store import open_split, read_stats
+from anamnesis.tokens.words import Words
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Dense:
+    """Any model without its fast path, in single precision like a network's."""
+
+    def __init__(self, model):
+        self.card, self.tokenizer, self.model = model.card, model.tokenizer, model
+
+    def initial_state(self, batch=1):
+        return self.model.initial_state(batch)
+
+    def predict(self, ids, state):
+        rows, state = self.model.predict(ids, state)
+        return rows.astype(np.float32), state
+
+
+def by_hand(model, ids, split, alphabet):
+    """The metrics of the definitions, one token at a time."""
+    state = model.initial_state()
+    nats, first, five = [], [], []
+    for token, following in zip(ids[:-1].tolist(), ids[1:].tolist(), strict=True):
+        rows, state = model.predict(np.array([[token]]), state)
+        if following == model.tokenizer.start_id:
+            continue
+        row = rows[0, 0]
+        nats.append(-row[following])
+        better, ties = int((row > row[following]).sum()), int((row == row[following]).sum())
+        first.append(min(max(1 - better, 0), ties) / ties)
+        five.append(min(max(5 - better, 0), ties) / ties)
+    spelled = sum(nats) + split["unknown_characters"] * log(alphabet)
+    return {
+        "perplexity": exp(np.mean(nats)),
+        "bits_per_character": spelled / log(2) / split["characters"],
+        "accuracy": np.mean(first),
+        "top5_accuracy": np.mean(five),
+        "targets": len(nats),
+    }
+
+
+@pytest.mark.parametrize("kind", ["characters", "bigrams", "words", "subwords"])
+def test_metrics_are_those_of_the_definitions(stores, trained, kind):
+    store = stores / "data" / "tokens" / kind
+    model, stats, ids = saved.load(trained(kind)), read_stats(store), open_split(store, "test")
+    split = stats["splits"]["test"]
+    found = evaluate_split(model, ids, split, stats["alphabet"])
+    assert found == pytest.approx(by_hand(model, ids, split, stats["alphabet"]), rel=5e-6)
+    assert found["targets"] == split["targets"]
+
+
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("kind", ["characters", "words"])
+def test_no_chunk_size_changes_anything(stores, trained, kind, dense):
+    store = stores / "data" / "tokens" / kind
+    model, stats, ids = saved.load(trained(kind, order=5)), read_stats(store), open_split(store, "valid")[:600]
+    model = Dense(model) if dense else model
+    assert isinstance(model, TargetScorer) is not dense
+    found = [
+        evaluate_split(model, ids, stats["splits"]["valid"], stats["alphabet"], chunk)
+        for chunk in (None, 1, 7, 100, len(ids) - 2, len(ids) - 1, 10**9)
+    ]
+    assert all(result == found[0] for result in found)
+
+
+def test_progress_counts_every_token(stores, trained):
+    store = stores / "data" / "tokens" / "words"
+    stats, ids, seen = read_stats(store), open_split(store, "valid"), []
+    model = saved.load(trained("words"))
+    evaluate_split(model, ids, stats["splits"]["valid"], stats["alphabet"], 10, seen.append)
+    assert sum(seen) == len(ids) - 1
+
+
+def test_uniform_has_the_perplexity_of_its_vocabulary():
+    split = {"characters": 8, "unknown_characters": 0}
+    ids = np.array([1, 2, 3, 4, 5, 6, 7, 7], np.uint8)
+    found = evaluate_split(UniformModel({}, Characters(["<unk>", *"abcdefg"])), ids, split, 7)
+    assert found == {
+        "perplexity": 8.0,
+        "bits_per_character": 7 * 3 / 8,
+        "accuracy": 1 / 8,
+        "top5_accuracy": 5 / 8,
+        "targets": 7,
+    }
+
+
+def test_sentence_starts_are_no_targets_and_unknown_words_are_spelled_out():
+    # <s> a </s> <s> <unk> </s> with an alphabet of 4: 4 targets of log2(4) bits, and 3 unknown letters of 2 bits.
+    model = UniformModel({}, Words(["<unk>", "<s>", "</s>", "a", "b"]))
+    ids = np.array([1, 3, 2, 1, 0, 2], np.uint8)
+    found = evaluate_split(model, ids, {"characters": 5, "unknown_characters": 3}, 4)
+    assert found["targets"] == 4
+    assert found["perplexity"] == 4.0
+    assert found["bits_per_character"] == pytest.approx((4 * 2 + 3 * 2) / 5)
+
+
+def test_ties_count_by_chance():
+    better, ties = np.array([0, 0, 4, 4, 5, 3]), np.array([1, 2, 1, 3, 1, 2])
+    np.testing.assert_allclose(credit(better, ties, 1), [1, 1 / 2, 0, 0, 0, 0])
+    np.testing.assert_allclose(credit(better, ties, 5), [1, 1, 1, 1 / 3, 0, 1])
+
+
+def test_one_bit_per_character_means_the_same_in_every_kind_of_token(stores, trained):
+    """Uniform models cost log2 of their vocabulary for each token, whatever a token is, over the same characters."""
+    for kind in ("characters", "bigrams", "subwords"):
+        store = stores / "data" / "tokens" / kind
+        stats, ids = read_stats(store), open_split(store, "test")
+        split = stats["splits"]["test"]
+        found = evaluate_split(saved.load(trained(kind, "uniform")), ids, split, stats["alphabet"])
+        bits = split["targets"] * np.log2(stats["vocabulary_size"])
+        bits += split["unknown_characters"] * np.log2(stats["alphabet"])
+        assert found["bits_per_character"] == pytest.approx(bits / split["characters"], rel=1e-5)
+
+
+@pytest.mark.parametrize(("ids", "words"), [([2], True), ([1, 1, 1], True), ([3], False)])
+def test_nothing_to_predict_is_refused(ids, words):
+    tokenizer = Words(["<unk>", "<s>", "</s>", "a"]) if words else Characters(["<unk>", "a", "b", "c"])
+    with pytest.raises(AnamnesisError, match="to be predicted"):
+        evaluate_split(
+            UniformModel({}, tokenizer), np.array(ids, np.uint8), {"characters": 1, "unknown_characters": 0}, 2
+        )
+
+
+def test_a_model_that_forbids_what_comes_is_refused():
+    class Certain(Dense):
+        def predict(self, ids, state):
+            rows = np.full((*ids.shape, 3), -np.inf)
+            rows[..., 1] = 0
+            return rows, state
+
+    model = Certain(UniformModel({}, Characters(["<unk>", "a", "b"])))
+    split = {"characters": 3, "unknown_characters": 0}
+    assert evaluate_split(model, np.array([2, 1, 1]), split, 2)["perplexity"] == 1
+    with pytest.raises(AnamnesisError, match="no probability"):
+        evaluate_split(model, np.array([1, 2, 1]), split, 2)
+
+
+def test_the_stage_writes_metrics_samples_and_curve(stores, trained, experiment, capsys):
+    folder = trained("words", order=2)
+    name = folder.name
+    settings = experiment("words", order=2, sampling={"prompt": "The", "length": 20})
+    evaluation.evaluate(name, settings, stores)
+    metrics = json.loads((stores / "metrics" / f"{name}.json").read_text())
+    stats = read_stats(stores / "data" / "tokens" / "words")
+    assert metrics.keys() == {
+        *("experiment", "task", "corpus", "tokens", "architecture", "parameters", "fingerprint", "data"),
+        *("valid", "test"),
+    }
+    assert metrics["fingerprint"] == saved.read_card(folder)["fingerprint"]
+    assert metrics["data"] == {split: stats["splits"][split]["text_sha256"] for split in ("valid", "test")}
+    history = list(csv.DictReader((folder / "history.csv").open()))
+    assert float(history[0]["valid_perplexity"]) == metrics["valid"]["perplexity"]
+    assert float(history[0]["valid_bits_per_character"]) == metrics["valid"]["bits_per_character"]
+    assert list(csv.DictReader((stores / "predictions" / name / "curve.csv").open())) == [
+        {"experiment": name, **history[0]}
+    ]
+    samples = json.loads((stores / "predictions" / name / "samples.json").read_text())
+    assert [sample["strategy"] for sample in samples] == ["greedy", "temperature 0.7", "top-k 10"]
+    assert f"evaluate {name}: test perplexity" in capsys.readouterr().out
+
+    first = {path: path.read_bytes() for path in (stores / "predictions" / name).iterdir()}
+    evaluation.evaluate(name, settings, stores)
+    assert first == {path: path.read_bytes() for path in (stores / "predictions" / name).iterdir()}
+    assert metrics == json.loads((stores / "metrics" / f"{name}.json").read_text())
+
+
+def test_a_model_of_other_tokens_is_refused(stores, trained, experiment):
+    folder = trained("words")
+    with pytest.raises(AnamnesisError, match="other tokens"):
+        evaluation.evaluate(folder.name, experiment("characters"), stores)
+    assert not (stores / "metrics" / f"{folder.name}.json").exists()
+
+
+def test_the_stage_script_says_one_line_about_a_missing_model(tmp_path):
+    (tmp_path / "params.yaml").write_text(
+        "corpora: {}\ntokens: {}\nexperiments: {}\nprofile: laptop\n", encoding="utf-8"
+    )
+    command = [sys.executable, "-P", str(REPOSITORY / "pipelines" / "evaluate.py"), "nothing"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr == "error: no experiment is named 'nothing'; allowed: (none)\n"
