@@ -1,0 +1,38 @@
+"""MLflow's own pages on the project's runs and models, with settings for one person on one machine."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+from anamnesis.errors import AnamnesisError
+from anamnesis.tracking.store import SQLITE, connect
+
+
+def serve(root: Path, host: str, port: int) -> None:
+    """Print where to look, and become MLflow's server until it is stopped.
+
+    Raises:
+        AnamnesisError: the port is taken, or the runs are kept by a server, which has pages of its own.
+        TrackingError: the store cannot be reached.
+    """
+    store = connect(root)
+    if not store.uri.startswith(SQLITE):
+        raise AnamnesisError(f"the runs are kept elsewhere: look at {store.uri.rpartition('@')[2]}")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise AnamnesisError(f"cannot listen on {host} port {port}: {error.strerror}; try --port") from None
+    address = f"http://{host}:{port}/#"
+    # The plain address opens on pages for chats with language models; these open on charts of our runs.
+    for experiment in sorted(store.client.search_experiments(), key=lambda each: each.name):
+        if experiment.name != "Default":
+            print(f"{experiment.name:30} {address}/experiments/{experiment.experiment_id}/runs?compareRunsMode=CHART")
+    print(f"{'registered models':30} {address}/models\n(Ctrl-C ends it)", flush=True)
+    # By default it starts more than ten processes, which take gigabytes.
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    command = ["-m", "mlflow", "ui", "--backend-store-uri", store.uri, "--host", host, "--port", str(port)]
+    artifacts = ["--default-artifact-root", str(store.artifacts)]
+    os.execv(sys.executable, [sys.executable, *command, *artifacts, "--workers", "1"])

@@ -1,0 +1,314 @@
+"""The best experiment of each task and corpus: chosen from the metrics, written down, and registered in MLflow."""
+
+import importlib
+import math
+import tempfile
+import time
+import warnings
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from anamnesis.errors import AnamnesisError
+from anamnesis.files import write_json
+from anamnesis.params import Params
+from anamnesis.tracking import journal
+from anamnesis.tracking.projection import project, project_results
+from anamnesis.tracking.results import Result, read, read_json
+from anamnesis.tracking.store import EXPERIMENT, FINGERPRINT, Store, connect, local_path, reaching
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
+
+# Task -> the validation metric that decides, and 1 where more is better or -1 where less is.
+SCORES: dict[str, tuple[str, int]] = {"language": ("bits_per_character", -1)}
+CHALLENGER, CHAMPION = "challenger", "champion"
+METRIC = "anamnesis.metric"
+VALID_SCORE = "anamnesis.valid_score"
+TEST_SCORE = "anamnesis.test_score"
+TEST_DIGEST = "anamnesis.test_digest"
+PROMOTED = "anamnesis.promoted."
+# Packages that a served model imports; the package itself travels inside the model.
+REQUIREMENTS = ("mlflow", "numpy", "torch", "safetensors", "pydantic", "filelock", "pyyaml", "tokenizers", "jieba")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One registered model as it stands: version numbers are None when MLflow was not asked."""
+
+    model: str
+    experiment: str
+    metric: str
+    score: float
+    challenger: str | None = None
+    champion: str | None = None
+    note: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.experiment}, valid {self.metric} {self.score:.6g}"
+        if self.challenger:
+            text += f", challenger version {self.challenger}, champion version {self.champion}"
+        return f"{text}; {self.note}" if self.note else text
+
+
+def choose(params: Params, root: Path = Path()) -> list[dict[str, Any]]:
+    """The best experiment of each task and corpus by its validation score, as entries of reports/registry.json.
+
+    An experiment that is not trained, not evaluated, or whose score is missing or not a finite number is no candidate.
+    Equal scores: the model with fewer parameters, then the first name.
+    """
+    best: dict[str, tuple[tuple[float, float, str], dict[str, Any]]] = {}
+    for name in params.experiments:
+        result = read(name, root)
+        if result is None or result.metrics is None or result.card["task"] not in SCORES:
+            continue
+        metric, sign = SCORES[result.card["task"]]
+        score = _score(result, "valid")
+        if score is None:
+            continue
+        model = f"{result.card['task']}-{result.card['corpus']}"
+        rank = (-sign * score, float(result.card.get("parameters") or 0), name)
+        entry = {
+            "model": model,
+            "task": result.card["task"],
+            "corpus": result.card["corpus"],
+            "experiment": name,
+            "fingerprint": result.fingerprint,
+            "metric": metric,
+            "score": score,
+        }
+        if model not in best or rank < best[model][0]:
+            best[model] = (rank, entry)
+    return [best[model][1] for model in sorted(best)]
+
+
+def register(params: Params, root: Path = Path()) -> list[Registered]:
+    """Write reports/registry.json, then bring MLflow in line with it.
+
+    Raises:
+        TrackingError: MLflow cannot be reached; the file is written nevertheless.
+        AnamnesisError: a result file is not readable, or a chosen model's files are damaged.
+    """
+    entries = choose(params, root)
+    write_json(root / "reports" / "registry.json", {"models": entries})
+    return project(None, root).models
+
+
+def chosen(root: Path = Path()) -> list[Registered]:
+    """What reports/registry.json says, without MLflow."""
+    return [Registered(e["model"], e["experiment"], e["metric"], e["score"]) for e in _entries(root)]
+
+
+def project_registry(root: Path = Path()) -> list[Registered]:
+    """Make MLflow hold what reports/registry.json says: one version a fingerprint, `challenger` on the best.
+
+    `champion` is left where it is. When a model has none, it goes to the one the journal of champions names, if its
+    result is still here, and otherwise to the challenger. Doing it again changes nothing.
+
+    Raises:
+        TrackingError: MLflow cannot be reached.
+        AnamnesisError: a model's files are damaged.
+    """
+    entries = _entries(root)
+    if not entries:
+        return []
+    store = connect(root)
+    registered = []
+    for entry in entries:
+        result = read(entry["experiment"], root)
+        if result is None or result.fingerprint != entry["fingerprint"]:
+            registered.append(_unprojected(entry, "its result changed since; run `dvc repro register`"))
+            continue
+        run = project_results([result], root).runs[result.name]
+        with FileLock(root / ".anamnesis" / "registry.lock"), reaching(store.uri):
+            registered.append(_project_model(store, entry, result, run))
+    return registered
+
+
+def _project_model(store: Store, entry: dict[str, Any], result: Result, run: "Run") -> Registered:
+    model = entry["model"]
+    _ensure_model(store, model, result)
+    version = _ensure_version(store, model, result, run)
+    aliases = store.client.get_registered_model(model).aliases
+    if str(aliases.get(CHALLENGER)) != str(version.version):
+        store.client.set_registered_model_alias(model, CHALLENGER, version.version)
+    champion, note = _ensure_champion(store, model, version, aliases.get(CHAMPION))
+    return Registered(
+        model, entry["experiment"], entry["metric"], entry["score"], str(version.version), str(champion), note
+    )
+
+
+def _ensure_champion(store: Store, model: str, version: "ModelVersion", current: Any) -> tuple[str, str]:
+    """The champion's version number, and a note when it is not what it used to be."""
+    known = journal.last(store.root, model)
+    if current is not None:
+        champion = store.client.get_model_version(model, str(current))
+        if champion.tags.get(FINGERPRINT) == version.tags.get(FINGERPRINT) and champion.version != version.version:
+            # The same model, whose earlier run or files were deleted: the alias follows to the rebuilt version.
+            store.client.set_registered_model_alias(model, CHAMPION, version.version)
+            champion = version
+        if known is None or known["fingerprint"] != champion.tags.get(FINGERPRINT):
+            # Promoted from another working copy, or by hand on MLflow's pages.
+            tags = {key: value for key, value in champion.tags.items() if key.startswith(PROMOTED)}
+            journal.append(store.root, journal.entry(model, champion.tags, tags))
+        return str(champion.version), ""
+    champion, note = version, ""
+    if known and known["fingerprint"] != version.tags.get(FINGERPRINT):
+        restored = _restore(store, model, known["fingerprint"])
+        if restored is None:
+            note = f"the champion before, {known.get('experiment')}, has no result here any more: starts again"
+        champion = restored or version
+    if known and known["fingerprint"] == champion.tags.get(FINGERPRINT):
+        crown(store, model, champion, known.get("tags", {}))
+    else:
+        tags = {f"{PROMOTED}at": now(), f"{PROMOTED}reason": "the first of its model"}
+        crown(store, model, champion, tags)
+        journal.append(store.root, journal.entry(model, champion.tags, tags))
+    return str(champion.version), note
+
+
+def crown(store: Store, model: str, champion: "ModelVersion", tags: dict[str, str]) -> None:
+    """Give a version the tags that say why it is champion, and then the alias."""
+    for key, value in tags.items():
+        store.client.set_model_version_tag(model, champion.version, key, value)
+    store.client.set_registered_model_alias(model, CHAMPION, champion.version)
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _restore(store: Store, model: str, fingerprint: str) -> "ModelVersion | None":
+    """The version of a former champion, from MLflow or made anew from its result when that is still here."""
+    for version in _versions(store, model):
+        if version.tags.get(FINGERPRINT) == fingerprint and _is_whole(version):
+            return version
+    for path in sorted((store.root / "models").glob("*/model.json")):
+        result = read(path.parent.name, store.root)
+        if result and result.fingerprint == fingerprint:
+            run = project_results([result], store.root).runs[result.name]
+            return _ensure_version(store, model, result, run)
+    return None
+
+
+def _ensure_model(store: Store, model: str, result: Result) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        store.client.get_registered_model(model)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        card = result.card
+        text = f"The best {card['task']} model of corpus {card['corpus']}, by validation {SCORES[card['task']][0]}."
+        store.client.create_registered_model(model, description=text)
+
+
+def _ensure_version(store: Store, model: str, result: Result, run: "Run") -> "ModelVersion":
+    """The version of this result on this run, made when absent, its files put back when somebody deleted them."""
+    source = f"{run.info.artifact_uri}/model"
+    tags = _tags(result)
+    for version in _versions(store, model):
+        if version.tags.get(FINGERPRINT) == result.fingerprint and version.source == source:
+            if not _is_whole(version):
+                _upload(store, result, run)
+            for key, value in tags.items():
+                if version.tags.get(key) != value:
+                    store.client.set_model_version_tag(model, version.version, key, value)
+            return version
+    _upload(store, result, run)
+    text = f"experiment {result.name}: {result.card.get('architecture', '')}, {tags.get(METRIC)}"
+    text += f" {tags.get(VALID_SCORE)} (validation), {tags.get(TEST_SCORE)} (test)"
+    return store.client.create_model_version(model, source, run.info.run_id, tags=tags, description=text)
+
+
+def _versions(store: Store, model: str) -> "list[ModelVersion]":
+    """All versions of a registered model, latest first."""
+    found: list[ModelVersion] = []
+    token = None
+    while True:
+        page = store.client.search_model_versions(f"name = '{model}'", max_results=1000, page_token=token)
+        found.extend(page)
+        token = page.token
+        if not token:
+            return sorted(found, key=lambda version: -int(version.version))
+
+
+def _is_whole(version: "ModelVersion") -> bool:
+    folder = local_path(version.source or "")
+    return folder is None or (folder / "MLmodel").is_file()
+
+
+def _upload(store: Store, result: Result, run: "Run") -> None:
+    """Pack the model as a pyfunc and put it among the run's artifacts; a second time replaces the first.
+
+    Raises:
+        AnamnesisError: a file of the model is damaged or altered.
+    """
+    import mlflow.pyfunc
+
+    package = importlib.import_module("anamnesis")
+    importlib.import_module(f"anamnesis.{result.card['task']}.saved").load(result.folder)
+    sampling = result.card.get("sampling") or {}
+    options = {
+        "length": int(sampling.get("length") or 200),
+        "temperature": float(sampling.get("temperature") or 1.0),
+        "top_k": int(sampling.get("top_k") or 0),
+        "greedy": False,
+        "seed": 0,
+    }
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        target = Path(folder) / "model"
+        mlflow.pyfunc.save_model(
+            str(target),
+            python_model=str(Path(__file__).with_name("served.py")),
+            artifacts={"model": str(result.folder.resolve())},
+            code_paths=[str(Path(str(package.__file__)).parent)],
+            input_example=([str(sampling.get("prompt") or "")], options),
+            pip_requirements=_requirements(),
+            metadata={"fingerprint": result.fingerprint, "experiment": result.name},
+        )
+        store.client.log_artifacts(run.info.run_id, str(target), "model")
+
+
+def _requirements() -> list[str]:
+    """Pins of what is installed; a local build tag such as '+cpu' is no part of a published version."""
+    return [f"{name}=={metadata.version(name).partition('+')[0]}" for name in REQUIREMENTS]
+
+
+def _tags(result: Result) -> dict[str, str]:
+    tags = {FINGERPRINT: result.fingerprint, EXPERIMENT: result.name, METRIC: SCORES[result.card["task"]][0]}
+    for key, split in ((VALID_SCORE, "valid"), (TEST_SCORE, "test")):
+        score = _score(result, split)
+        if score is not None:
+            tags[key] = repr(score)
+    text = (result.metrics or {}).get("data", {}).get("test")
+    return tags | {TEST_DIGEST: text} if text else tags
+
+
+def _score(result: Result, split: str) -> float | None:
+    value = ((result.metrics or {}).get(split) or {}).get(SCORES[result.card["task"]][0])
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _entries(root: Path) -> list[dict[str, Any]]:
+    path = root / "reports" / "registry.json"
+    if not path.is_file():
+        return []
+    entries = read_json(path).get("models")
+    keys = {"model", "experiment", "fingerprint", "metric", "score"}
+    if not isinstance(entries, list) or not all(isinstance(e, dict) and keys <= e.keys() for e in entries):
+        raise AnamnesisError(f"{path}: not a list of registered models; run `dvc repro register`")
+    return entries
+
+
+def _unprojected(entry: dict[str, Any], note: str) -> Registered:
+    return Registered(entry["model"], entry["experiment"], entry["metric"], entry["score"], note=note)

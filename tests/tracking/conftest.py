@@ -1,0 +1,113 @@
+"""A project folder whose results are made by hand, with an MLflow database that is copied instead of made."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from anamnesis import files, params
+from anamnesis.language import saved
+from anamnesis.tokens import characters, tokenizer
+from anamnesis.tracking import store
+
+TEXT = "it was the best of times, it was the worst of times\n"
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("mlflow")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        store.connect(root)
+    return root / "mlflow.db"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path) -> Path:
+    """A project with three experiments on one corpus and one on another, none of them trained."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", store.PARENT, "ANAMNESIS_TRACKING"):
+        monkeypatch.delenv(name, raising=False)
+    experiment = {"task": "language", "tokens": "toy-characters", "model": {"architecture": "uniform"}}
+    content: dict[str, Any] = {
+        "corpora": {name: {"reader": "text", "source": {"kind": "literal", "text": TEXT}} for name in ("toy", "other")},
+        "tokens": {f"{name}-characters": {"corpus": name, "kind": "characters"} for name in ("toy", "other")},
+        "experiments": {
+            **{f"toy-{name}": experiment for name in ("a", "b", "c")},
+            "other-a": {**experiment, "tokens": "other-characters"},
+        },
+    }
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    vocabulary = characters.learn([TEXT])
+    for name in ("toy", "other"):
+        folder = tmp_path / "data" / "tokens" / f"{name}-characters"
+        folder.mkdir(parents=True)
+        tokenizer.save(vocabulary, folder / "tokenizer.json")
+        splits = {
+            split: {"tokens": 52, "targets": 51, "characters": 52, "text_sha256": files.digest(name, split)}
+            for split in ("train", "valid", "test")
+        }
+        files.write_json(
+            folder / "stats.json", {"corpus": name, "kind": "characters", "vocabulary_size": 16, "splits": splits}
+        )
+    shutil.copyfile(empty_database, tmp_path / "mlflow.db")
+    return tmp_path
+
+
+Finish = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def finish(root: Path) -> Finish:
+    """finish(name, valid=..., test=...): the files of a finished experiment, as the stages write them.
+
+    Scores are bits per character; another `seed` makes another fingerprint; `texts` are digests of splits.
+    """
+
+    def make(
+        name: str,
+        valid: float | None = 4.0,
+        test: float | None = 4.1,
+        epochs: int = 2,
+        seed: int = 1,
+        texts: Any = None,
+    ) -> dict[str, Any]:
+        settings = params.load(root / "params.yaml")
+        experiment = settings.experiments[name].model_copy(update={"seed": seed})
+        tokens = root / "data" / "tokens" / experiment.tokens
+        inputs = saved.inputs_digest(experiment, tokens)
+        stats = {"corpus": settings.tokens[experiment.tokens].corpus}
+        folder = root / "models" / name
+        shutil.rmtree(folder, ignore_errors=True)
+        card = saved.save(
+            folder,
+            {"nothing": np.zeros(0)},
+            saved.new_card(name, experiment, stats, 7, epochs, inputs),
+            tokens / "tokenizer.json",
+        )
+        rows = [f"{epoch},0.01,{20 / epoch:g},{21 / epoch:g},{5 / epoch:g}" for epoch in range(1, epochs + 1)]
+        files.write_text(
+            folder / "history.csv",
+            "epoch,learning_rate,train_perplexity,valid_perplexity,valid_bits_per_character\n" + "\n".join(rows) + "\n",
+        )
+        files.write_text(folder / "samples.txt", "== after epoch 1 ==\nit was\n")
+        scores = {
+            split: None if bits is None else {"bits_per_character": bits, "perplexity": 2**bits, "targets": 51}
+            for split, bits in (("valid", valid), ("test", test))
+        }
+        data = {split: files.digest(stats["corpus"], split) for split in ("valid", "test")} | (texts or {})
+        card_keys = ("experiment", "task", "corpus", "tokens", "architecture", "parameters", "fingerprint")
+        files.write_json(
+            root / "metrics" / f"{name}.json", {key: card[key] for key in card_keys} | {"data": data} | scores
+        )
+        return card
+
+    return make
+
+
+@pytest.fixture
+def client(root: Path) -> Any:
+    return store.connect(root).client

@@ -1,0 +1,195 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from anamnesis import params
+from anamnesis.tracking import live, projection
+
+
+def begin(root: Path, name: str = "toy-a", inputs: str = "inputs") -> live.LiveRun:
+    return live.start(name, params.load(root / "params.yaml").experiments[name], inputs, root)
+
+
+def runs(client: MlflowClient) -> list:
+    found = client.get_experiment_by_name("language/toy")
+    return list(client.search_runs([found.experiment_id])) if found else []
+
+
+def test_a_training_is_seen_while_it_runs_and_found_afterwards(root: Path, finish, client: MlflowClient) -> None:
+    card = finish("toy-a")
+    run = begin(root, inputs=card["inputs"])
+    run.log({"train_perplexity": 20.0, "valid_perplexity": 21.0}, 1)
+    run.sample("it was", 1)
+    (seen,) = runs(client)
+    assert (seen.info.status, seen.info.run_name) == ("RUNNING", "toy-a")
+    assert seen.data.metrics["train_perplexity"] == 20.0
+    assert seen.data.params["model.architecture"] == "uniform"
+    assert (Path(seen.info.artifact_uri) / "samples.txt").read_text() == "== after epoch 1 ==\nit was\n\n"
+    run.log({"train_perplexity": 10.0}, 2)
+    run.finish(card["fingerprint"])
+    # The projection completes this run, and makes no other.
+    summary = projection.project(["toy-a"], root)
+    assert summary.completed == ["toy-a"]
+    (whole,) = runs(client)
+    assert (whole.info.run_id, whole.info.status) == (seen.info.run_id, "FINISHED")
+    assert sorted(m.step for m in client.get_metric_history(whole.info.run_id, "train_perplexity")) == [1, 2]
+    assert sorted(m.step for m in client.get_metric_history(whole.info.run_id, "valid_perplexity")) == [1, 2]
+    assert "test_perplexity" in whole.data.metrics
+    assert projection.project(["toy-a"], root).unchanged == ["toy-a"]
+
+
+def test_live_and_rebuilt_runs_hold_the_same(root: Path, finish, client: MlflowClient) -> None:
+    card = finish("toy-a")
+    run = begin(root, inputs=card["inputs"])
+    run.log({"learning_rate": 0.01, "train_perplexity": 20.0}, 1)
+    run.finish(card["fingerprint"])
+    projection.project(["toy-a"], root)
+    (completed,) = runs(client)
+    client.delete_run(completed.info.run_id)
+    projection.project(["toy-a"], root)
+    (rebuilt,) = runs(client)
+    assert completed.info.run_id != rebuilt.info.run_id
+    assert (completed.data.metrics, completed.data.params) == (rebuilt.data.metrics, rebuilt.data.params)
+    names = [sorted(item.path for item in client.list_artifacts(run.info.run_id)) for run in (completed, rebuilt)]
+    assert names[0] == names[1]
+
+
+def killed_training(root: Path, inputs: str) -> None:
+    """A process that logs one epoch and kills itself with SIGKILL."""
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from anamnesis import params; from anamnesis.tracking import live\n"
+        "root = Path(sys.argv[1]); e = params.load(root / 'params.yaml').experiments['toy-a']\n"
+        "run = live.start('toy-a', e, sys.argv[2], root); run.log({'train_perplexity': 20.0}, 1); run.sample('x', 1)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(root), inputs], capture_output=True, text=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+
+
+def test_a_killed_training_goes_on_in_its_own_run(root: Path, client: MlflowClient) -> None:
+    killed_training(root, "same")
+    (dead,) = runs(client)
+    assert dead.info.status == "RUNNING"
+    run = begin(root, inputs="same")
+    assert run.run_id == dead.info.run_id
+    for epoch in (1, 2):
+        run.log({"train_perplexity": 20.0 / epoch}, epoch)
+    run.finish("f" * 64)
+    (whole,) = runs(client)
+    values = [(m.step, m.value) for m in client.get_metric_history(whole.info.run_id, "train_perplexity")]
+    assert sorted(values) == [(1, 20.0), (2, 10.0)]
+    assert whole.info.status == "FINISHED"
+
+
+def test_a_killed_training_with_other_settings_is_marked(root: Path, client: MlflowClient) -> None:
+    killed_training(root, "before")
+    begin(root, inputs="after").finish("f" * 64)
+    assert {(run.data.tags["anamnesis.inputs"], run.info.status) for run in runs(client)} == {
+        ("before", "KILLED"),
+        ("after", "FINISHED"),
+    }
+
+
+def test_a_training_that_lives_is_left_alone(root: Path, client: MlflowClient) -> None:
+    alive = begin(root, inputs="before")
+    other = begin(root, inputs="after")
+    assert {run.info.status for run in runs(client)} == {"RUNNING"}
+    other.finish("e" * 64)
+    alive.log({"train_perplexity": 3.0}, 1)
+    alive.finish("f" * 64)
+    assert [run.info.status for run in runs(client)] == ["FINISHED"] * 2
+
+
+def test_a_dead_run_of_another_working_copy_is_left_alone(
+    root: Path, client: MlflowClient, tmp_path_factory, monkeypatch
+) -> None:
+    alive = begin(root, inputs="x")
+    copy = tmp_path_factory.mktemp("copy")
+    (copy / "params.yaml").write_text((root / "params.yaml").read_text())
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
+    begin(copy, inputs="x").finish("e" * 64)
+    assert client.get_run(alive.run_id).info.status == "RUNNING"
+    alive.finish("f" * 64)
+
+
+def test_a_result_whose_training_was_killed_at_its_end_takes_over_the_run(
+    root: Path, finish, client: MlflowClient
+) -> None:
+    card = finish("toy-a")
+    killed_training(root, card["inputs"])
+    assert projection.project(["toy-a"], root).completed == ["toy-a"]
+    (run,) = runs(client)
+    assert (run.info.status, run.data.tags["anamnesis.fingerprint"]) == ("FINISHED", card["fingerprint"])
+
+
+def test_a_dead_run_is_marked_also_when_its_result_is_not_trained_again(
+    root: Path, finish, client: MlflowClient
+) -> None:
+    card = finish("toy-a")
+    whole = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
+    for inputs in ("other", card["inputs"]):
+        killed_training(root, inputs)
+    assert projection.project(["toy-a"], root).unchanged == ["toy-a"]
+    assert {run.info.run_id == whole: run.info.status for run in runs(client)} == {True: "FINISHED", False: "KILLED"}
+
+
+def test_the_same_bits_trained_again_are_one_run(root: Path, finish, client: MlflowClient) -> None:
+    card = finish("toy-a")
+    before = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
+    again = begin(root, inputs=card["inputs"])
+    again.log({"train_perplexity": 20.0}, 1)
+    again.finish(card["fingerprint"])
+    assert [run.info.run_id for run in runs(client)] == [before]
+
+
+def test_a_failed_training_is_marked_and_gone_on_with(root: Path, client: MlflowClient) -> None:
+    begin(root).fail()
+    (failed,) = runs(client)
+    assert failed.info.status == "FAILED"
+    again = begin(root)
+    assert again.run_id == failed.info.run_id
+    again.finish("f" * 64)
+    assert [run.info.status for run in runs(client)] == ["FINISHED"]
+
+
+def test_training_goes_on_without_a_server(root: Path, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    run = begin(root)
+    run.log({"train_perplexity": 2.0}, 1)
+    run.sample("x", 1)
+    run.finish("f" * 64)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith("warning: toy-a trains on without live tracking")
+
+
+def test_training_goes_on_when_the_server_goes_away(
+    root: Path, client: MlflowClient, monkeypatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = begin(root)
+
+    def gone(*_: object, **__: object) -> None:
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(MlflowClient, "log_batch", gone)
+    for step in (1, 2, 3):
+        run.log({"train_perplexity": 2.0}, step)
+        run.sample("x", step)
+    run.fail()
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_tracking_can_be_switched_off(root: Path, client: MlflowClient, monkeypatch) -> None:
+    monkeypatch.setenv("ANAMNESIS_TRACKING", "off")
+    run = begin(root)
+    run.log({"train_perplexity": 2.0}, 1)
+    run.finish("f" * 64)
+    assert runs(client) == []
+    assert "MLFLOW_TRACKING_URI" not in os.environ

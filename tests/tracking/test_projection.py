@@ -1,0 +1,193 @@
+import re
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from anamnesis import files
+from anamnesis.errors import AnamnesisError, ParamsError
+from anamnesis.tracking import projection, store
+
+
+def rows(root: Path) -> dict[str, int]:
+    """Rows of every table of the database that runs, metrics and versions live in."""
+    with sqlite3.connect(root / "mlflow.db") as database:
+        tables = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]
+        return {table: database.execute(f'select count(*) from "{table}"').fetchone()[0] for table in tables}
+
+
+def history(client: MlflowClient, run_id: str, key: str) -> list[tuple[int, float]]:
+    return sorted((metric.step, metric.value) for metric in client.get_metric_history(run_id, key))
+
+
+def test_a_run_holds_all_that_the_files_say(root: Path, finish, client: MlflowClient) -> None:
+    card = finish("toy-a", valid=3.5, test=3.75)
+    files.write_json(
+        root / ".anamnesis" / "timings" / "toy-a.json",
+        {"fingerprint": card["fingerprint"], "seconds": 12.5, "tokens_per_second": 9000.0},
+    )
+    summary = projection.project(["toy-a"], root)
+    assert summary.created == ["toy-a"]
+    run = client.get_run(summary.runs["toy-a"].info.run_id)
+    assert client.get_experiment(run.info.experiment_id).name == "language/toy"
+    assert (run.info.run_name, run.info.status) == ("toy-a", "FINISHED")
+    assert run.data.tags["anamnesis.fingerprint"] == card["fingerprint"]
+    assert run.data.params["model.architecture"] == "uniform"
+    assert run.data.params["corpus"] == "toy"
+    assert history(client, run.info.run_id, "train_perplexity") == [(1, 20.0), (2, 10.0)]
+    assert history(client, run.info.run_id, "valid_perplexity") == [(1, 21.0), (2, 10.5)]
+    expected = {
+        "test_bits_per_character": 3.75,
+        "best_valid_bits_per_character": 3.5,
+        "parameters": 7.0,
+        "best_epoch": 2.0,
+        "training_seconds": 12.5,
+        "tokens_per_second": 9000.0,
+    }
+    assert {key: run.data.metrics[key] for key in expected} == expected
+    assert {(item.dataset.name, item.dataset.digest, item.tags[0].value) for item in run.inputs.dataset_inputs} == {
+        ("toy", files.digest("toy", split)[:32], context)
+        for split, context in (("train", "training"), ("valid", "validation"), ("test", "testing"))
+    }
+    names = {item.path for item in client.list_artifacts(run.info.run_id)}
+    assert names == {"model.json", "history.csv", "samples.txt", "metrics.json"}
+    assert run.info.start_time is not None
+    assert run.info.end_time - run.info.start_time >= 12_500
+
+
+def test_speed_of_another_training_is_left_out(root: Path, finish, client: MlflowClient) -> None:
+    finish("toy-a")
+    files.write_json(root / ".anamnesis" / "timings" / "toy-a.json", {"fingerprint": "another", "seconds": 12.5})
+    run = projection.project(["toy-a"], root).runs["toy-a"]
+    assert "training_seconds" not in client.get_run(run.info.run_id).data.metrics
+
+
+def test_twice_adds_nothing_and_a_deleted_database_comes_back(root: Path, finish) -> None:
+    for name in ("toy-a", "toy-b", "other-a"):
+        finish(name)
+    assert (
+        str(projection.project(None, root)) == "runs in MLflow: 3 created, 0 completed, 0 unchanged, 1 without a result"
+    )
+    before = rows(root)
+    assert len(projection.project(None, root).unchanged) == 3
+    assert rows(root) == before
+    assert before["runs"] == 3
+    (root / "mlflow.db").unlink()
+    shutil.rmtree(root / "mlartifacts")
+    assert len(projection.project(None, root).created) == 3
+    assert rows(root) == before
+
+
+def test_a_run_in_the_trash_is_rebuilt(root: Path, finish, client: MlflowClient) -> None:
+    finish("toy-a")
+    old = projection.project(["toy-a"], root).runs["toy-a"].info
+    client.delete_run(old.run_id)
+    summary = projection.project(["toy-a"], root)
+    assert summary.created == ["toy-a"]
+    assert summary.runs["toy-a"].info.run_id != old.run_id
+    client.delete_experiment(old.experiment_id)
+    projection.project(["toy-a"], root)
+    assert client.get_experiment(old.experiment_id).lifecycle_stage == "active"
+
+
+def test_a_moved_project_does_not_write_to_its_old_place(root: Path, finish, tmp_path_factory) -> None:
+    finish("toy-a")
+    projection.project(None, root)
+    moved = tmp_path_factory.mktemp("moved") / "project"
+    shutil.copytree(root, moved)
+    with pytest.raises(store.TrackingError, match="was moved or copied: delete"):
+        projection.project(None, moved)
+
+
+def test_deleted_artifacts_come_back_in_the_same_run(root: Path, finish, client: MlflowClient) -> None:
+    finish("toy-a")
+    run = projection.project(["toy-a"], root).runs["toy-a"].info
+    shutil.rmtree(root / "mlartifacts")
+    summary = projection.project(["toy-a"], root)
+    assert (summary.completed, summary.runs["toy-a"].info.run_id) == (["toy-a"], run.run_id)
+    assert (Path(run.artifact_uri) / "history.csv").is_file()
+
+
+@pytest.mark.parametrize("failing", ["log_batch", "log_inputs", "log_artifacts", "set_terminated"])
+def test_an_interrupted_projection_is_finished_the_next_time(
+    root: Path, finish, monkeypatch, empty_database: Path, failing: str
+) -> None:
+    finish("toy-a")
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, failing, killed)
+        with pytest.raises(KeyboardInterrupt):
+            projection.project(["toy-a"], root)
+    assert projection.project(["toy-a"], root).completed == ["toy-a"]
+    broken = rows(root)
+    assert projection.project(["toy-a"], root).unchanged == ["toy-a"]
+    shutil.copyfile(empty_database, root / "mlflow.db")
+    projection.project(["toy-a"], root)
+    assert rows(root) == broken
+
+
+def test_scores_that_come_later_or_change_are_added_once(root: Path, finish, client: MlflowClient) -> None:
+    finish("toy-a")
+    scores = (root / "metrics" / "toy-a.json").read_text()
+    (root / "metrics" / "toy-a.json").unlink()
+    run_id = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
+    assert "test_perplexity" not in client.get_run(run_id).data.metrics
+    (root / "metrics" / "toy-a.json").write_text(scores)
+    for _ in range(2):
+        assert projection.project(["toy-a"], root).runs["toy-a"].info.run_id == run_id
+    assert history(client, run_id, "test_bits_per_character") == [(0, 4.1)]
+    (root / "metrics" / "toy-a.json").write_text(scores.replace("4.1", "4.2"))
+    for _ in range(2):
+        projection.project(["toy-a"], root)
+    assert history(client, run_id, "test_bits_per_character") == [(0, 4.1), (0, 4.2)]
+    assert client.get_run(run_id).data.metrics["test_bits_per_character"] == 4.2
+
+
+def test_scores_of_another_model_are_not_logged(root: Path, finish, client: MlflowClient) -> None:
+    finish("toy-a")
+    scores = (root / "metrics" / "toy-a.json").read_text()
+    finish("toy-a", seed=2)
+    (root / "metrics" / "toy-a.json").write_text(scores)
+    run_id = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
+    assert "test_perplexity" not in client.get_run(run_id).data.metrics
+
+
+def test_another_result_of_the_same_experiment_is_another_run(root: Path, finish, client: MlflowClient) -> None:
+    finish("toy-a")
+    first = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
+    finish("toy-a", seed=2)
+    assert projection.project(["toy-a"], root).created == ["toy-a"]
+    finish("toy-a", seed=1)
+    assert projection.project(["toy-a"], root).runs["toy-a"].info.run_id == first
+
+
+def test_an_experiment_without_result_is_no_run(root: Path) -> None:
+    summary = projection.project(None, root)
+    assert (summary.created, len(summary.untrained)) == ([], 4)
+    assert rows(root)["runs"] == 0
+
+
+def test_more_epochs_than_one_call_may_carry(root: Path, finish, client: MlflowClient) -> None:
+    finish("toy-a", epochs=400)
+    run_id = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
+    assert [step for step, _ in history(client, run_id, "train_perplexity")] == list(range(1, 401))
+
+
+def test_errors_name_the_file_or_the_nearest_name(root: Path, finish) -> None:
+    with pytest.raises(ParamsError, match="did you mean 'toy-a'"):
+        projection.project(["toy-aa"], root)
+    finish("toy-a")
+    (root / "models" / "toy-a" / "model.json").write_text("{")
+    with pytest.raises(AnamnesisError, match=r"models/toy-a/model\.json: not readable as JSON"):
+        projection.project(["toy-a"], root)
+
+
+def test_the_commit_is_that_of_the_project(root: Path) -> None:
+    commit = store.git_commit(Path(__file__).parent)
+    assert commit is None or re.fullmatch("[0-9a-f]{40}", commit)
+    assert store.git_commit(root) is None

@@ -1,0 +1,94 @@
+import shutil
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from anamnesis import params
+from anamnesis.errors import AnamnesisError
+from anamnesis.tracking import journal, projection, registration, store
+from anamnesis.tracking.promotion import promote
+
+
+def register(root: Path) -> None:
+    registration.register(params.load(root / "params.yaml"), root)
+
+
+def champion(client: MlflowClient) -> str:
+    return client.get_model_version_by_alias("language-toy", "champion").tags["anamnesis.experiment"]
+
+
+@pytest.fixture
+def rivals(root: Path, finish):
+    """rivals(test, **data): toy-a is champion with test 4.0, toy-b challenges with this test score."""
+
+    def make(score: float | None, **data: str) -> None:
+        finish("toy-a", valid=4.0, test=4.0)
+        register(root)
+        finish("toy-b", valid=3.0, test=score, texts=data)
+        register(root)
+
+    return make
+
+
+def test_a_better_challenger_becomes_champion(root: Path, rivals, client: MlflowClient) -> None:
+    rivals(3.5)
+    promotion = promote("language-toy", root=root)
+    assert promotion.moved
+    assert "from version 1 (toy-a) to version 2 (toy-b)" in str(promotion)
+    tags = client.get_model_version_by_alias("language-toy", "champion").tags
+    assert champion(client) == "toy-b"
+    expected = {"from": "1", "from_experiment": "toy-a", "from_score": "4.0", "score": "3.5", "forced": "false"}
+    assert {key: tags[f"anamnesis.promoted.{key}"] for key in expected} == expected
+    assert tags["anamnesis.promoted.at"].endswith("Z")
+    # Again: nothing moves, nothing is added.
+    again = promote("language-toy", root=root)
+    assert not again.moved
+    assert "already is champion" in str(again)
+    assert client.get_model_version_by_alias("language-toy", "champion").tags == tags
+    assert len(journal.read(root)) == 2
+
+
+@pytest.mark.parametrize("test", [4.0, 4.5])
+def test_a_challenger_that_is_not_better_needs_force_and_a_reason(root: Path, rivals, client, test: float) -> None:
+    rivals(test)
+    with pytest.raises(AnamnesisError, match=f"not better: test bits_per_character {test:g} against 4"):
+        promote("language-toy", root=root)
+    for reason in (None, "", "  "):
+        with pytest.raises(AnamnesisError, match="--force needs a reason"):
+            promote("language-toy", force=True, reason=reason, root=root)
+    assert champion(client) == "toy-a"
+    assert promote("language-toy", force=True, reason="smaller", root=root).moved
+    tags = client.get_model_version_by_alias("language-toy", "champion").tags
+    assert (tags["anamnesis.promoted.reason"], tags["anamnesis.promoted.forced"]) == ("smaller", "true")
+
+
+def test_other_test_data_are_not_compared(root: Path, rivals, client: MlflowClient) -> None:
+    rivals(1.0, test="another text")
+    with pytest.raises(AnamnesisError, match="the test data differ"):
+        promote("language-toy", root=root)
+    assert champion(client) == "toy-a"
+
+
+def test_a_missing_test_score_is_not_compared(root: Path, rivals, client: MlflowClient) -> None:
+    rivals(None)
+    with pytest.raises(AnamnesisError, match="a test score is missing"):
+        promote("language-toy", root=root)
+    assert champion(client) == "toy-a"
+
+
+def test_a_promotion_survives_a_deleted_database(root: Path, rivals, empty_database: Path) -> None:
+    rivals(4.5)
+    promote("language-toy", force=True, reason="smaller", root=root)
+    register(root)
+    shutil.copyfile(empty_database, root / "mlflow.db")
+    projection.project(None, root)
+    client = store.connect(root).client
+    tags = client.get_model_version_by_alias("language-toy", "champion").tags
+    assert (tags["anamnesis.experiment"], tags["anamnesis.promoted.reason"]) == ("toy-b", "smaller")
+
+
+def test_unknown_models_suggest_the_nearest(root: Path, rivals) -> None:
+    rivals(3.5)
+    with pytest.raises(AnamnesisError, match="did you mean 'language-toy'"):
+        promote("language-toys", root=root)

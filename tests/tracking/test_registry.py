@@ -1,0 +1,52 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from anamnesis import params
+from anamnesis.errors import AnamnesisError
+from anamnesis.language import saved
+from anamnesis.tracking import registration
+from anamnesis.tracking.registry import resolve
+
+
+def test_a_reference_becomes_a_folder_of_that_model(root: Path, finish) -> None:
+    settings = params.load(root / "params.yaml")
+    first = finish("toy-a", valid=2.5)["fingerprint"]
+    registration.register(settings, root)
+    second = finish("toy-b", valid=2.0)["fingerprint"]
+    registration.register(settings, root)
+    expected = {
+        "language-toy": first,
+        "language-toy@champion": first,
+        "language-toy@challenger": second,
+        "language-toy/1": first,
+        "models:/language-toy/2": second,
+    }
+    assert {name: saved.load(resolve(name, root)).card["fingerprint"] for name in expected} == expected
+    assert resolve("language-toy", root) == root / "models" / "toy-a"
+    # The experiment's folder is another model's now, or is gone: MLflow's copy is taken.
+    finish("toy-a", valid=2.5, seed=2)
+    shutil.rmtree(root / "models" / "toy-b")
+    assert {name: saved.load(resolve(name, root)).card["fingerprint"] for name in expected} == expected
+
+    shutil.rmtree(root / "mlartifacts")
+    with pytest.raises(AnamnesisError, match=r"language-toy version 2: its files are gone .*anamnesis sync"):
+        resolve("language-toy/2", root)
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("language-toi", "did you mean 'language-toy'"),
+        ("language-toy@champions", "did you mean 'champion'"),
+        ("language-toy/7", "no version 7; allowed: 1"),
+        ("language-toy/new", "allowed: MODEL, MODEL@ALIAS or MODEL/VERSION"),
+        ("@champion", "allowed: MODEL, MODEL@ALIAS or MODEL/VERSION"),
+    ],
+)
+def test_errors_say_what_is_allowed(root: Path, finish, reference: str, message: str) -> None:
+    finish("toy-a")
+    registration.register(params.load(root / "params.yaml"), root)
+    with pytest.raises(AnamnesisError, match=message):
+        resolve(reference, root)

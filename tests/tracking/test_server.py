@@ -1,0 +1,81 @@
+"""The same through a tracking server, where artifacts travel over HTTP."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from anamnesis import params
+from anamnesis.language import saved
+from anamnesis.tracking import live, projection, promotion, registration, registry
+
+
+@pytest.fixture
+def server(root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("server")
+    (root / "mlflow.db").rename(folder / "server.db")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    store = [
+        "--backend-store-uri",
+        f"sqlite:///{folder}/server.db",
+        "--artifacts-destination",
+        str(folder / "artifacts"),
+    ]
+    with open(folder / "log", "wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", *store, "--port", str(port), "--workers", "1"],
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        while True:
+            assert process.poll() is None, (folder / "log").read_text()
+            try:
+                urllib.request.urlopen(f"{address}/health", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def test_everything_through_a_server(root: Path, server: str, finish, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = params.load(root / "params.yaml")
+    card = finish("toy-a", valid=2.5, test=2.5)
+    run = live.start("toy-a", settings.experiments["toy-a"], card["inputs"], root)
+    run.log({"train_perplexity": 20.0}, 1)
+    run.sample("it was", 1)
+    run.finish(card["fingerprint"])
+    assert projection.project(["toy-a"], root).completed == ["toy-a"]
+    registration.register(settings, root)
+    better = finish("toy-b", valid=2.25, test=2.25)
+    for _ in range(2):
+        (entry,) = registration.register(settings, root)
+        assert (entry.challenger, entry.champion) == ("2", "1")
+    assert len(projection.project(None, root).unchanged) == 2
+    assert promotion.promote("language-toy", root=root).moved
+    shutil.rmtree(root / "models")
+    folder = registry.resolve("language-toy", root)
+    assert saved.load(folder).card["fingerprint"] == better["fingerprint"]
+    assert registry.resolve("language-toy@champion", root) == folder
+    assert not (root / "mlflow.db").exists()
+    assert not (root / "mlartifacts").exists()
+    said = capsys.readouterr()
+    assert said.out + said.err == ""
