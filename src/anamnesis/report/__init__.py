@@ -1,0 +1,1 @@
+"""The comparison of all experiments: a leaderboard, charts, samples, and the page that holds them."""

@@ -1,0 +1,48 @@
+"""The last look at all experiments: writes the page, the leaderboard and the learning curves as tables."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from anamnesis.files import write_text
+from anamnesis.report import leaderboard, page, results
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How many experiments were compared, on how many corpora, and which have no metrics yet."""
+
+    experiments: int
+    corpora: int
+    missing: list[str]
+
+
+def compare(root: Path = Path(".")) -> Summary:
+    """Write reports/index.html, reports/leaderboard.csv and reports/curves.csv below `root`.
+
+    Raises:
+        ParamsError: params.yaml is not valid.
+        AnamnesisError: a file of an earlier stage is damaged, or no experiment has metrics.
+    """
+    found = results.load(root)
+    rows = leaderboard.rank(found.results)
+    html = page.render(root)
+    write_text(root / "reports" / "leaderboard.csv", leaderboard.csv_text(rows))
+    write_text(root / "reports" / "curves.csv", curves_csv(root, found.results))
+    write_text(root / "reports" / "index.html", html)
+    corpora = {(result.task, result.corpus) for result in found.results}
+    return Summary(len(found.results), len(corpora), found.missing)
+
+
+def curves_csv(root: Path, entries: list[results.Result]) -> str:
+    """All learning curves in one long table, which `dvc plots` draws: one line for each experiment, epoch and split."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("corpus", "tokens", "experiment", "epoch", "split", "perplexity"))
+    for entry in entries:
+        for epoch in results.curve(root, entry.experiment):
+            for split, value in (("training", epoch.train_perplexity), ("validation", epoch.valid_perplexity)):
+                if value is not None:
+                    writer.writerow((entry.corpus, entry.tokens, entry.experiment, epoch.epoch, split, value))
+    return buffer.getvalue()

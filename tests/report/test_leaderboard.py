@@ -1,0 +1,169 @@
+"""The leaderboard: who stands where, what is marked, what is refused."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+from anamnesis.errors import AnamnesisError
+from anamnesis.report import formats, leaderboard, results
+from anamnesis.report.compare import compare
+
+
+def names(rows, corpus):
+    return [row.result.experiment for row in rows if row.result.corpus == corpus]
+
+
+def test_orders_by_validation_and_never_by_test(made, tmp_path):
+    rows = leaderboard.table(made.write(tmp_path))
+    valid = {entry.name: entry.bits[0] for entry in made.ALL}
+    test = {entry.name: entry.bits[1] for entry in made.ALL}
+    order = names(rows, "sherlock")
+    assert order == sorted(order, key=valid.__getitem__)
+    assert order != sorted(order, key=test.__getitem__), "the fixture must tell the two apart"
+
+    # The best test score of all must not move an experiment.
+    made.write(tmp_path, made.changed("sherlock-rnn", bits=(valid["sherlock-rnn"], 0.5)))
+    assert names(leaderboard.table(tmp_path), "sherlock") == order
+    made.write(tmp_path, made.changed("sherlock-rnn", bits=(0.5, 9.0)))
+    assert names(leaderboard.table(tmp_path), "sherlock")[0] == "sherlock-rnn"
+
+
+def test_marks_the_best_and_the_best_of_the_other_kind(project):
+    marks = {row.result.experiment: row.mark for row in leaderboard.table(project) if row.mark}
+    assert marks == {
+        "sherlock-gru": "best",
+        "sherlock-ngram5": "best baseline",
+        "novel-ngram3": "best",
+        "novel-lstm": "best network",
+        "sanguo-lstm": "best",
+        "sanguo-ngram3": "best baseline",
+        "hello-rnn": "best",
+    }
+
+
+def test_equal_scores_are_ordered_by_name(made, tmp_path):
+    made.write(tmp_path, made.changed("sherlock-lstm", bits=(2.02, 2.0)))
+    assert names(leaderboard.table(tmp_path), "sherlock")[:2] == ["sherlock-gru", "sherlock-lstm"]
+
+
+def test_params_decide_what_is_listed_not_the_folder(made, tmp_path):
+    made.write(tmp_path)
+    made.write(tmp_path, tuple(entry for entry in made.ALL if entry.name != "sherlock-gru"))
+    assert (tmp_path / "metrics" / "sherlock-gru.json").exists()
+    assert "sherlock-gru" not in names(leaderboard.table(tmp_path), "sherlock")
+
+
+def test_csv_holds_every_experiment_and_the_numbers_of_the_metrics(project, made):
+    text = (project / "reports" / "leaderboard.csv").read_text()
+    rows = {row["experiment"]: row for row in csv.DictReader(io.StringIO(text))}
+    assert set(rows) == {entry.name for entry in made.ALL}
+    for name, row in rows.items():
+        metrics = json.loads((project / "metrics" / f"{name}.json").read_text())
+        assert row["baseline"] == str(metrics["architecture"] in ("uniform", "ngram")).lower()
+        for split in ("valid", "test"):
+            for metric in leaderboard.METRICS:
+                assert float(row[f"{split}_{metric}"]) == metrics[split][metric]
+
+
+def test_curves_csv_has_each_number_of_each_history(project, made):
+    rows = list(csv.DictReader(io.StringIO((project / "reports" / "curves.csv").read_text())))
+    expected = 0
+    for entry in made.ALL:
+        history = list(csv.DictReader((project / "predictions" / entry.name / "curve.csv").read_text().splitlines()))
+        for split in ("train", "valid"):
+            for line in history:
+                if line[f"{split}_perplexity"]:
+                    expected += 1
+                    found = [
+                        row["perplexity"]
+                        for row in rows
+                        if row["experiment"] == entry.name
+                        and row["epoch"] == line["epoch"]
+                        and row["split"].startswith(split)
+                    ]
+                    assert [float(value) for value in found] == [float(line[f"{split}_perplexity"])]
+    assert len(rows) == expected
+
+
+def test_an_experiment_without_metrics_is_missing_not_a_crash(made, tmp_path, capsys):
+    made.write(tmp_path, without=("sherlock-gru",))
+    assert compare(tmp_path).missing == ["sherlock-gru"]
+    assert "sherlock-gru has no metrics yet" in " ".join(
+        (tmp_path / "reports" / "index.html").read_text().split()
+    ).replace("<strong>", "").replace("</strong>", "")
+    from anamnesis.report.terminal import print_leaderboard
+
+    print_leaderboard(tmp_path)
+    assert "missing: sherlock-gru" in capsys.readouterr().out
+
+
+def test_no_metrics_at_all_is_one_clear_line(made, tmp_path):
+    made.write(tmp_path, without=tuple(entry.name for entry in made.ALL))
+    with pytest.raises(AnamnesisError, match=r"no experiment of .* has metrics yet; run `dvc repro` first"):
+        compare(tmp_path)
+    assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"valid": {}, "test": {}}', '{"valid": null}', "null"])
+def test_damaged_metrics_name_the_file(made, tmp_path, damage):
+    made.write(tmp_path)
+    (tmp_path / "metrics" / "sherlock-lstm.json").write_text(damage)
+    with pytest.raises(AnamnesisError, match=r"sherlock-lstm\.json"):
+        leaderboard.table(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["a,b\n1,2\n", "epoch,valid_perplexity\nx,2\n", "epoch,valid_perplexity\n1,much\n"])
+def test_a_damaged_curve_names_the_file(made, tmp_path, damage):
+    made.write(tmp_path)
+    (tmp_path / "predictions" / "sherlock-lstm" / "curve.csv").write_text(damage)
+    with pytest.raises(AnamnesisError, match=r"curve\.csv"):
+        results.curve(tmp_path, "sherlock-lstm")
+
+
+@pytest.mark.parametrize("damage", ["{", '["a"]', '[{"prompt": "a"}]', "3"])
+def test_damaged_samples_name_the_file(made, tmp_path, damage):
+    made.write(tmp_path)
+    (tmp_path / "predictions" / "sherlock-lstm" / "samples.json").write_text(damage)
+    with pytest.raises(AnamnesisError, match=r"samples\.json"):
+        results.samples(tmp_path, "sherlock-lstm")
+
+
+def test_terminal_shows_every_experiment_whole_on_eighty_columns(project, made):
+    from rich.console import Console
+
+    from anamnesis.report.terminal import print_leaderboard
+
+    console = Console(file=io.StringIO(), width=80)
+    print_leaderboard(project, console)
+    lines = console.file.getvalue().splitlines()
+    for entry in made.ALL:
+        line = next(line for line in lines if f" {entry.name} " in line)
+        assert f"{entry.bits[0]:.3f}" in line
+        assert line.lstrip().startswith("★") == (
+            entry.name in ("sherlock-gru", "novel-ngram3", "sanguo-lstm", "hello-rnn")
+        )
+    assert not any("…" in line for line in lines)
+
+
+def test_importing_the_leaderboard_loads_nothing_heavy():
+    code = "import sys, anamnesis.report.leaderboard, anamnesis.report.terminal; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "pandas", "altair", "mlflow", "jinja2", "vl_convert", "rich"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "text"),
+    [
+        ("accuracy", 0.5, "50.0 %"),
+        ("bits_per_character", 2.0, "2.000"),
+        ("perplexity", 4.17, "4.170"),
+        ("perplexity", 12345.6, "12,346"),
+        ("perplexity", None, "–"),
+    ],
+)
+def test_scores_are_written_for_people(metric, value, text):
+    assert formats.score(metric, value) == text
