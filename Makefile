@@ -1,0 +1,50 @@
+# `make` lists what there is. Everything runs in .venv, which is made from the versions in constraints.txt.
+
+VENV := .venv
+READY := $(VENV)/.ready
+JOBS ?= 0
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+# The first of these that is there and new enough; `make PYTHON=/path/to/python3` decides otherwise.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help repro test ui smoke bench lint clean
+
+help:  ## list what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+repro: $(READY)  ## run the whole pipeline and print the leaderboard (JOBS=n: stages at once, PROFILE=name: other budgets)
+ifdef PROFILE
+	@anamnesis profile $(PROFILE)
+endif
+	@anamnesis repro --jobs $(JOBS)
+
+test: $(READY)  ## run the test suite
+	@python -m pytest
+
+ui: $(READY)  ## open MLflow on the runs and models
+	@anamnesis ui
+
+smoke: $(READY)  ## run every stage and experiment with tiny budgets in a temporary clone
+	@python scripts/smoke.py
+
+bench: $(READY)  ## measure speed against plain PyTorch and plain DVC
+	@for file in benchmarks/*.py; do python "$$file" || exit 1; done
+
+lint: $(READY)  ## check style and types
+	@ruff check . && ruff format --check . && mypy
+
+clean:  ## remove working state and caches of tools; results, runs and the environment stay
+	rm -rf .anamnesis .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed, and none is on PATH; make PYTHON=/path/to/it" >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11 or does not start; make PYTHON=/path/to/a/newer/one" >&2; exit 2; }
+	@test -x $(VENV)/bin/python || "$(PYTHON)" -m venv $(VENV)
+	@echo "installing the pinned packages into $(VENV) (once)"
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[development]'
+	@$(VENV)/bin/python -m anamnesis.report.plots_template
+	@touch $(READY)

@@ -1,0 +1,40 @@
+"""Print constraints.txt for the environment this runs in: the exact version of everything the project needs."""
+
+import tomllib
+from importlib.metadata import distribution, distributions
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+# These belong to the environment itself.
+TOOLS = {"pip", "setuptools", "wheel"}
+
+
+def closure(project: Path) -> dict[str, str]:
+    """The installed packages that a pyproject.toml asks for, with those they need in turn, and their versions."""
+    asked = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+    lines = [*asked["dependencies"], *(line for extra in asked["optional-dependencies"].values() for line in extra)]
+    installed = {canonicalize_name(found.metadata["Name"]) for found in distributions()}
+    waiting = [(Requirement(line), "") for line in lines]
+    versions: dict[str, str] = {}
+    seen: set[tuple[str, str]] = set()
+    while waiting:
+        requirement, extra = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        if name not in installed:
+            raise SystemExit(f"error: {requirement} is not installed here")
+        # A build's local label (1.0+cpu) belongs to one index.
+        versions[name] = distribution(name).version.partition("+")[0]
+        for each in {"", *requirement.extras} - {known for known_name, known in seen if known_name == name}:
+            seen.add((name, each))
+            waiting.extend((Requirement(line), each) for line in distribution(name).requires or [])
+    return {name: version for name, version in versions.items() if name not in TOOLS}
+
+
+if __name__ == "__main__":
+    print("# Every package that `make` installs, exactly. Written by: python scripts/constraints.py > constraints.txt")
+    for name, version in sorted(closure(Path(__file__).parent.parent / "pyproject.toml").items()):
+        print(f"{name}=={version}")

@@ -1,0 +1,395 @@
+"""The `anamnesis` command: look at experiments, use their models, run and track the pipeline.
+
+Nothing heavy is imported before a command needs it: a help page must not wait for a deep-learning library.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from anamnesis import console, files
+from anamnesis.errors import AnamnesisError, ParamsError
+from anamnesis.project import find_root
+
+if TYPE_CHECKING:
+    from anamnesis.language.protocol import NextTokenModel
+
+app = typer.Typer(
+    help="Train, compare and use recurrent sequence models: one reproducible pipeline of DVC, Lightning and MLflow.",
+    epilog="First `anamnesis repro`, which runs everything; then `anamnesis list`, `anamnesis generate sherlock-lstm`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ModelName = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="An experiment (sherlock-lstm), or a model of the registry with an alias (language-sherlock@champion) "
+        "or a version (language-sherlock/2).",
+    ),
+]
+
+
+def main() -> None:
+    """The entry point: an error of the user's is one line and an exit code, a closed pipe is no error at all."""
+    try:
+        console.run(app)
+    except BrokenPipeError:
+        # Python flushes standard output once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
+
+
+@app.command("list", epilog="Example: anamnesis list")
+def list_experiments() -> None:
+    """List the experiments of params.yaml: what each trains on, and its scores as far as it has been run."""
+    from anamnesis import params
+
+    root = find_root()
+    settings = params.load(root / "params.yaml")
+    rows = []
+    for name, experiment in settings.experiments.items():
+        metrics = _read(root / "metrics" / f"{name}.json")
+        status = "evaluated" if metrics else "trained" if (root / "models" / name / "model.json").exists() else "-"
+        scores = [_number(metrics.get("test", {}).get(key)) for key in ("perplexity", "bits_per_character")]
+        corpus = settings.tokens[experiment.tokens].corpus
+        rows.append([name, corpus, experiment.tokens, experiment.model.architecture, status, *scores])
+    header = ["experiment", "corpus", "tokens", "architecture", "status", "test perplexity", "bits per character"]
+    _table(header, rows, numbers=2)
+
+
+@app.command(epilog="Example: anamnesis show sherlock-lstm")
+def show(
+    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="A name that `anamnesis list` shows.")],
+) -> None:
+    """Show one experiment: its settings, its trained model, its scores, and the last texts it wrote."""
+    import yaml
+
+    from anamnesis import params
+
+    root = find_root()
+    settings = params.load(root / "params.yaml")
+    found = params.lookup(settings.experiments, experiment, "experiment")
+    _heading("settings")
+    print(yaml.safe_dump(found.model_dump(mode="json"), sort_keys=False, allow_unicode=True).rstrip())
+    card = _read(root / "models" / experiment / "model.json")
+    if not card:
+        print(f"\nnot trained yet: anamnesis repro {experiment}")
+        return
+    _heading("model")
+    for key in ("architecture", "parameters", "best_epoch", "seed", "fingerprint"):
+        if card.get(key) is not None:
+            print(f"{key}: {card[key]}")
+    metrics = _read(root / "metrics" / f"{experiment}.json")
+    if metrics:
+        _heading("scores")
+        names = list(metrics["test"])
+        splits = [split for split in ("valid", "test") if split in metrics]
+        _table(["", *splits], [[name, *(_number(metrics[split].get(name)) for split in splits)] for name in names], 2)
+    samples = _read(root / "predictions" / experiment / "samples.json")
+    if samples:
+        _heading("samples")
+        for sample in samples:
+            print(f"[{sample['strategy']}] {sample['prompt']}{sample['text']}\n")
+
+
+@app.command(
+    epilog="Examples: anamnesis generate sherlock-lstm --prompt 'It was ' --temperature 0.5\n\n"
+    "anamnesis generate language-sherlock@champion --greedy --length 80"
+)
+def generate(
+    model: ModelName,
+    prompt: Annotated[
+        str | None, typer.Option(help="Text the model reads first and goes on from.", show_default="as in params.yaml")
+    ] = None,
+    length: Annotated[int, typer.Option(min=1, help="Tokens (characters or words) to write.")] = 300,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Above 0. Small: safe; 1: as learnt; above: wild.", show_default="as in params.yaml"),
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option("--top-k", min=1, help="Choose among this many likeliest tokens only.")
+    ] = None,
+    greedy: Annotated[bool, typer.Option("--greedy", help="Always take the likeliest token.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same text.")] = 0,
+) -> None:
+    """Let a trained language model write, token by token as it thinks of them."""
+    if greedy and (temperature is not None or top_k is not None):
+        raise ParamsError("--greedy draws nothing: it goes without --temperature and --top-k")
+    if temperature is not None and not temperature > 0:
+        raise ParamsError(f"--temperature: found {temperature:g}; allowed: above 0; --greedy is the limit at 0")
+    loaded = _model(model)
+    from anamnesis.language.generation import generate as write
+
+    habits = loaded.card.get("sampling") or {}
+    start = habits.get("prompt", "") if prompt is None else prompt
+    heat = habits.get("temperature", 1.0) if temperature is None else temperature
+    sys.stdout.write(start)
+    for piece in write(loaded, start, length, temperature=heat, top_k=top_k, greedy=greedy, seed=seed):
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    print()
+
+
+@app.command(
+    epilog="Examples: anamnesis score sherlock-lstm 'The game is afoot.' 'Afoot game the is.'\n\n"
+    "anamnesis score sherlock-lstm < sentences.txt"
+)
+def score(
+    model: ModelName,
+    sentences: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SENTENCE]...", help="Each in quotes.", show_default="the lines of standard input"),
+    ] = None,
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="Also show how much each token surprised the model, in nats.")
+    ] = False,
+) -> None:
+    """Say how likely a trained language model finds sentences.
+
+    The log-probability is natural; the perplexity is that of a token, so that sentences of any length compare:
+    the lower, the more expected.
+    """
+    if not sentences and sys.stdin.isatty():
+        raise ParamsError("no sentence: give some in quotes, or a line each on standard input")
+    given = sentences or [line for line in sys.stdin.read().splitlines() if line.strip()]
+    if not given:
+        raise ParamsError("no sentence: standard input holds no line with text")
+    loaded = _model(model)
+    from anamnesis.language.scoring import score as rate
+
+    results = rate(loaded, given)
+    pairs = list(zip(given, results, strict=True))
+    rows = [
+        [
+            f"{result.log_probability:.3f}",
+            f"{result.perplexity:.4g}",
+            str(len(result.tokens)),
+            str(result.unknown_tokens),
+            sentence,
+        ]
+        for sentence, result in pairs
+    ]
+    _table(["log-probability", "perplexity", "tokens", "unknown", "sentence"], rows, right=range(4))
+    if tokens:
+        for sentence, result in pairs:
+            _heading(sentence)
+            spelled = [json.dumps(token, ensure_ascii=False) for token in result.tokens]
+            surprises = [f"{surprise:.3f}" for surprise in result.surprisals]
+            _table(["token", "surprise"], [list(row) for row in zip(spelled, surprises, strict=True)], numbers=1)
+
+
+@app.command(
+    epilog="Examples: anamnesis promote language-sherlock\n\n"
+    "anamnesis promote language-sherlock --force --reason 'smaller and nearly as good'"
+)
+def promote(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A registered model, such as language-sherlock.")],
+    force: Annotated[
+        bool, typer.Option("--force/--no-force", help="Promote it whatever the scores say; needs --reason.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the model.")] = "",
+) -> None:
+    """Make the challenger of a registered model its champion, if it is better on the same test data."""
+    if force and not reason.strip():
+        raise ParamsError("--force needs --reason 'why'")
+    _enter()
+    from anamnesis.tracking.promotion import promote as move
+
+    print(move(model, force, reason.strip() or None))
+
+
+@app.command(epilog="Example: anamnesis sync")
+def sync() -> None:
+    """Rebuild the runs and registered models in MLflow from the results on disk.
+
+    For when the tracking database was deleted, or the results came from elsewhere. What is there already stays as it
+    is: a second time adds nothing.
+    """
+    print(_sync(_enter()))
+
+
+@app.command(
+    epilog="Examples: anamnesis repro\n\nanamnesis repro -j 4 sherlock-lstm novel-lstm\n\nanamnesis repro tokenize"
+)
+def repro(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[STAGE|EXPERIMENT]...",
+            help="Only these and what they need: experiments, kinds of stages (train) or single ones "
+            "(train@sherlock-lstm).",
+            show_default="everything",
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=0, help="Stages at once; 0: as many as cores.")] = 0,
+) -> None:
+    """Run what has changed of the pipeline, independent stages side by side.
+
+    As `dvc repro`, with the same results byte for byte, but faster. Ctrl-C stops everything cleanly; run it again
+    to go on. Each stage's output is in .anamnesis/logs.
+    """
+    from rich.console import Console
+
+    from anamnesis.repro import run
+
+    root = _enter()
+    changed = run(root, targets or [], jobs or _cores(), Console())
+    if changed or not _synced(root):
+        print(_sync(root))
+    if not targets:
+        leaderboard()
+        print("\nNext: `make ui` (or `anamnesis ui`) shows runs and models; the report is reports/index.html")
+
+
+@app.command(epilog="Example: anamnesis leaderboard")
+def leaderboard() -> None:
+    """Print the experiments of each corpus, the best first."""
+    root = _enter()
+    from anamnesis.report.terminal import print_leaderboard
+
+    print_leaderboard(root)
+
+
+@app.command(epilog="Example: anamnesis ui --port 5001")
+def ui(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,
+) -> None:
+    """Open the MLflow pages on this project's runs and models, until Ctrl-C."""
+    from anamnesis.tracking.pages import serve
+
+    serve(_enter(), host, port)
+
+
+@app.command(epilog="Example: anamnesis profile smoke")
+def profile(
+    name: Annotated[str, typer.Argument(metavar="PROFILE", help="A file of the folder profiles, without .yaml.")],
+) -> None:
+    """Give params.yaml the budgets of a profile: the same experiments, smaller or larger.
+
+    `git checkout params.yaml` brings the former ones back.
+    """
+    from anamnesis import params
+
+    root = _enter()
+    known = sorted(path.stem for path in (root / "profiles").glob("*.yaml"))
+    if name not in known:
+        raise ParamsError(f"no profile is named {name!r}; {params.suggest(name, known)}")
+    path = root / "params.yaml"
+    content = params.read(path)
+    former = params.check(content).profile
+    if former == name:
+        print(f"params.yaml has the profile {name} already")
+        return
+    if former != params.Params.model_fields["profile"].default:
+        raise ParamsError(f"params.yaml has the profile {former}; bring the former one back: git checkout params.yaml")
+    changed = params.apply_profile(content, params.read(root / "profiles" / f"{name}.yaml")) | {"profile": name}
+    params.check(changed, f"profiles/{name}.yaml over params.yaml")
+    files.write_text(path, params.dump(changed))
+    print(f"params.yaml has the profile {name} now; git checkout params.yaml brings {former} back")
+
+
+def _enter() -> Path:
+    """Make the project's folder the working directory, where MLflow and DVC look for their files."""
+    root = find_root()
+    os.chdir(root)
+    return root
+
+
+def _model(name: str) -> "NextTokenModel":
+    """The model of an experiment or of a reference into the registry, checked and loaded."""
+    from anamnesis import numerics
+
+    numerics.pin()
+    root = _enter()
+    if "@" in name or "/" in name:
+        from anamnesis.tracking.registry import resolve
+
+        folder = resolve(name)
+    else:
+        from anamnesis import params
+
+        params.lookup(params.load(root / "params.yaml").experiments, name, "experiment")
+        folder = root / "models" / name
+        if not (folder / "model.json").exists():
+            raise AnamnesisError(f"{name} is not trained yet: anamnesis repro {name}")
+    from anamnesis.language.saved import load
+
+    return load(folder)
+
+
+def _sync(root: Path) -> str:
+    from anamnesis.tracking.projection import project
+
+    said = str(project(None, root))
+    files.write_json(root / ".anamnesis" / "synced.json", _results(root))
+    return said
+
+
+def _synced(root: Path) -> bool:
+    """Whether the last `sync` saw these results and its database is still there."""
+    here = "MLFLOW_TRACKING_URI" in os.environ or (root / "mlflow.db").exists()
+    return here and _read(root / ".anamnesis" / "synced.json") == _results(root)
+
+
+def _results(root: Path) -> dict[str, str]:
+    lock = root / "dvc.lock"
+    return {
+        "tracking": os.environ.get("MLFLOW_TRACKING_URI", ""),
+        "results": files.sha256_file(lock) if lock.exists() else "",
+    }
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _read(path: Path) -> Any:
+    """A JSON file's content, or an empty mapping where there is none yet."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _number(value: float | int | None) -> str:
+    return "" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _heading(text: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    Console().print(Text(f"\n{text}", style="bold"), soft_wrap=True)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0, right: Sequence[int] = ()) -> None:
+    """A table on a terminal, tab-separated lines elsewhere.
+
+    Args:
+        numbers: so many last columns are flush right, as are those of the indices `right`.
+    """
+    if not sys.stdout.isatty():
+        for row in (header, *rows):
+            print("\t".join(" ".join(cell.split()) for cell in row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for index, name in enumerate(header):
+        table.add_column(name, justify="right" if index >= len(header) - numbers or index in right else "left")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

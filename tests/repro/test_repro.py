@@ -1,0 +1,241 @@
+"""Stages side by side give what plain DVC gives, and stop without a trace."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """The bytes of every file the pipeline wrote, and of dvc.lock."""
+    folders = ("data", "models", "metrics", "predictions", "reports")
+    found = [path for folder in folders for path in (root / folder).rglob("*") if path.is_file()]
+    return {str(path.relative_to(root)): path.read_bytes() for path in [*found, root / "dvc.lock"]}
+
+
+def forget(root: Path) -> None:
+    """Back to a fresh clone without a cache."""
+    for folder in ("data", "models", "metrics", "predictions", "reports", ".dvc/cache", ".dvc/tmp", "dvc.lock"):
+        path = root / folder
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def test_same_bytes_as_plain_dvc_also_in_the_lock_file(project):
+    project.dvc("repro", "-q")
+    plain = tree(project.root)
+    forget(project.root)
+    # The first in the plan ends last, so that stages finish in another order than plain DVC's.
+    project.before("train", "hello-a", "while [ ! -e models/hello-bb/weights ]; do sleep 0.05; done")
+
+    result = project.repro("2")
+
+    assert result.returncode == 0, result.stderr
+    assert "changed: True" in result.stdout
+    assert "done    compare" in result.stdout
+    assert len(plain) == 13
+    assert tree(project.root) == plain
+
+
+def test_lock_file_keeps_committed_order_when_an_experiment_is_added(project):
+    project.dvc("repro", "-q")
+    project.commit()
+    project.experiments(["0", "a", "bb", "ccc"])
+    project.dvc("repro", "-q")
+    plain = tree(project.root)
+    project.git("checkout", "-q", "dvc.lock")
+    shutil.rmtree(project.root / ".dvc" / "cache" / "runs")
+    assert project.repro("2").returncode == 0
+    assert tree(project.root) == plain
+
+
+@pytest.mark.parametrize("finish", ["anamnesis", "dvc"])
+def test_lock_file_does_not_tell_of_an_interruption(project, finish):
+    project.dvc("repro", "-q")
+    plain = tree(project.root)
+    forget(project.root)
+    # The first experiment fails while the others finish; the second run has it to do.
+    project.before("train", "hello-a", "exit 3")
+    assert project.repro("2").returncode == 1
+    assert "train@hello-bb" in (project.root / "dvc.lock").read_text()
+    project.before("train", "hello-a", "")
+    if finish == "dvc":
+        project.dvc("repro", "-q")
+    assert project.repro("2").returncode == 0
+    assert tree(project.root) == plain
+
+
+def test_nothing_to_do_runs_nothing_and_leaves_git_clean(project):
+    assert project.repro("2").returncode == 0
+    project.commit()
+    project.ran()
+    result = project.repro("2")
+    assert result.returncode == 0
+    assert result.stdout.splitlines() == ["Nothing to do: all 9 stages are up to date.", "changed: False"]
+    assert project.ran() == []
+    assert "Data and pipelines are up to date." in project.dvc("repro")
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_only_what_changed_runs(project):
+    project.repro("2")
+    project.ran()
+    project.experiments(["a", "bb", "ccc", "dddd"])
+    result = project.repro("2")
+    assert result.returncode == 0, result.stderr
+    assert project.ran() == ["train hello-dddd", "evaluate hello-dddd", "compare all"]
+    assert "8 of 11 stages are up to date" in result.stdout
+
+
+def test_results_come_back_from_the_run_cache(project):
+    project.repro("2")
+    project.ran()
+    (project.root / "dvc.lock").unlink()
+    shutil.rmtree(project.root / "models")
+    result = project.repro("2")
+    assert result.returncode == 0, result.stderr
+    assert project.ran() == []
+    assert "cached  train@hello-a" in result.stdout
+
+
+def test_independent_stages_overlap(project):
+    # Each waits for the other: one after the other would never end well.
+    meet = "touch met-%s; for i in $(seq 600); do [ -e met-%s ] && return 0; sleep 0.05; done; exit 9"
+    project.before("train", "hello-a", meet % ("a", "b"))
+    project.before("train", "hello-bb", meet % ("b", "a"))
+    result = project.repro("2")
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_never_more_at_once_than_jobs(project, jobs):
+    for name in ("a", "bb", "ccc"):
+        count = "mkdir -p met-now; touch met-now/$name; ls met-now | wc -l >> met-counts; sleep 0.3; rm met-now/$name"
+        project.before("train", f"hello-{name}", count)
+    assert project.repro(str(jobs)).returncode == 0
+    counts = [int(line) for line in (project.root / "met-counts").read_text().split()]
+    assert len(counts) == 3
+    assert max(counts) <= jobs
+
+
+def test_targets_restrict_to_what_they_need(project):
+    result = project.repro("2", "hello-bb")
+    assert result.returncode == 0, result.stderr
+    assert project.ran() == ["fetch hello", "tokenize hello-characters", "train hello-bb", "evaluate hello-bb"]
+    assert project.repro("2", "train").returncode == 0
+    assert sorted(project.ran()) == ["train hello-a", "train hello-ccc"]
+
+
+def test_unknown_target_suggests_the_nearest(project):
+    result = project.repro("2", "hello-cc")
+    assert result.returncode == 2
+    assert result.stderr == "error: no stage or experiment is named 'hello-cc'; did you mean 'hello-ccc'?\n"
+
+
+def test_bad_params_stop_before_anything_runs(project):
+    (project.root / "params.yaml").write_text((project.root / "params.yaml").read_text().replace("seed: 1", "sed: 1"))
+    result = project.repro("2")
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "experiments.hello-a.sed" in result.stderr
+    assert project.ran() == []
+
+
+def test_failure_names_the_stage_shows_its_log_and_lets_others_finish(project):
+    project.before("train", "hello-bb", "echo 'the disk is full of eels' >&2; exit 3")
+    result = project.repro("2")
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: 1 of 9 stages failed: train@hello-bb;")
+    assert "the disk is full of eels" in result.stdout
+    assert "failed  train@hello-bb" in result.stdout
+    assert "skipped evaluate@hello-bb  needs train@hello-bb" in result.stdout
+    assert (project.root / "metrics" / "hello-a.json").exists()
+    assert (project.root / "metrics" / "hello-ccc.json").exists()
+    assert not (project.root / "reports").exists()
+
+
+def test_broken_pipeline_file_is_one_line(project):
+    (project.root / "dvc.yaml").write_text("stages: {train: {do: 1}}\n")
+    result = project.repro("2")
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "dvc.yaml" in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_leaves_nothing_running(project, number):
+    # A child in the background, and one that does not hear SIGTERM.
+    project.before("train", "hello-a", "sleep 300 & echo $! > a.pid; sleep 300")
+    deaf = "(trap '' TERM; for i in $(seq 3000); do sleep 0.1; done) & echo $! > b.pid; wait"
+    project.before("train", "hello-bb", deaf if number == signal.SIGTERM else "sleep 300 & echo $! > b.pid; wait")
+    process = project.popen("2")
+    pids = [project.root / "a.pid", project.root / "b.pid"]
+    wait_for(lambda: all(path.exists() and path.read_text().strip() for path in pids))
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert {int(path.read_text()) for path in pids} <= {child.pid for child in family}
+
+    os.kill(process.pid, number)
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == (-number if number == signal.SIGKILL else 130)
+    wait_for(lambda: not any(running(child) for child in family))
+    if number != signal.SIGKILL:
+        assert err == "interrupted: nothing half-written was kept; run again to go on\n"
+    # Nothing of the interrupted stages was recorded, and nothing stands in the way of the next run.
+    assert "train@" not in (project.root / "dvc.lock").read_text()
+    project.before("train", "hello-a", "")
+    project.before("train", "hello-bb", "")
+    assert project.repro("2").returncode == 0
+
+
+def test_waits_for_another_dvc_that_holds_the_lock(project, monkeypatch):
+    import zc.lockfile
+
+    (project.root / ".dvc" / "tmp").mkdir(parents=True, exist_ok=True)
+    project.before("fetch", "hello", "touch met-fetch; while [ ! -e met-go ]; do sleep 0.05; done")
+    process = project.popen("2")
+    wait_for((project.root / "met-fetch").exists)
+    # While the fetch runs, DVC holds no lock; someone else takes it for longer than DVC's own patience of 3 s.
+    lock = zc.lockfile.LockFile(str(project.root / ".dvc" / "tmp" / "lock"))
+    (project.root / "met-go").touch()
+    time.sleep(5)
+    lock.close()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
+
+
+def test_tries_again_when_another_process_is_writing_a_stages_output(project):
+    (project.root / ".dvc" / "tmp").mkdir(parents=True, exist_ok=True)
+    claim = {"write": {str(project.root / "models" / "hello-a"): {"pid": os.getpid(), "cmd": "another"}}, "read": {}}
+    project.before("tokenize", "hello-characters", "touch met-tokenize; while [ ! -e met-go ]; do sleep 0.05; done")
+    process = project.popen("1")
+    wait_for((project.root / "met-tokenize").exists)
+    rwlock = project.root / ".dvc" / "tmp" / "rwlock"
+    content = json.loads(rwlock.read_text())
+    content["write"] |= claim["write"]
+    rwlock.write_text(json.dumps(content))
+    (project.root / "met-go").touch()
+    log = project.root / ".anamnesis" / "logs" / "train@hello-a.log"
+    wait_for(lambda: log.exists() and "is busy" in log.read_text())
+    wait_for(lambda: "train" not in rwlock.read_text())
+    rwlock.unlink()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
+
+
+def running(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)

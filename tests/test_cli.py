@@ -1,0 +1,292 @@
+"""The `anamnesis` command as a person types it: in any folder of the project, with names misspelt, into a pipe."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from anamnesis import cli, files
+
+HEAVY = {"torch", "pytorch_lightning", "mlflow", "dvc", "pandas", "numpy", "altair", "tokenizers", "jieba", "aiohttp"}
+COMMANDS = ["list", "show", "generate", "score", "promote", "sync", "repro", "leaderboard", "ui", "profile"]
+
+PARAMS = """
+corpora:
+  hello: {reader: text, source: {kind: literal, text: hello, same: true}, minimum: 2}
+tokens:
+  hello-characters: {corpus: hello, kind: characters}
+experiments:
+  hello-uniform:
+    task: language
+    tokens: hello-characters
+    model: {architecture: uniform}
+    sampling: {prompt: he, length: 5, temperature: 0.7}
+  hello-ngram3:
+    task: language
+    tokens: hello-characters
+    model: {architecture: ngram, order: 3}
+    sampling: {prompt: he, length: 5, temperature: 0.7}
+"""
+TEXT = "hello hello jello\n" * 30
+
+
+def anamnesis(folder: Path, *arguments: str, stdin: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "anamnesis.cli", *arguments],
+        cwd=folder,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "100", **environment},
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with one experiment that is trained and evaluated, and one that is not."""
+    from anamnesis import params
+    from anamnesis.language import baselines, evaluation
+    from anamnesis.tokens import store
+
+    root = tmp_path_factory.mktemp("project") / "hello"
+    (root / "data" / "raw").mkdir(parents=True)
+    (root / "params.yaml").write_text(PARAMS)
+    (root / "dvc.yaml").write_text("stages: {}\n")
+    settings = params.load(root / "params.yaml")
+    sources = {split: root / "data" / "raw" / f"{split}.txt" for split in ("train", "valid", "test")}
+    for path in sources.values():
+        path.write_text(TEXT)
+    store.write(root / "data" / "tokens" / "hello-characters", settings.tokens["hello-characters"], sources)
+    experiment = settings.experiments["hello-uniform"]
+    baselines.fit("hello-uniform", experiment, root)
+    evaluation.evaluate("hello-uniform", experiment, root)
+    return root
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys; sys.argv = ['anamnesis', '--help']\ntry: import anamnesis.cli; anamnesis.cli.main()\n"
+    code += "except SystemExit: pass\nprint(sorted(m for m in sys.modules if '.' not in m), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert all(command in done.stdout for command in COMMANDS)
+    loaded = done.stderr.strip().splitlines()[-1]
+    assert "typer" in loaded
+    assert not [name for name in HEAVY if f"'{name}'" in loaded]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_shows_an_example(tmp_path, command):
+    done = anamnesis(tmp_path, command, "--help")
+    assert done.returncode == 0
+    assert f"anamnesis {command}" in done.stdout.split("Example")[1]
+
+
+def test_unknown_command_is_refused(tmp_path):
+    done = anamnesis(tmp_path, "generat")
+    assert done.returncode == 2
+    assert "generate" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["list"], ["show", "a"], ["generate", "a"], ["score", "a", "b"], ["repro"], ["sync"]]
+)
+def test_outside_of_a_project_is_one_line(tmp_path, command):
+    done = anamnesis(tmp_path, *command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"error: {tmp_path} is not inside a project: no folder from there upward holds params.yaml and dvc.yaml\n"
+    )
+
+
+@pytest.mark.parametrize("folder", [".", "data/raw"])
+def test_list_is_a_plain_table_when_piped(root, folder):
+    done = anamnesis(root / folder, "list")
+    assert done.returncode == 0, done.stderr
+    header, *rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert header[:5] == ["experiment", "corpus", "tokens", "architecture", "status"]
+    assert rows[0][:5] == ["hello-uniform", "hello", "hello-characters", "uniform", "evaluated"]
+    # h, e, l, o, j, space, line end and <unk>: a uniform model's perplexity is the size of the vocabulary. Of the
+    # text's characters all but the first are predicted.
+    assert float(rows[0][5]) == 8
+    assert float(rows[0][6]) == pytest.approx(math.log2(8) * (len(TEXT) - 1) / len(TEXT), rel=1e-4)
+    assert rows[1] == ["hello-ngram3", "hello", "hello-characters", "ngram", "-", "", ""]
+
+
+def test_show_has_settings_model_scores_and_samples(root):
+    done = anamnesis(root, "show", "hello-uniform")
+    assert done.returncode == 0, done.stderr
+    card = json.loads((root / "models" / "hello-uniform" / "model.json").read_text())
+    samples = json.loads((root / "predictions" / "hello-uniform" / "samples.json").read_text())
+    assert "architecture: uniform" in done.stdout
+    assert f"fingerprint: {card['fingerprint']}" in done.stdout
+    assert "perplexity\t8\t8\n" in done.stdout
+    assert samples[-1]["strategy"] in done.stdout
+    assert samples[-1]["text"] in done.stdout
+
+
+def test_show_of_what_is_not_trained_says_how_to_train_it(root):
+    done = anamnesis(root, "show", "hello-ngram3")
+    assert done.returncode == 0
+    assert done.stdout.endswith("not trained yet: anamnesis repro hello-ngram3\n")
+
+
+@pytest.mark.parametrize(
+    "command", [["show", "hello-unifrm"], ["generate", "hello-unifrm"], ["score", "hello-unifrm", "a"]]
+)
+def test_misspelt_experiment_suggests_the_nearest(root, command):
+    done = anamnesis(root, *command)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: no experiment is named 'hello-unifrm'; did you mean 'hello-uniform'?\n"
+
+
+def test_generate_before_training_says_what_to_do(root):
+    done = anamnesis(root, "generate", "hello-ngram3")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: hello-ngram3 is not trained yet: anamnesis repro hello-ngram3\n"
+
+
+def test_generate_writes_what_the_library_does(root):
+    from anamnesis.language import generation, saved
+
+    model = saved.load(root / "models" / "hello-uniform")
+    done = anamnesis(root / "data", "generate", "hello-uniform", "--length", "25", "--seed", "3", "--top-k", "4")
+    assert done.returncode == 0, done.stderr
+    # The prompt and the temperature are those of params.yaml.
+    assert done.stdout == "he" + "".join(generation.generate(model, "he", 25, temperature=0.7, top_k=4, seed=3)) + "\n"
+    greedy = anamnesis(root, "generate", "hello-uniform", "--greedy", "--prompt", "jell", "--length", "4")
+    assert greedy.stdout == "jell" + "".join(generation.generate(model, "jell", 4, greedy=True)) + "\n"
+
+
+def test_generate_refuses_what_contradicts_itself(root):
+    both = anamnesis(root, "generate", "hello-uniform", "--greedy", "--top-k", "3")
+    assert (both.returncode, both.stderr) == (
+        2,
+        "error: --greedy draws nothing: it goes without --temperature and --top-k\n",
+    )
+    cold = anamnesis(root, "generate", "hello-uniform", "--temperature", "0")
+    assert cold.returncode == 2
+    assert cold.stderr == "error: --temperature: found 0; allowed: above 0; --greedy is the limit at 0\n"
+
+
+def test_generate_into_a_closed_pipe_ends_quietly(root):
+    command = [sys.executable, "-m", "anamnesis.cli", "generate", "hello-uniform", "--length", "100000"]
+    process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.read(2) == "he"
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=60) != 0
+
+
+@pytest.mark.parametrize("by", ["arguments", "standard input"])
+def test_score_is_the_closed_form_of_a_uniform_model(root, by):
+    sentences = ["hello", "jello hello"]
+    given = sentences if by == "arguments" else []
+    done = anamnesis(root, "score", "hello-uniform", *given, stdin="" if given else "\n".join(["", *sentences, ""]))
+    assert done.returncode == 0, done.stderr
+    header, *rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert header == ["log-probability", "perplexity", "tokens", "unknown", "sentence"]
+    assert [row[4] for row in rows] == sentences
+    for row in rows:
+        assert float(row[1]) == pytest.approx(8, rel=1e-3)
+        assert float(row[0]) == pytest.approx(-int(row[2]) * math.log(8), abs=2e-3)
+
+
+def test_score_by_token_spells_each_out(root):
+    done = anamnesis(root, "score", "hello-uniform", "--tokens", "hel o")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("\t") for line in done.stdout.splitlines()[-4:]]
+    assert [row[0] for row in rows] == ['"e"', '"l"', '" "', '"o"']
+    assert all(float(row[1]) == pytest.approx(math.log(8), abs=1e-3) for row in rows)
+
+
+def test_score_of_nothing_is_one_line(root):
+    done = anamnesis(root, "score", "hello-uniform", stdin="\n \n")
+    assert (done.returncode, done.stderr) == (2, "error: no sentence: standard input holds no line with text\n")
+
+
+def test_a_reference_is_looked_up_in_the_registry(root, monkeypatch, capsys):
+    from anamnesis import numerics
+    from anamnesis.tracking import registry
+
+    asked = []
+    monkeypatch.chdir(root / "data")
+    monkeypatch.setattr(numerics, "pin", lambda: None)
+    monkeypatch.setattr(registry, "resolve", lambda name: asked.append(name) or root / "models" / "hello-uniform")
+    cli.score("language-hello@champion", ["hello"])
+    cli.score("language-hello/3", ["hello"])
+    assert asked == ["language-hello@champion", "language-hello/3"]
+    assert capsys.readouterr().out.count("hello") == 2
+
+
+def test_promote_hands_force_and_reason_on(root, monkeypatch, capsys):
+    from anamnesis.tracking import promotion
+
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(promotion, "promote", lambda *arguments: arguments)
+    cli.promote("language-hello")
+    cli.promote("language-hello", True, " smaller ")
+    assert capsys.readouterr().out == "('language-hello', False, None)\n('language-hello', True, 'smaller')\n"
+    forced = anamnesis(root, "promote", "language-hello", "--force")
+    assert (forced.returncode, forced.stderr) == (2, "error: --force needs --reason 'why'\n")
+
+
+def test_sync_twice_adds_nothing(root, tmp_path):
+    database = f"sqlite:///{tmp_path}/mlflow.db"
+    first = anamnesis(root, "sync", MLFLOW_TRACKING_URI=database)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.startswith("runs in MLflow: 1 created")
+    second = anamnesis(root, "sync", MLFLOW_TRACKING_URI=database)
+    assert second.stdout.startswith("runs in MLflow: 0 created, 0 completed, 1 unchanged")
+
+
+def test_repro_syncs_only_what_is_not_yet(root, monkeypatch, capsys):
+    from anamnesis import repro
+    from anamnesis.report import terminal
+    from anamnesis.tracking import projection
+
+    changed, calls = [True, False, False, False], []
+    monkeypatch.chdir(root)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(repro, "run", lambda root, targets, jobs, console: changed.pop(0))
+    monkeypatch.setattr(projection, "project", lambda names, root: calls.append("sync"))
+    monkeypatch.setattr(terminal, "print_leaderboard", lambda root: print("the leaderboard"))
+    (root / "mlflow.db").touch()
+    cli.repro(None, 1)
+    cli.repro(None, 1)
+    assert calls == ["sync"]
+    (root / "mlflow.db").unlink()
+    cli.repro(None, 1)
+    (root / "mlflow.db").touch()
+    files.write_text(root / "dvc.lock", "schema: '2.0'\n")
+    cli.repro(None, 1)
+    assert calls == ["sync"] * 3
+    said = capsys.readouterr().out
+    assert said.count("the leaderboard") == 4
+    assert said.count("reports/index.html") == 4
+
+
+def test_profile_rewrites_params_once(root, tmp_path):
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (tmp_path / "profiles" / "smoke.yaml").write_text("corpora: {'*': {limit: 4}}\n")
+    (tmp_path / "profiles" / "wrong.yaml").write_text("corpora: {'*': {limt: 4}}\n")
+    wrong = anamnesis(tmp_path, "profile", "wrong")
+    assert wrong.returncode == 2
+    assert "profiles/wrong.yaml over params.yaml: corpora.hello.limt" in wrong.stderr
+    assert (tmp_path / "params.yaml").read_text() == PARAMS
+    assert anamnesis(tmp_path, "profile", "smoke").returncode == 0
+    changed = (tmp_path / "params.yaml").read_text()
+    assert "limit: 4" in changed
+    assert "profile: smoke" in changed
+    assert "already" in anamnesis(tmp_path, "profile", "smoke").stdout
+    other = anamnesis(tmp_path, "profile", "wrong")
+    assert "git checkout params.yaml" in other.stderr
+    assert "did you mean 'smoke'?" in anamnesis(tmp_path, "profile", "smok").stderr
+    assert (tmp_path / "params.yaml").read_text() == changed
