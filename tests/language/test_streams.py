@@ -20,7 +20,9 @@ def test_every_pair_stands_in_exactly_one_place(tokens: int, batch: int, steps: 
     assert len(segments) == len(loader)
     seen = []
     for inputs, targets, _ in segments:
-        assert inputs.shape == targets.shape and inputs.shape[1] == batch and inputs.shape[0] <= steps
+        assert inputs.shape == targets.shape
+        assert inputs.shape[1] == batch
+        assert inputs.shape[0] <= steps
         for x, y in zip(inputs.flatten().tolist(), targets.flatten().tolist(), strict=True):
             if y != IGNORED:
                 assert y == x + 1
@@ -67,7 +69,8 @@ def test_windows_per_epoch_draws_that_many_different_ones() -> None:
     settings = Windows(kind="windows", batch=4, length=4, step=3, per_epoch=10)
     loader = WindowBatches(np.arange(100, dtype=np.uint8), settings, None, seed=0)
     starts = [x for inputs, *_ in loader for x in inputs[0].tolist()]
-    assert len(starts) == len(set(starts)) == 10 and len(loader) == 3
+    assert len(starts) == len(set(starts)) == 10
+    assert len(loader) == 3
 
 
 @pytest.mark.parametrize(

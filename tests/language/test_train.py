@@ -143,7 +143,7 @@ def test_killed_at_any_moment_and_run_again_gives_the_same_bytes(
             count = 0
             for kind, read in reads.items():
 
-                def dying(self: Any, read: Any = read) -> Any:
+                def dying(self: Any, read: Any = read, deadline: int | None = deadline) -> Any:
                     nonlocal count
                     for batch in read(self):
                         count += 1
@@ -259,7 +259,7 @@ def test_hello_is_learned_by_heart(tmp_path: Path) -> None:
     from anamnesis.tokens.settings import Characters
 
     (tmp_path / "hello.txt").write_text("hello")
-    sources = {split: tmp_path / "hello.txt" for split in ("train", "valid", "test")}
+    sources = dict.fromkeys(("train", "valid", "test"), tmp_path / "hello.txt")
     store.write(tmp_path / "data" / "tokens" / "hello", Characters(kind="characters", corpus="hello"), sources)
     toy = Experiment.model_validate(
         {

@@ -1,4 +1,4 @@
-"""The recurrent stack against torch.nn with copied weights, and one NumPy step against both and the published equations."""
+"""The recurrent stack against torch.nn with copied weights, and one NumPy step against the published equations."""
 
 import numpy as np
 import pytest
@@ -127,5 +127,6 @@ def test_numpy_step_leaves_its_arguments_alone(kind: str) -> None:
     first = step(projected, state)
     again = step(projected, state)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    assert np.array_equal(x, np.ones(2)) and np.array_equal(projected, project(x))
+    assert np.array_equal(x, np.ones(2))
+    assert np.array_equal(projected, project(x))
     assert all(np.array_equal(part, np.full(3, 0.5)) for part in state)

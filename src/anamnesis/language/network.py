@@ -1,5 +1,6 @@
 """The recurrent language model: embedding, recurrent stack, softmax (Mikolov et al. 2010; Zaremba et al. 2014)."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +13,7 @@ from anamnesis.errors import AnamnesisError
 from anamnesis.language.settings import Recurrent
 from anamnesis.language.streams import IGNORED
 from anamnesis.nn.stack import RecurrentStack, State
-from anamnesis.nn.stepping import Project, Step, step_of
+from anamnesis.nn.stepping import Step, step_of
 
 NumPyState = list[tuple[NDArray[np.float32], ...]]
 """For each layer (h,), or (h, c) for an LSTM, arrays of shape (batch, hidden)."""
@@ -92,7 +93,7 @@ class RecurrentPredictor:
 
     def __init__(self, network: RecurrentNetwork, card: dict[str, Any], tokenizer: Any) -> None:
         self.network, self.card, self.tokenizer = network, card, tokenizer
-        self._steps: list[tuple[Project, Step]] | None = None
+        self._steps: list[tuple[Callable[[Any], NDArray[np.float32]], Step]] | None = None
 
     def initial_state(self, batch: int = 1) -> NumPyState:
         """The zero state."""
@@ -120,9 +121,10 @@ class RecurrentPredictor:
         if self._steps is None:
             self._prepare_steps()
         assert self._steps is not None
-        projected, after = self._first(token), []
-        for layer, (before, (project, step)) in enumerate(zip(state, self._steps, strict=True)):
-            new = step(projected if layer == 0 else project(outputs), tuple(part[0] for part in before))
+        outputs: Any = token
+        after = []
+        for (project, step), before in zip(self._steps, state, strict=True):
+            new = step(project(outputs), tuple(part[0] for part in before))
             outputs = new[0]
             after.append(tuple(part[None] for part in new))
         if self._matrix is None:
@@ -146,8 +148,9 @@ class RecurrentPredictor:
             step_of(stack.kind, {name: value.detach().cpu().numpy() for name, value in layer.named_parameters()})
             for layer in stack.layers
         ]
-        embedding, project = weights["embedding.weight"], self._steps[0][0]
-        self._first = lru_cache(maxsize=4096)(lambda token: project(embedding[token]))
+        embedding, (project, step) = weights["embedding.weight"], self._steps[0]
+        # The first layer reads tokens, and the same ones again and again.
+        self._steps[0] = (lru_cache(maxsize=4096)(lambda token: project(embedding[token])), step)
 
 
 def _to_numpy(state: State) -> NumPyState:
