@@ -1,0 +1,230 @@
+"""Speed as ratios, each of two things measured alternately in this one run, because machines are noisy.
+
+python benchmarks/bench.py [training] [generation] [pipeline] [startup]
+"""
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from anamnesis import numerics
+
+numerics.pin()
+
+ROOT = Path(__file__).resolve().parent.parent
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of the table; `goal` is met when `ratio` is at least (or at most) `bound`."""
+
+    what: str
+    ours: str
+    reference: str
+    ratio: float
+    bound: float
+    at_least: bool
+
+    @property
+    def met(self) -> bool:
+        return self.ratio >= self.bound if self.at_least else self.ratio <= self.bound
+
+
+def alternate(ours: Callable[[], object], reference: Callable[[], object], rounds: int = ROUNDS) -> tuple[float, float]:
+    """Median seconds of each, measured in turns after one unmeasured call of both."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for turn in range(rounds + 1):
+        for function, seconds in zip((ours, reference), times, strict=True):
+            start = time.perf_counter()
+            function()
+            if turn:
+                seconds.append(time.perf_counter() - start)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def training() -> Result:
+    """Tokens per second of our training against a bare PyTorch loop: the network and batches of sherlock-lstm."""
+    import numpy as np
+    import torch
+
+    from anamnesis import params
+    from anamnesis.language.module import LanguageModule
+    from anamnesis.language.network import RecurrentNetwork
+    from anamnesis.language.settings import Recurrent, Streams
+    from anamnesis.language.streams import IGNORED, StreamBatches
+    from anamnesis.nn.stack import detach
+    from anamnesis.training.fit import fit
+
+    torch.set_num_threads(1)
+    experiment = params.load(ROOT / "params.yaml").experiments["sherlock-lstm"]
+    streams, vocabulary, segments = experiment.batches, 80, 60
+    assert isinstance(streams, Streams)
+    assert isinstance(experiment.model, Recurrent)
+    assert experiment.training
+    model, settings = experiment.model, experiment.training.model_copy(update={"epochs": 1})
+    ids = np.random.default_rng(0).integers(
+        vocabulary, size=streams.batch * streams.steps * segments + 1, dtype=np.uint8
+    )
+    scratch = Path(tempfile.mkdtemp())
+
+    def ours() -> None:
+        torch.manual_seed(1)
+        batches = StreamBatches(ids, streams, None)
+        valid = StreamBatches(ids[:100], Streams(batch=1, steps=100), None)
+        module = LanguageModule(RecurrentNetwork(model, vocabulary), settings, len(batches), lambda nats: 0.0)
+        fit("bench", module, batches, valid, settings, scratch / "bench.ckpt", lambda row: "")
+
+    def bare() -> None:
+        torch.manual_seed(1)
+        network = RecurrentNetwork(model, vocabulary)
+        optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
+        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, segments)
+        state = network.stack.initial_state(streams.batch)
+        total = torch.zeros(())
+        for inputs, targets, _ in StreamBatches(ids, streams, None):
+            outputs, state = network(inputs, detach(state))
+            loss = torch.nn.functional.cross_entropy(
+                network.softmax(outputs).flatten(0, 1), targets.flatten(), ignore_index=IGNORED
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm or 1e9)
+            optimizer.step()
+            scheduler.step()
+            total += loss.detach()
+
+    try:
+        mine, plain = alternate(ours, bare)
+    finally:
+        shutil.rmtree(scratch)
+    speeds = [(len(ids) - 1) / seconds for seconds in (mine, plain)]
+    return Result(
+        "training sherlock-lstm against a bare loop",
+        f"{speeds[0]:,.0f} tokens/s",
+        f"{speeds[1]:,.0f} tokens/s",
+        speeds[0] / speeds[1],
+        0.95,
+        True,
+    )
+
+
+def generation() -> Result:
+    """Characters per second with the carried state against re-reading a window of 40 characters for each."""
+    import numpy as np
+    import torch
+
+    from anamnesis.language.generation import generate
+    from anamnesis.language.network import RecurrentNetwork, RecurrentPredictor
+    from anamnesis.language.settings import Recurrent
+    from anamnesis.tokens.characters import Characters
+
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    tokenizer = Characters(["<unk>", *(chr(code) for code in range(32, 111))])
+    network = RecurrentNetwork(Recurrent(architecture="lstm", layers=2, hidden=128), tokenizer.vocabulary_size).eval()
+    predictor = RecurrentPredictor(network, {}, tokenizer)
+    window, characters = 40, 400
+    prompt = "x" * window
+
+    def ours() -> None:
+        for _ in generate(predictor, prompt, characters, temperature=0.7):
+            pass
+
+    def rereading() -> None:
+        generator = np.random.default_rng(0)
+        ids = tokenizer.encode(prompt)
+        with torch.inference_mode():
+            for _ in range(characters):
+                outputs, _ = network(torch.from_numpy(ids[-window:, None]), network.stack.initial_state(1))
+                scores = network.softmax(outputs[-1, 0]).numpy()[1:] / 0.7
+                weights = np.cumsum(np.exp(scores - scores.max()))
+                token = 1 + np.searchsorted(weights, generator.random() * weights[-1], side="right")
+                ids = np.append(ids, token)
+
+    mine, slow = alternate(ours, rereading)
+    return Result(
+        "generation against re-reading a window of 40",
+        f"{characters / mine:,.0f} characters/s",
+        f"{characters / slow:,.0f} characters/s",
+        slow / mine,
+        20.0,
+        True,
+    )
+
+
+def pipeline() -> Result:
+    """`dvc repro` with nothing to do, here against a project of as many trivial stages."""
+    dvc = [sys.executable, "-m", "dvc"]
+    environment = {**os.environ, "DVC_NO_ANALYTICS": "true"}
+
+    def repro(folder: Path) -> str:
+        done = subprocess.run([*dvc, "repro"], cwd=folder, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    listed = subprocess.run(
+        [*dvc, "stage", "list", "--name-only"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    stages = len(listed.stdout.split())
+    status = subprocess.run([*dvc, "status", "--quiet"], cwd=ROOT, env=environment).returncode
+    if status:
+        raise SystemExit("error: the pipeline has something to do; run `make repro` first")
+    with tempfile.TemporaryDirectory() as name:
+        trivial = Path(name)
+        for command in (["git", "init", "--quiet"], [*dvc, "init", "--quiet"]):
+            subprocess.run(command, cwd=trivial, check=True, capture_output=True)
+        lines = ["stages:"]
+        for number in range(stages):
+            lines += [f"  s{number}:", f"    cmd: echo {number} > o{number}", "    outs:", f"    - o{number}"]
+        (trivial / "dvc.yaml").write_text("\n".join(lines) + "\n")
+        repro(trivial)
+        mine, plain = alternate(lambda: repro(ROOT), lambda: repro(trivial), rounds=3)
+    return Result(
+        f"dvc repro with nothing to do, {stages} stages", f"{mine:.2f} s", f"{plain:.2f} s", mine / plain, 1.3, False
+    )
+
+
+def startup() -> Result:
+    """`anamnesis --help`, in seconds, beside an empty Python program."""
+    program = str(Path(sys.executable).with_name("anamnesis"))
+
+    def call(*command: str) -> Callable[[], object]:
+        return lambda: subprocess.run(command, capture_output=True, check=True)
+
+    mine, plain = alternate(call(program, "--help"), call(sys.executable, "-c", "pass"), rounds=9)
+    return Result("anamnesis --help, seconds", f"{mine:.2f} s", f"{plain:.2f} s (empty program)", mine, 0.5, False)
+
+
+MEASURES = {function.__name__: function for function in (training, generation, pipeline, startup)}
+
+
+def main() -> None:
+    """Measure what the arguments name, or everything, and print the table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    names = sys.argv[1:] or list(MEASURES)
+    unknown = [name for name in names if name not in MEASURES]
+    if unknown:
+        raise SystemExit(f"error: {unknown[0]!r} is not measured; allowed: {', '.join(MEASURES)}")
+    table = Table("measure", "ours", "reference", "ratio", "goal", "")
+    for name in names:
+        print(f"measuring {name}", file=sys.stderr, flush=True)
+        result = MEASURES[name]()
+        sign = ">=" if result.at_least else "<="
+        verdict = "met" if result.met else "MISSED"
+        table.add_row(
+            result.what, result.ours, result.reference, f"{result.ratio:.2f}", f"{sign} {result.bound:g}", verdict
+        )
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+if __name__ == "__main__":
+    main()
