@@ -1,6 +1,5 @@
 """The evaluate stage: `python -P pipelines/evaluate.py EXPERIMENT` writes metrics/ and predictions/ of EXPERIMENT."""
 
-import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from anamnesis import console, numerics, params
 
 def main() -> None:
     numerics.pin()
-    name = sys.argv[1]
+    name = console.argument("EXPERIMENT")
     experiment = params.lookup(params.load().experiments, name, "experiment")
     import_module(f"anamnesis.{experiment.task}.evaluation").evaluate(name, experiment, Path())
 

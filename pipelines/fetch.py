@@ -1,20 +1,12 @@
-"""The stage `fetch`: python -P pipelines/fetch.py CORPUS"""
-
-import argparse
+"""The fetch stage: `python -P pipelines/fetch.py CORPUS` writes data/raw/CORPUS."""
 
 from anamnesis import console, params
+from anamnesis.corpora.fetch import fetch
 
 
 def main() -> None:
-    """Bring one corpus of params.yaml to data/raw/."""
-    parser = argparse.ArgumentParser(description="bring a corpus of params.yaml to canonical text and splits")
-    parser.add_argument("corpus", help="an entry of `corpora`")
-    name = parser.parse_args().corpus
-    corpus = params.lookup(params.load().corpora, name, "corpus")
-
-    from anamnesis.corpora.fetch import fetch
-
-    console.summary("fetch", name, fetch(name, corpus))
+    name = console.argument("CORPUS")
+    console.summary("fetch", name, fetch(name, params.lookup(params.load().corpora, name, "corpus")))
 
 
 if __name__ == "__main__":

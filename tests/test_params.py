@@ -34,17 +34,17 @@ RNN = "experiments.hello-rnn"
 ARCHITECTURES = "uniform, ngram, rnn, gru, lstm"
 
 FAULTS = {
-    "unknown key": (f"{RNN}.model.hiden", 3, f"{RNN}.model.hiden: unknown key of {RNN}.model; did you mean 'hidden'?"),
+    "unknown key": (f"{RNN}.model.hiden", 3, f"{RNN}.model.hiden: unknown key; did you mean 'hidden'?"),
     "unknown section": ("experiment", {}, "experiment: unknown key; did you mean 'experiments'?"),
     "unknown key, none near": (
         "tokens.hello-characters.limit",
         9,
-        "tokens.hello-characters.limit: unknown key of tokens.hello-characters; allowed: corpus, kind",
+        "tokens.hello-characters.limit: unknown key; allowed: corpus, kind",
     ),
     "key of another union member": (
         f"{RNN}.batches.length",
         3,
-        f"{RNN}.batches.length: unknown key of {RNN}.batches; allowed: batch, kind, steps",
+        f"{RNN}.batches.length: unknown key; allowed: batch, kind, steps",
     ),
     "missing": (f"{RNN}.model.hidden", ABSENT, f"{RNN}.model.hidden: missing, it must be given"),
     "missing section": ("corpora", ABSENT, "corpora: missing, it must be given"),

@@ -132,8 +132,7 @@ def _one_line(error: ValidationError, content: dict[str, Any]) -> str:
     context = first.get("ctx", {})
     match first["type"]:
         case "extra_forbidden":
-            parent, _, name = key.rpartition(".")
-            return f"{key}: unknown key{f' of {parent}' if parent else ''}; {suggest(name, _keys(kind))}"
+            return f"{key}: unknown key; {suggest(key.rpartition('.')[2], _keys(kind))}"
         case "missing":
             return f"{key}: missing, it must be given"
         case "union_tag_not_found":

@@ -33,7 +33,7 @@ def run(root: Path, names: list[str], jobs: int, console: Console) -> bool:
         KeyboardInterrupt: stopped, after everything that was started has ended.
     """
     os.chdir(root)
-    settings = params.load(root / "params.yaml")
+    settings = params.load()
     targets = graph.targets_of(names, settings)
     _environment()
     stages = graph.plan(root, targets)

@@ -1,0 +1,198 @@
+"""A project of a user's own, on texts of their own, run by the real stages in temporary folders."""
+
+import copy
+import os
+import pydoc_data.topics
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+# What the pipeline is made of; the budgets, the texts and the results are the test's own.
+PARTS = ("src/anamnesis", "pipelines", "dvc.yaml", ".dvc", ".dvcignore", ".gitignore", "data/own/README.md")
+OUTPUTS = ("data/raw", "data/tokens", "models", "metrics", "predictions", "reports", "dvc.lock")
+NOISE = shutil.ignore_patterns("__pycache__", "cache", "tmp", "config.local", "state.db")
+
+
+class Project:
+    """The folder, and what a user does in it."""
+
+    def __init__(self, root: Path, shared: Path) -> None:
+        self.root = root
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_"))}
+        for name in ("ANAMNESIS_TRACKING", "ANAMNESIS_MIRROR"):
+            environment.pop(name, None)
+        self.environment = environment | {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PYTHONPATH": str(root / "src"),
+            "ANAMNESIS_CACHE": str(shared / "downloads"),
+            "DVC_SITE_CACHE_DIR": str(shared / "dvc"),
+            "DVC_NO_ANALYTICS": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "COLUMNS": "200",
+        }
+
+    def popen(self, *command: str) -> "subprocess.Popen[str]":
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            command, cwd=self.root, env=self.environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+        )
+
+    def run(self, *command: str, code: int | None = 0) -> "subprocess.CompletedProcess[str]":
+        process = self.popen(*command)
+        out, err = process.communicate()
+        assert code is None or process.returncode == code, f"{command}: {process.returncode}\n{out}\n{err}"
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    def dvc(self, *arguments: str, code: int | None = 0) -> "subprocess.CompletedProcess[str]":
+        return self.run(sys.executable, "-m", "dvc", *arguments, code=code)
+
+    def anamnesis(self, *arguments: str, code: int | None = 0) -> "subprocess.CompletedProcess[str]":
+        return self.run(sys.executable, "-m", "anamnesis.cli", *arguments, code=code)
+
+    def stage(self, script: str, *arguments: str, code: int | None = 0) -> "subprocess.CompletedProcess[str]":
+        return self.run(sys.executable, "-P", f"pipelines/{script}.py", *arguments, code=code)
+
+    def git(self, *arguments: str) -> str:
+        identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+        return self.run("git", *identity, *arguments).stdout
+
+    def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
+        path = self.root / "params.yaml"
+        content = yaml.safe_load(path.read_text())
+        change(content)
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def outputs(self) -> dict[str, bytes]:
+        """Every file of every output, by its path."""
+        files = [path for name in OUTPUTS for path in [self.root / name, *(self.root / name).rglob("*")]]
+        return {str(path.relative_to(self.root)): path.read_bytes() for path in files if path.is_file()}
+
+    def kill_training(self, name: str) -> None:
+        """Start `dvc repro`, and kill -9 the process that trains as soon as it has written another checkpoint."""
+        folder = self.root / ".anamnesis" / "checkpoints" / name
+
+        def stamp() -> tuple[str, int, int] | None:
+            try:
+                path = next(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+                return str(path), path.stat().st_ino, path.stat().st_mtime_ns
+            except (StopIteration, FileNotFoundError):
+                return None
+
+        before = stamp()
+        dvc = self.popen(sys.executable, "-m", "dvc", "repro", f"train@{name}")
+        while stamp() in (None, before):
+            assert dvc.poll() is None, dvc.communicate()
+            time.sleep(0.002)
+        scripts = [
+            process
+            for process in psutil.Process(dvc.pid).children(recursive=True)
+            if "pipelines/train.py" in process.cmdline() and not process.children()
+        ]
+        assert len(scripts) == 1
+        scripts[0].kill()
+        out, err = dvc.communicate()
+        assert dvc.returncode != 0, out + err
+        assert f"failed to reproduce 'train@{name}'" in err
+        assert not (self.root / "models" / name).exists(), "the training had ended before it was killed"
+
+
+@pytest.fixture(scope="session")
+def readme() -> dict[str, Any]:
+    """The entries that the README tells a user to add, and its source with splits of its own as corpus `bench`."""
+    text = (REPOSITORY / "README.md").read_text()
+    section = text.partition("\n## Your own text\n")[2].partition("\n## ")[0]
+    content: dict[str, Any] = yaml.safe_load(re.search(r"^ *```yaml\n(.*?)^ *```", section, re.S | re.M).group(1))
+    splits = re.search(r"`source: (\{kind: file, train:[^}]*\})`", section).group(1)
+    content["corpora"]["bench"] = {"reader": "text", "source": yaml.safe_load(splits), "minimum": 200}
+    return content
+
+
+def budgets(content: dict[str, Any]) -> dict[str, Any]:
+    """The README's entries with less to do, and baselines on words of the second corpus beside them."""
+    lstm = content["experiments"]["mybook-lstm"]
+    lstm["model"]["hidden"] = 32
+    lstm["batches"] = {"kind": "streams", "batch": 4, "steps": 50}
+    lstm["training"] |= {"epochs": 2, "checkpoint_steps": 90}
+    content["tokens"]["bench-words"] = {"corpus": "bench", "kind": "words"}
+    for name, model in (("uniform", {"architecture": "uniform"}), ("ngram3", {"architecture": "ngram", "order": 3})):
+        content["experiments"][f"bench-{name}"] = {"task": "language", "tokens": "bench-words", "model": model}
+    for experiment in content["experiments"].values():
+        experiment.setdefault("sampling", {})["length"] = 40
+    return content
+
+
+def texts(folder: Path) -> None:
+    """The user's files: about 30,000 characters of a book, and a benchmark whose test split favours no n-gram."""
+    topics = [pydoc_data.topics.topics[name] for name in sorted(pydoc_data.topics.topics)]
+    book = "\n".join(topics)
+    (folder / "mybook.txt").write_text(book[:30_000], encoding="utf-8")
+    (folder / "train.txt").write_text(book[30_000:60_000], encoding="utf-8")
+    (folder / "valid.txt").write_text(book[60_000:64_000], encoding="utf-8")
+    words = re.findall(r"[a-z]{4,}", book[30_000:60_000])
+    rare = sorted({word for word in words if words.count(word) == 1})
+    (folder / "test.txt").write_text("\n".join(rare) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def make(
+    tmp_path_factory: pytest.TempPathFactory, readme: dict[str, Any]
+) -> Callable[[str], Project]:
+    """make(NAME): the user's project in a folder of its own, committed, before anything ran."""
+    shared = tmp_path_factory.mktemp("shared")
+
+    def new(name: str) -> Project:
+        root = tmp_path_factory.mktemp(name) / "project"
+        for part in PARTS:
+            source, target = REPOSITORY / part, root / part
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=NOISE)
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+        texts(root / "data" / "own")
+        content = {"profile": "laptop", **copy.deepcopy(readme)}
+        (root / "params.yaml").write_text(yaml.safe_dump(budgets(content), sort_keys=False))
+        project = Project(root, shared)
+        project.git("init", "--quiet")
+        project.git("add", "--all")
+        project.git("commit", "--quiet", "--message", "mine")
+        return project
+
+    return new
+
+
+@pytest.fixture(scope="session")
+def finished(make: Callable[[str], Project]) -> Project:
+    """The project after `anamnesis repro`, its dvc.lock committed. Tests only look at it."""
+    project = make("finished")
+    project.said = project.anamnesis("repro", "-j", "2").stdout
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--message", "results")
+    return project
+
+
+@pytest.fixture
+def copied(finished: Project, tmp_path: Path) -> Project:
+    """The finished project with its cache, to change."""
+    root = tmp_path / "project"
+    working = shutil.ignore_patterns(".anamnesis", "mlflow.db", "mlartifacts", "__pycache__")
+    shutil.copytree(finished.root, root, ignore=working)
+    return Project(root, tmp_path)
+
+
+@pytest.fixture
+def clone(finished: Project, tmp_path: Path) -> Project:
+    """What somebody else gets: a clone of the finished project's commit, without results or a cache."""
+    root = tmp_path / "project"
+    finished.git("clone", "--quiet", str(finished.root), str(root))
+    return Project(root, tmp_path)
