@@ -144,9 +144,7 @@ def texts(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def make(
-    tmp_path_factory: pytest.TempPathFactory, readme: dict[str, Any]
-) -> Callable[[str], Project]:
+def make(tmp_path_factory: pytest.TempPathFactory, readme: dict[str, Any]) -> Callable[[str], Project]:
     """make(NAME): the user's project in a folder of its own, committed, before anything ran."""
     shared = tmp_path_factory.mktemp("shared")
 

@@ -39,7 +39,7 @@ def test_a_training_is_seen_while_it_runs_and_found_afterwards(root: Path, finis
     assert (whole.info.run_id, whole.info.status) == (seen.info.run_id, "FINISHED")
     assert sorted(m.step for m in client.get_metric_history(whole.info.run_id, "train_perplexity")) == [1, 2]
     assert sorted(m.step for m in client.get_metric_history(whole.info.run_id, "valid_perplexity")) == [1, 2]
-    assert "test_perplexity" in whole.data.metrics
+    assert "test/perplexity" in whole.data.metrics
     assert projection.project(["toy-a"], root).unchanged == ["toy-a"]
 
 

@@ -39,12 +39,12 @@ def test_a_run_holds_all_that_the_files_say(root: Path, finish, client: MlflowCl
     assert history(client, run.info.run_id, "train_perplexity") == [(1, 20.0), (2, 10.0)]
     assert history(client, run.info.run_id, "valid_perplexity") == [(1, 21.0), (2, 10.5)]
     expected = {
-        "test_bits_per_character": 3.75,
-        "best_valid_bits_per_character": 3.5,
-        "parameters": 7.0,
-        "best_epoch": 2.0,
-        "training_seconds": 12.5,
-        "tokens_per_second": 9000.0,
+        "test/bits_per_character": 3.75,
+        "best_valid/bits_per_character": 3.5,
+        "training/parameters": 7.0,
+        "training/best_epoch": 2.0,
+        "training/seconds": 12.5,
+        "training/tokens_per_second": 9000.0,
     }
     assert {key: run.data.metrics[key] for key in expected} == expected
     assert {(item.dataset.name, item.dataset.digest, item.tags[0].value) for item in run.inputs.dataset_inputs} == {
@@ -61,7 +61,7 @@ def test_speed_of_another_training_is_left_out(root: Path, finish, client: Mlflo
     finish("toy-a")
     files.write_json(root / ".anamnesis" / "timings" / "toy-a.json", {"fingerprint": "another", "seconds": 12.5})
     run = projection.project(["toy-a"], root).runs["toy-a"]
-    assert "training_seconds" not in client.get_run(run.info.run_id).data.metrics
+    assert "training/seconds" not in client.get_run(run.info.run_id).data.metrics
 
 
 def test_twice_adds_nothing_and_a_deleted_database_comes_back(root: Path, finish) -> None:
@@ -136,16 +136,16 @@ def test_scores_that_come_later_or_change_are_added_once(root: Path, finish, cli
     scores = (root / "metrics" / "toy-a.json").read_text()
     (root / "metrics" / "toy-a.json").unlink()
     run_id = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
-    assert "test_perplexity" not in client.get_run(run_id).data.metrics
+    assert "test/perplexity" not in client.get_run(run_id).data.metrics
     (root / "metrics" / "toy-a.json").write_text(scores)
     for _ in range(2):
         assert projection.project(["toy-a"], root).runs["toy-a"].info.run_id == run_id
-    assert history(client, run_id, "test_bits_per_character") == [(0, 4.1)]
+    assert history(client, run_id, "test/bits_per_character") == [(0, 4.1)]
     (root / "metrics" / "toy-a.json").write_text(scores.replace("4.1", "4.2"))
     for _ in range(2):
         projection.project(["toy-a"], root)
-    assert history(client, run_id, "test_bits_per_character") == [(0, 4.1), (0, 4.2)]
-    assert client.get_run(run_id).data.metrics["test_bits_per_character"] == 4.2
+    assert history(client, run_id, "test/bits_per_character") == [(0, 4.1), (0, 4.2)]
+    assert client.get_run(run_id).data.metrics["test/bits_per_character"] == 4.2
 
 
 def test_scores_of_another_model_are_not_logged(root: Path, finish, client: MlflowClient) -> None:
@@ -154,7 +154,7 @@ def test_scores_of_another_model_are_not_logged(root: Path, finish, client: Mlfl
     finish("toy-a", seed=2)
     (root / "metrics" / "toy-a.json").write_text(scores)
     run_id = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
-    assert "test_perplexity" not in client.get_run(run_id).data.metrics
+    assert "test/perplexity" not in client.get_run(run_id).data.metrics
 
 
 def test_another_result_of_the_same_experiment_is_another_run(root: Path, finish, client: MlflowClient) -> None:

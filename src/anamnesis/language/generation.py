@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.language.beginning import beginning
-from anamnesis.language.protocol import NextTokenModel
+from anamnesis.language.protocol import NextTokenModel, Step, Stepper
 from anamnesis.language.settings import Sampling
 
 # Tokens of a prompt that are read at once.
@@ -113,14 +113,30 @@ def _tokens(
     while len(read) > PART:
         _, state = model.predict(read[None, :PART], state)
         read = read[PART:]
-    for _ in range(length):
-        rows, state = model.predict(read[None], state)
-        token = _draw(rows[0, -1], barred, temperature, top_k, generator)
+    rows, state = model.predict(read[None], state)
+    scores, step = rows[0, -1], _stepper(model, state)
+    for left in reversed(range(length)):
+        token = _draw(scores, barred, temperature, top_k, generator)
         yield token
-        read = np.array([token])
         if token == tokenizer.end_id and tokenizer.start_id is not None:
             yield tokenizer.start_id
-            read = np.array([token, tokenizer.start_id])
+            if left:
+                step(token)
+                scores = step(tokenizer.start_id)
+        elif left:
+            scores = step(token)
+
+
+def _stepper(model: NextTokenModel, state: Any) -> Step:
+    if isinstance(model, Stepper):
+        return model.stepper(state)
+
+    def step(token: int) -> NDArray[np.floating]:
+        nonlocal state
+        rows, state = model.predict(np.array([[token]]), state)
+        return rows[0, -1]
+
+    return step
 
 
 def _draw(
@@ -134,12 +150,10 @@ def _draw(
 
     Adding Gumbel noise and taking the largest draws from the softmax (Gumbel 1954): fewer passes than summing it up.
     """
-    weights = scores.astype(np.float64)
+    weights = scores / temperature
     weights[barred] = -np.inf
     if generator is None:
         return int(weights.argmax())
     if top_k:
         weights[np.argsort(-weights, kind="stable")[top_k:]] = -np.inf
-    weights /= temperature
-    weights += generator.gumbel(size=len(weights))
-    return int(weights.argmax())
+    return int((weights + generator.gumbel(size=len(weights))).argmax())

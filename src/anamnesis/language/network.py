@@ -1,7 +1,7 @@
 """The recurrent language model: embedding, recurrent stack, softmax (Mikolov et al. 2010; Zaremba et al. 2014)."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from anamnesis.errors import AnamnesisError
 from anamnesis.language.settings import Recurrent
 from anamnesis.language.streams import IGNORED
 from anamnesis.nn.stack import RecurrentStack, State
-from anamnesis.nn.stepping import Step, step_of
+from anamnesis.nn.stepping import Step as Advance
+from anamnesis.nn.stepping import step_of
 
 NumPyState = list[tuple[NDArray[np.float32], ...]]
 """For each layer (h,), or (h, c) for an LSTM, arrays of shape (batch, hidden)."""
@@ -82,8 +83,7 @@ def cutoffs(vocabulary: int) -> list[int]:
 class RecurrentPredictor:
     """A trained network behind the interface that generation, scoring and evaluation use.
 
-    The state is a list with, for each layer, arrays (batch, hidden): (h,), or (h, c) for an LSTM. A single step of a
-    single sequence is taken in NumPy: there, the fused kernel's start-up would cost ten times the arithmetic.
+    The state is a list with, for each layer, arrays (batch, hidden): (h,), or (h, c) for an LSTM.
 
     Args:
         network: put into evaluation mode by the caller; its weights are read once, here.
@@ -93,7 +93,6 @@ class RecurrentPredictor:
 
     def __init__(self, network: RecurrentNetwork, card: dict[str, Any], tokenizer: Any) -> None:
         self.network, self.card, self.tokenizer = network, card, tokenizer
-        self._steps: list[tuple[Callable[[Any], NDArray[np.float32]], Step]] | None = None
 
     def initial_state(self, batch: int = 1) -> NumPyState:
         """The zero state."""
@@ -104,9 +103,6 @@ class RecurrentPredictor:
 
         The token that starts a sentence is never predicted: it has probability 0, the others sum to 1.
         """
-        if ids.shape == (1, 1):
-            scores, state = self._step(int(ids[0, 0]), state)
-            return scores[None, None], state
         device = self.network.embedding.weight.device
         with torch.inference_mode():
             before: State = [tuple(torch.from_numpy(part)[None].to(device) for part in layer) for layer in state]
@@ -117,40 +113,42 @@ class RecurrentPredictor:
                 log_p -= log_p.logsumexp(-1, keepdim=True)
             return log_p.cpu().numpy(), _to_numpy(after)
 
-    def _step(self, token: int, state: NumPyState) -> tuple[NDArray[np.float32], NumPyState]:
-        if self._steps is None:
-            self._prepare_steps()
-        assert self._steps is not None
-        outputs: Any = token
-        after = []
-        for (project, step), before in zip(self._steps, state, strict=True):
-            new = step(project(outputs), tuple(part[0] for part in before))
-            outputs = new[0]
-            after.append(tuple(part[None] for part in new))
-        if self._matrix is None:
-            with torch.inference_mode():
-                scores = self.network.log_probabilities(torch.from_numpy(outputs)[None])[0].numpy()
-        else:
-            scores = self._matrix @ outputs
-            scores += self._bias
-        if self.tokenizer.start_id is not None:
-            scores[self.tokenizer.start_id] = -np.inf
-        scores -= scores.max()
-        scores -= np.log(np.exp(scores).sum())
-        return scores, after
+    def stepper(self, state: NumPyState) -> Callable[[int], NDArray[np.float32]]:
+        """See `Stepper.stepper`; in NumPy, because a fused kernel's start-up costs ten times the work of one step."""
+        steps, softmax = self._steps, self.network.softmax
+        layers = [tuple(part[0] for part in layer) for layer in state]
+        if isinstance(softmax, nn.Linear):
+            matrix, bias = softmax.weight.detach().cpu().numpy(), softmax.bias.detach().cpu().numpy()
 
-    def _prepare_steps(self) -> None:
-        weights = {name: value.detach().cpu().numpy() for name, value in self.network.state_dict().items()}
-        stack = self.network.stack
-        self._matrix = weights.get("softmax.weight") if isinstance(self.network.softmax, nn.Linear) else None
-        self._bias = weights.get("softmax.bias")
-        self._steps = [
-            step_of(stack.kind, {name: value.detach().cpu().numpy() for name, value in layer.named_parameters()})
-            for layer in stack.layers
+        def step(token: int) -> NDArray[np.float32]:
+            outputs: Any = token
+            for index, (project, advance) in enumerate(steps):
+                layers[index] = advance(project(outputs), layers[index])
+                outputs = layers[index][0]
+            if not isinstance(softmax, nn.Linear):
+                with torch.inference_mode():
+                    read = torch.from_numpy(outputs)[None].to(self.network.embedding.weight.device)
+                    return self.network.log_probabilities(read)[0].cpu().numpy()
+            scores: NDArray[np.float32] = matrix.dot(outputs)
+            scores += bias
+            return scores
+
+        return step
+
+    @cached_property
+    def _steps(self) -> list[tuple[Callable[[Any], NDArray[np.float32]], Advance]]:
+        steps: list[tuple[Callable[[Any], NDArray[np.float32]], Advance]] = [
+            step_of(
+                self.network.stack.kind,
+                {name: value.detach().cpu().numpy() for name, value in layer.named_parameters()},
+            )
+            for layer in self.network.stack.layers
         ]
-        embedding, (project, step) = weights["embedding.weight"], self._steps[0]
+        embedding = self.network.embedding.weight.detach().cpu().numpy()
+        project, advance = steps[0]
         # The first layer reads tokens, and the same ones again and again.
-        self._steps[0] = (lru_cache(maxsize=4096)(lambda token: project(embedding[token])), step)
+        steps[0] = (lru_cache(maxsize=4096)(lambda token: project(embedding[token])), advance)
+        return steps
 
 
 def _to_numpy(state: State) -> NumPyState:

@@ -1,5 +1,6 @@
 """What every language model offers, be it counted or trained."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -9,6 +10,10 @@ from anamnesis.language.targets import TargetScores
 
 if TYPE_CHECKING:
     from anamnesis.tokens.base import Tokenizer
+
+
+Step = Callable[[int], NDArray[np.floating]]
+"""Reads one token, keeps the state, and returns the log-probabilities (vocabulary,) of the next, up to a constant."""
 
 
 class NextTokenModel(Protocol):
@@ -31,6 +36,15 @@ class NextTokenModel(Protocol):
             Natural logarithms of the probabilities of the token after each id (batch, time, vocabulary), -inf for
             `<s>`, and the state after the last id.
         """
+        ...
+
+
+@runtime_checkable
+class Stepper(NextTokenModel, Protocol):
+    """A model that reads single tokens of a single text faster than by `predict`."""
+
+    def stepper(self, state: Any) -> Step:
+        """Goes on from `state`, of one text, as `predict` left it."""
         ...
 
 

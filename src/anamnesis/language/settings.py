@@ -26,8 +26,8 @@ class Recurrent(Settings):
 
     architecture: Literal["rnn", "gru", "lstm"]
     layers: int = Field(1, ge=1, le=16, description="recurrent layers on top of each other")
-    hidden: int = Field(ge=1, description="units in each layer's hidden state")
-    embedding: int | None = Field(None, ge=1, description="size of a token's vector; null: as `hidden`")
+    hidden: int = Field(ge=1, le=65536, description="units in each layer's hidden state")
+    embedding: int | None = Field(None, ge=1, le=65536, description="size of a token's vector; null: as `hidden`")
     dropout: float = Field(0.0, ge=0, lt=1, description="on the embedding, between layers and before the softmax")
     tied: bool = Field(False, description="the softmax uses the embedding's matrix; needs embedding = hidden")
     softmax: Literal["full", "adaptive"] = Field(

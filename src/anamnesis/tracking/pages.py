@@ -8,6 +8,9 @@ from pathlib import Path
 from anamnesis.errors import AnamnesisError
 from anamnesis.tracking.store import SQLITE, connect
 
+# The plain address opens on pages for chats with language models.
+TRAINING = "workflowType=machine_learning"
+
 
 def serve(root: Path, host: str, port: int) -> None:
     """Print where to look, and become MLflow's server until it is stopped.
@@ -26,11 +29,11 @@ def serve(root: Path, host: str, port: int) -> None:
         except OSError as error:
             raise AnamnesisError(f"cannot listen on {host} port {port}: {error.strerror}; try --port") from None
     address = f"http://{host}:{port}/#"
-    # The plain address opens on pages for chats with language models; these open on charts of our runs.
     for experiment in sorted(store.client.search_experiments(), key=lambda each: each.name):
         if experiment.name != "Default":
-            print(f"{experiment.name:30} {address}/experiments/{experiment.experiment_id}/runs?compareRunsMode=CHART")
-    print(f"{'registered models':30} {address}/models\n(Ctrl-C ends it)", flush=True)
+            runs = f"{address}/experiments/{experiment.experiment_id}/runs"
+            print(f"{experiment.name:30} {runs}?{TRAINING}&compareRunsMode=CHART")
+    print(f"{'registered models':30} {address}/models?{TRAINING}\n(Ctrl-C ends it)", flush=True)
     # By default it starts more than ten processes, which take gigabytes.
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     command = ["-m", "mlflow", "ui", "--backend-store-uri", store.uri, "--host", host, "--port", str(port)]

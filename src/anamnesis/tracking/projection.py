@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 PROJECTED = "anamnesis.projected"
 # Part of the digest of what a run holds: raise it when a projected run holds something new.
-LAYOUT = "1"
+LAYOUT = "2"
 
 
 @dataclass
@@ -178,12 +178,14 @@ def _missing_metrics(store: Store, run: "Run", result: Result) -> "list[Metric]"
 
 
 def _scores(result: Result) -> dict[str, float]:
-    """The run's final numbers. `best_valid_...` is of the weights that were kept, `valid_...` the curve over epochs."""
-    scores: dict[str, Any] = {key: result.card.get(key) for key in ("parameters", "best_epoch")}
-    for split, prefix in (("valid", "best_valid_"), ("test", "test_")):
-        scores |= {f"{prefix}{key}": value for key, value in ((result.metrics or {}).get(split) or {}).items()}
-    speed = {key: value for key, value in result.timings.items() if key != "fingerprint"}
-    scores |= {"training_seconds" if key == "seconds" else key: value for key, value in speed.items()}
+    """The run's final numbers. MLflow's pages make a section of each word before a slash.
+
+    `best_valid/...` is of the weights that were kept; `valid_...`, without a section, is the curve over epochs.
+    """
+    described = {key: result.card.get(key) for key in ("parameters", "best_epoch")} | result.timings
+    scores: dict[str, Any] = {f"training/{key}": value for key, value in described.items()}
+    for split, section in (("valid", "best_valid"), ("test", "test")):
+        scores |= {f"{section}/{key}": value for key, value in ((result.metrics or {}).get(split) or {}).items()}
     return {
         key: float(value)
         for key, value in scores.items()

@@ -205,7 +205,8 @@ def _ensure_model(store: Store, model: str, result: Result) -> None:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         card = result.card
-        text = f"The best {card['task']} model of corpus {card['corpus']}, by validation {SCORES[card['task']][0]}."
+        metric = SCORES[card["task"]][0].replace("_", " ")
+        text = f"The best {card['task']} model of corpus {card['corpus']}, by {metric} on its validation split."
         store.client.create_registered_model(model, description=text)
 
 
@@ -222,8 +223,8 @@ def _ensure_version(store: Store, model: str, result: Result, run: "Run") -> "Mo
                     store.client.set_model_version_tag(model, version.version, key, value)
             return version
     _upload(store, result, run)
-    text = f"experiment {result.name}: {result.card.get('architecture', '')}, {tags.get(METRIC)}"
-    text += f" {tags.get(VALID_SCORE)} (validation), {tags.get(TEST_SCORE)} (test)"
+    text = f"{result.name}: {tags[METRIC].replace('_', ' ')} {tags.get(VALID_SCORE)} (validation), "
+    text += f"{tags.get(TEST_SCORE)} (test); {result.card.get('architecture')}"
     return store.client.create_model_version(model, source, run.info.run_id, tags=tags, description=text)
 
 
@@ -283,13 +284,14 @@ def _requirements() -> list[str]:
 
 
 def _tags(result: Result) -> dict[str, str]:
-    tags = {FINGERPRINT: result.fingerprint, EXPERIMENT: result.name, METRIC: SCORES[result.card["task"]][0]}
+    # In the order in which MLflow's pages list them.
+    tags = {EXPERIMENT: result.name, METRIC: SCORES[result.card["task"]][0]}
     for key, split in ((VALID_SCORE, "valid"), (TEST_SCORE, "test")):
         score = _score(result, split)
         if score is not None:
             tags[key] = repr(score)
     text = (result.metrics or {}).get("data", {}).get("test")
-    return tags | {TEST_DIGEST: text} if text else tags
+    return tags | ({TEST_DIGEST: text} if text else {}) | {FINGERPRINT: result.fingerprint}
 
 
 def _score(result: Result, split: str) -> float | None:
