@@ -3,14 +3,14 @@
 import sys
 
 from anamnesis import console, params
-from anamnesis.tracking import registration
+from anamnesis.tracking import registration, sync
 from anamnesis.tracking.store import TrackingError
 
 
 def main() -> None:
     settings = params.load()
     try:
-        registered = registration.register(settings)
+        registered = sync.register(settings)
     except TrackingError as error:
         # The stage's output is written by now; MLflow only mirrors it.
         print(f"warning: {error}; `anamnesis sync` registers later", file=sys.stderr, flush=True)

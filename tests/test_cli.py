@@ -248,13 +248,13 @@ def test_sync_twice_adds_nothing(root, tmp_path):
 def test_repro_syncs_only_what_is_not_yet(root, monkeypatch, capsys):
     from anamnesis import repro
     from anamnesis.report import terminal
-    from anamnesis.tracking import projection
+    from anamnesis.tracking import sync
 
     changed, calls = [True, False, False, False], []
     monkeypatch.chdir(root)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(repro, "run", lambda root, targets, jobs, console: changed.pop(0))
-    monkeypatch.setattr(projection, "project", lambda names, root: calls.append("sync"))
+    monkeypatch.setattr(sync, "sync", lambda root: calls.append("sync"))
     monkeypatch.setattr(terminal, "print_leaderboard", lambda root: print("the leaderboard"))
     (root / "mlflow.db").touch()
     cli.repro(None, 1)

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -328,9 +328,9 @@ def _model(name: str) -> "NextTokenModel":
 
 
 def _sync(root: Path) -> str:
-    from anamnesis.tracking.projection import project
+    from anamnesis.tracking.sync import sync as bring
 
-    said = str(project(None, root))
+    said = str(bring(root))
     files.write_json(root / ".anamnesis" / "synced.json", _results(root))
     return said
 
@@ -385,7 +385,9 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 
 
     table = Table(box=None, pad_edge=False)
     for index, name in enumerate(header):
-        table.add_column(name, justify="right" if index >= len(header) - numbers or index in right else "left")
+        justify: Literal["left", "right"] = "right" if index >= len(header) - numbers or index in right else "left"
+        # What a row is about must be legible on a narrow terminal, whatever has to give way.
+        table.add_column(name, justify=justify, no_wrap=index == 0)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)

@@ -20,14 +20,17 @@ def runs(client: MlflowClient) -> list:
     return list(client.search_runs([found.experiment_id])) if found else []
 
 
-def test_a_training_is_seen_while_it_runs_and_found_afterwards(root: Path, finish, client: MlflowClient) -> None:
+def test_a_training_is_seen_while_it_runs_and_found_afterwards(
+    root: Path, finish, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "FLUSH_SECONDS", 0.0)
     card = finish("toy-a")
     run = begin(root, inputs=card["inputs"])
     run.log({"train_perplexity": 20.0, "valid_perplexity": 21.0}, 1)
     run.sample("it was", 1)
     (seen,) = runs(client)
     assert (seen.info.status, seen.info.run_name) == ("RUNNING", "toy-a")
-    assert seen.data.metrics["train_perplexity"] == 20.0
+    assert seen.data.metrics["epoch/train_perplexity"] == 20.0
     assert seen.data.params["model.architecture"] == "uniform"
     assert (Path(seen.info.artifact_uri) / "samples.txt").read_text() == "== after epoch 1 ==\nit was\n\n"
     run.log({"train_perplexity": 10.0}, 2)
@@ -37,8 +40,8 @@ def test_a_training_is_seen_while_it_runs_and_found_afterwards(root: Path, finis
     assert summary.completed == ["toy-a"]
     (whole,) = runs(client)
     assert (whole.info.run_id, whole.info.status) == (seen.info.run_id, "FINISHED")
-    assert sorted(m.step for m in client.get_metric_history(whole.info.run_id, "train_perplexity")) == [1, 2]
-    assert sorted(m.step for m in client.get_metric_history(whole.info.run_id, "valid_perplexity")) == [1, 2]
+    assert sorted(m.step for m in client.get_metric_history(whole.info.run_id, "epoch/train_perplexity")) == [1, 2]
+    assert sorted(m.step for m in client.get_metric_history(whole.info.run_id, "epoch/valid_perplexity")) == [1, 2]
     assert "test/perplexity" in whole.data.metrics
     assert projection.project(["toy-a"], root).unchanged == ["toy-a"]
 
@@ -82,7 +85,7 @@ def test_a_killed_training_goes_on_in_its_own_run(root: Path, client: MlflowClie
         run.log({"train_perplexity": 20.0 / epoch}, epoch)
     run.finish("f" * 64)
     (whole,) = runs(client)
-    values = [(m.step, m.value) for m in client.get_metric_history(whole.info.run_id, "train_perplexity")]
+    values = [(m.step, m.value) for m in client.get_metric_history(whole.info.run_id, "epoch/train_perplexity")]
     assert sorted(values) == [(1, 20.0), (2, 10.0)]
     assert whole.info.status == "FINISHED"
 

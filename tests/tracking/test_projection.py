@@ -36,11 +36,11 @@ def test_a_run_holds_all_that_the_files_say(root: Path, finish, client: MlflowCl
     assert run.data.tags["anamnesis.fingerprint"] == card["fingerprint"]
     assert run.data.params["model.architecture"] == "uniform"
     assert run.data.params["corpus"] == "toy"
-    assert history(client, run.info.run_id, "train_perplexity") == [(1, 20.0), (2, 10.0)]
-    assert history(client, run.info.run_id, "valid_perplexity") == [(1, 21.0), (2, 10.5)]
+    assert history(client, run.info.run_id, "epoch/train_perplexity") == [(1, 20.0), (2, 10.0)]
+    assert history(client, run.info.run_id, "epoch/valid_perplexity") == [(1, 21.0), (2, 10.5)]
     expected = {
         "test/bits_per_character": 3.75,
-        "best_valid/bits_per_character": 3.5,
+        "valid/bits_per_character": 3.5,
         "training/parameters": 7.0,
         "training/best_epoch": 2.0,
         "training/seconds": 12.5,
@@ -175,7 +175,7 @@ def test_an_experiment_without_result_is_no_run(root: Path) -> None:
 def test_more_epochs_than_one_call_may_carry(root: Path, finish, client: MlflowClient) -> None:
     finish("toy-a", epochs=400)
     run_id = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
-    assert [step for step, _ in history(client, run_id, "train_perplexity")] == list(range(1, 401))
+    assert [step for step, _ in history(client, run_id, "epoch/train_perplexity")] == list(range(1, 401))
 
 
 def test_errors_name_the_file_or_the_nearest_name(root: Path, finish) -> None:

@@ -6,12 +6,12 @@ from mlflow import MlflowClient
 
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
-from anamnesis.tracking import journal, projection, registration, store
+from anamnesis.tracking import journal, store, sync
 from anamnesis.tracking.promotion import promote
 
 
 def register(root: Path) -> None:
-    registration.register(params.load(root / "params.yaml"), root)
+    sync.register(params.load(root / "params.yaml"), root)
 
 
 def champion(client: MlflowClient) -> str:
@@ -82,7 +82,7 @@ def test_a_promotion_survives_a_deleted_database(root: Path, rivals, empty_datab
     promote("language-toy", force=True, reason="smaller", root=root)
     register(root)
     shutil.copyfile(empty_database, root / "mlflow.db")
-    projection.project(None, root)
+    sync.sync(root)
     client = store.connect(root).client
     tags = client.get_model_version_by_alias("language-toy", "champion").tags
     assert (tags["anamnesis.experiment"], tags["anamnesis.promoted.reason"]) == ("toy-b", "smaller")

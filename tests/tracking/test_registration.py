@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
-from anamnesis.tracking import journal, projection, registration
+from anamnesis.tracking import journal, registration, sync
 
 
 def choose(root: Path) -> dict[str, tuple[str, float]]:
@@ -17,7 +17,7 @@ def choose(root: Path) -> dict[str, tuple[str, float]]:
 
 
 def register(root: Path) -> dict[str, registration.Registered]:
-    return {entry.model: entry for entry in registration.register(params.load(root / "params.yaml"), root)}
+    return {entry.model: entry for entry in sync.register(params.load(root / "params.yaml"), root)}
 
 
 def versions(client: MlflowClient, model: str = "language-toy") -> dict[str, str]:
@@ -109,7 +109,7 @@ def test_a_deleted_database_comes_back_with_the_champion_it_had(root: Path, fini
     before = store.connect(root).client.get_model_version_by_alias("language-toy", "champion")
     shutil.copyfile(empty_database, root / "mlflow.db")
     shutil.rmtree(root / "mlartifacts")
-    projection.project(None, root)
+    sync.sync(root)
     client = store.connect(root).client
     champion = client.get_model_version_by_alias("language-toy", "champion")
     assert champion.tags["anamnesis.experiment"] == "toy-a"

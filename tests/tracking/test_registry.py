@@ -6,16 +6,16 @@ import pytest
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
 from anamnesis.language import saved
-from anamnesis.tracking import registration
+from anamnesis.tracking import sync
 from anamnesis.tracking.registry import resolve
 
 
 def test_a_reference_becomes_a_folder_of_that_model(root: Path, finish) -> None:
     settings = params.load(root / "params.yaml")
     first = finish("toy-a", valid=2.5)["fingerprint"]
-    registration.register(settings, root)
+    sync.register(settings, root)
     second = finish("toy-b", valid=2.0)["fingerprint"]
-    registration.register(settings, root)
+    sync.register(settings, root)
     expected = {
         "language-toy": first,
         "language-toy@champion": first,
@@ -47,6 +47,6 @@ def test_a_reference_becomes_a_folder_of_that_model(root: Path, finish) -> None:
 )
 def test_errors_say_what_is_allowed(root: Path, finish, reference: str, message: str) -> None:
     finish("toy-a")
-    registration.register(params.load(root / "params.yaml"), root)
+    sync.register(params.load(root / "params.yaml"), root)
     with pytest.raises(AnamnesisError, match=message):
         resolve(reference, root)

@@ -14,7 +14,7 @@ import pytest
 
 from anamnesis import params
 from anamnesis.language import generation, saved
-from anamnesis.tracking import registration
+from anamnesis.tracking import sync
 
 
 def free_port() -> int:
@@ -28,7 +28,7 @@ def model(root: Path, finish, monkeypatch) -> Path:
     """The packed model of a registered experiment, in a process that may not load pickles."""
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     finish("toy-a")
-    registration.register(params.load(root / "params.yaml"), root)
+    sync.register(params.load(root / "params.yaml"), root)
     from anamnesis.tracking import store
 
     return Path(store.connect(root).client.get_model_version("language-toy", "1").source)

@@ -15,7 +15,7 @@ import pytest
 
 from anamnesis import params
 from anamnesis.language import saved
-from anamnesis.tracking import live, projection, promotion, registration, registry
+from anamnesis.tracking import live, projection, promotion, registry, sync
 
 
 @pytest.fixture
@@ -64,12 +64,12 @@ def test_everything_through_a_server(root: Path, server: str, finish, capsys: py
     run.sample("it was", 1)
     run.finish(card["fingerprint"])
     assert projection.project(["toy-a"], root).completed == ["toy-a"]
-    registration.register(settings, root)
+    sync.register(settings, root)
     better = finish("toy-b", valid=2.25, test=2.25)
     for _ in range(2):
-        (entry,) = registration.register(settings, root)
+        (entry,) = sync.register(settings, root)
         assert (entry.challenger, entry.champion) == ("2", "1")
-    assert len(projection.project(None, root).unchanged) == 2
+    assert len(sync.sync(root).runs.unchanged) == 2
     assert promotion.promote("language-toy", root=root).moved
     shutil.rmtree(root / "models")
     folder = registry.resolve("language-toy", root)

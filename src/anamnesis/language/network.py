@@ -32,7 +32,6 @@ class RecurrentNetwork(nn.Module):
         super().__init__()
         size = settings.embedding or settings.hidden
         self.embedding = nn.Embedding(vocabulary, size)
-        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
         self.dropout = nn.Dropout(settings.dropout)
         self.stack = RecurrentStack(settings.architecture, size, settings.hidden, settings.layers, settings.dropout)
         self.softmax: nn.Linear | nn.AdaptiveLogSoftmaxWithLoss
@@ -42,6 +41,8 @@ class RecurrentNetwork(nn.Module):
             self.softmax = nn.Linear(settings.hidden, vocabulary)
             nn.init.zeros_(self.softmax.bias)
             if settings.tied:
+                # Vectors of length about 1 make a good start for the input, but far too loud a softmax.
+                nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
                 self.softmax.weight = self.embedding.weight
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:

@@ -94,7 +94,12 @@ def _train_network(
     speed = fitted.steps * _tokens_per_step(experiment) / fitted.seconds
     files.write_json(
         root / ".anamnesis" / "timings" / f"{name}.json",
-        {"fingerprint": card["fingerprint"], "seconds": fitted.seconds, "tokens_per_second": speed},
+        {
+            "fingerprint": card["fingerprint"],
+            "seconds": fitted.seconds,
+            "cpu_seconds": fitted.cpu_seconds,
+            "tokens_per_second": speed,
+        },
     )
     shutil.rmtree(checkpoint.parent, ignore_errors=True)
     best = fitted.history[fitted.best_epoch - 1]

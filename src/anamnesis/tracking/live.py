@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from anamnesis.errors import AnamnesisError
 from anamnesis.files import digest, write_text
 from anamnesis.tracking.results import flatten, read_json
-from anamnesis.tracking.store import BATCH_METRICS, EXPERIMENT, FINGERPRINT, INPUTS, Store, connect, source_tags
+from anamnesis.tracking.store import BATCH_METRICS, CURVES, EXPERIMENT, FINGERPRINT, INPUTS, Store, connect, source_tags
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
@@ -34,10 +34,11 @@ class LiveRun:
         self._buffer: list[Metric] = []
         self._logged: set[tuple[str, int]] = set()
         self._samples = ""
+        self._told = True
         self._flushed = time.monotonic()
 
     def log(self, metrics: dict[str, float], step: int) -> None:
-        """Note the metrics of one step (epochs for the columns of history.csv); sent to MLflow in batches.
+        """Note the metrics of one epoch, the columns of history.csv; sent to MLflow in batches.
 
         A (metric, step) that is there already is passed over: a resumed training repeats its last steps.
         """
@@ -46,18 +47,18 @@ class LiveRun:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        for key, value in metrics.items():
+        for column, value in metrics.items():
+            key = f"{CURVES}{column}"
             if (key, step) not in self._logged:
                 self._logged.add((key, step))
                 self._buffer.append(Metric(key, float(value), now, step))
-        if len(self._buffer) >= BATCH_METRICS or time.monotonic() - self._flushed > FLUSH_SECONDS:
-            self._guard(self._flush)
+        self._flush_in_time()
 
     def sample(self, text: str, step: int) -> None:
-        """Add a text that was generated after epoch `step` to the run's samples.txt."""
+        """Add a text that was generated after epoch `step` to the run's samples.txt; sent with the metrics."""
         self._samples += f"== after epoch {step} ==\n{text}\n\n"
-        self._guard(self._flush)
-        self._guard(lambda store: store.client.log_text(self._run(), self._samples, "samples.txt"))
+        self._told = False
+        self._flush_in_time()
 
     def finish(self, fingerprint: str) -> None:
         """End the run well; the fingerprint of the finished model is what it is found by from now on."""
@@ -104,10 +105,17 @@ class LiveRun:
             store.client.log_batch(self._run(), params=params[:100])
         self._store = store
 
+    def _flush_in_time(self) -> None:
+        if len(self._buffer) >= BATCH_METRICS or time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self._guard(self._flush)
+
     def _flush(self, store: Store) -> None:
         while self._buffer:
             store.client.log_batch(self._run(), metrics=self._buffer[:BATCH_METRICS])
             del self._buffer[:BATCH_METRICS]
+        if not self._told:
+            store.client.log_text(self._run(), self._samples, "samples.txt")
+            self._told = True
         self._flushed = time.monotonic()
 
     def _guard(self, action: Any) -> None:

@@ -17,6 +17,7 @@ from anamnesis.tracking.results import Result, flatten, read
 from anamnesis.tracking.store import (
     BATCH_METRICS,
     BATCH_PARAMS,
+    CURVES,
     EXPERIMENT,
     FINGERPRINT,
     INPUTS,
@@ -29,8 +30,6 @@ from anamnesis.tracking.store import (
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric, Run
-
-    from anamnesis.tracking.registration import Registered
 
 PROJECTED = "anamnesis.projected"
 # Part of the digest of what a run holds: raise it when a projected run holds something new.
@@ -46,21 +45,20 @@ class Summary:
     unchanged: list[str] = field(default_factory=list)
     untrained: list[str] = field(default_factory=list)
     runs: "dict[str, Run]" = field(default_factory=dict)
-    models: "list[Registered]" = field(default_factory=list)
 
     def __str__(self) -> str:
         counts = {"created": self.created, "completed": self.completed, "unchanged": self.unchanged}
         text = "runs in MLflow: " + ", ".join(f"{len(names)} {kind}" for kind, names in counts.items())
         if self.untrained:
             text += f", {len(self.untrained)} without a result"
-        return "\n".join([text, *(f"model {registered.model}: {registered}" for registered in self.models)])
+        return text
 
 
 def project(names: list[str] | None = None, root: Path = Path()) -> Summary:
     """Make MLflow hold one whole run for each finished experiment; doing it again changes nothing.
 
     Args:
-        names: experiments of params.yaml; None is all of them, and the registered models too.
+        names: experiments of params.yaml; None is all of them.
         root: the project's folder.
 
     Raises:
@@ -73,12 +71,7 @@ def project(names: list[str] | None = None, root: Path = Path()) -> Summary:
         parameters.lookup(experiments, name, "experiment")
     chosen = list(experiments) if names is None else names
     results = {name: read(name, root) for name in chosen}
-    summary = project_results([result for result in results.values() if result], root, chosen)
-    if names is None:
-        from anamnesis.tracking.registration import project_registry
-
-        summary.models = project_registry(root)
-    return summary
+    return project_results([result for result in results.values() if result], root, chosen)
 
 
 def project_results(results: list[Result], root: Path, names: list[str] | None = None) -> Summary:
@@ -165,7 +158,8 @@ def _missing_metrics(store: Store, run: "Run", result: Result) -> "list[Metric]"
     present: dict[str, set[int]] = {}
     missing = []
     for epoch, row in result.history():
-        for key, value in row.items():
+        for column, value in row.items():
+            key = f"{CURVES}{column}"
             if key not in present:
                 history = store.client.get_metric_history(run.info.run_id, key) if key in run.data.metrics else []
                 present[key] = {metric.step for metric in history}
@@ -178,14 +172,11 @@ def _missing_metrics(store: Store, run: "Run", result: Result) -> "list[Metric]"
 
 
 def _scores(result: Result) -> dict[str, float]:
-    """The run's final numbers. MLflow's pages make a section of each word before a slash.
-
-    `best_valid/...` is of the weights that were kept; `valid_...`, without a section, is the curve over epochs.
-    """
+    """The run's final numbers: size and speed, and the scores of the weights that were kept."""
     described = {key: result.card.get(key) for key in ("parameters", "best_epoch")} | result.timings
     scores: dict[str, Any] = {f"training/{key}": value for key, value in described.items()}
-    for split, section in (("valid", "best_valid"), ("test", "test")):
-        scores |= {f"{section}/{key}": value for key, value in ((result.metrics or {}).get(split) or {}).items()}
+    for split in ("valid", "test"):
+        scores |= {f"{split}/{key}": value for key, value in ((result.metrics or {}).get(split) or {}).items()}
     return {
         key: float(value)
         for key, value in scores.items()

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.files import write_json
 from anamnesis.params import Params
 from anamnesis.tracking import journal
-from anamnesis.tracking.projection import project, project_results
+from anamnesis.tracking.projection import project_results
 from anamnesis.tracking.results import Result, read, read_json
 from anamnesis.tracking.store import EXPERIMENT, FINGERPRINT, Store, connect, local_path, reaching
 
@@ -84,18 +83,6 @@ def choose(params: Params, root: Path = Path()) -> list[dict[str, Any]]:
         if model not in best or rank < best[model][0]:
             best[model] = (rank, entry)
     return [best[model][1] for model in sorted(best)]
-
-
-def register(params: Params, root: Path = Path()) -> list[Registered]:
-    """Write reports/registry.json, then bring MLflow in line with it.
-
-    Raises:
-        TrackingError: MLflow cannot be reached; the file is written nevertheless.
-        AnamnesisError: a result file is not readable, or a chosen model's files are damaged.
-    """
-    entries = choose(params, root)
-    write_json(root / "reports" / "registry.json", {"models": entries})
-    return project(None, root).models
 
 
 def chosen(root: Path = Path()) -> list[Registered]:
@@ -223,7 +210,7 @@ def _ensure_version(store: Store, model: str, result: Result, run: "Run") -> "Mo
                     store.client.set_model_version_tag(model, version.version, key, value)
             return version
     _upload(store, result, run)
-    text = f"{result.name}: {tags[METRIC].replace('_', ' ')} {tags.get(VALID_SCORE)} (validation), "
+    text = f"{result.name}: {tags.get(VALID_SCORE)} {tags[METRIC].replace('_', ' ')} (validation), "
     text += f"{tags.get(TEST_SCORE)} (test); {result.card.get('architecture')}"
     return store.client.create_model_version(model, source, run.info.run_id, tags=tags, description=text)
 

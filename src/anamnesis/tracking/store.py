@@ -24,6 +24,9 @@ FINGERPRINT = "anamnesis.fingerprint"
 EXPERIMENT = "anamnesis.experiment"
 INPUTS = "anamnesis.inputs"
 
+# MLflow's pages make a section of charts of the word before a slash, in alphabetical order: the curves come first.
+CURVES = "epoch/"
+
 PARENT = "ANAMNESIS_PARENT_RUN_ID"
 SQLITE = "sqlite:///"
 # Tells MLflow's pages what an experiment is, which they guess otherwise.

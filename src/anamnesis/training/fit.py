@@ -14,6 +14,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from torch import Tensor
 
 from anamnesis.errors import AnamnesisError
+from anamnesis.training import memory
 from anamnesis.training.bar import Bar
 from anamnesis.training.best import Best, Row
 from anamnesis.training.checkpoints import Checkpoints
@@ -33,6 +34,7 @@ class Fitted:
         history: one row for each epoch.
         samples: what `on_epoch` returned for each epoch.
         seconds: wall-clock time of this process's part, validation and sampling included.
+        cpu_seconds: processor time of the same.
         steps: optimiser steps this process took.
     """
 
@@ -41,6 +43,7 @@ class Fitted:
     history: list[Row]
     samples: list[str]
     seconds: float
+    cpu_seconds: float
     steps: int
 
 
@@ -74,6 +77,7 @@ def fit(
         SystemExit: the process was asked to end (SIGINT, SIGTERM); the last checkpoint stays.
     """
     _quiet()
+    memory.keep()
     best = Best(on_epoch)
     callbacks: list[Callback] = [FiniteLoss(name), Bar(name), best, Terminate()]
     if settings.patience is not None:
@@ -97,7 +101,7 @@ def fit(
     )
     resumed = checkpoint.exists()
     first_step = _steps_done(checkpoint) if resumed else 0
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     trainer.fit(
         module,
         train_dataloaders=train,
@@ -105,10 +109,12 @@ def fit(
         ckpt_path=str(checkpoint) if resumed else None,
         weights_only=True,
     )
-    seconds = time.perf_counter() - start
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     if trainer.state.status != "finished":
         raise SystemExit(130)
-    return Fitted(best.weights, best.epoch, best.history, best.samples, seconds, trainer.global_step - first_step)
+    return Fitted(
+        best.weights, best.epoch, best.history, best.samples, seconds, cpu_seconds, trainer.global_step - first_step
+    )
 
 
 def _steps_done(checkpoint: Path) -> int:
