@@ -15,6 +15,7 @@ HEAVY = {"torch", "pytorch_lightning", "mlflow", "dvc", "pandas", "numpy", "alta
 COMMANDS = ["list", "show", "generate", "score", "promote", "sync", "repro", "leaderboard", "ui", "profile"]
 
 PARAMS = """
+profile: laptop
 corpora:
   hello: {reader: text, source: {kind: literal, text: hello, same: true}, minimum: 2}
 tokens:

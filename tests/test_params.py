@@ -12,6 +12,7 @@ from anamnesis import params
 from anamnesis.errors import ParamsError
 
 VALID = """
+profile: laptop
 corpora:
   hello: {reader: text, source: {kind: literal, text: hello, same: true}}
 tokens:
@@ -159,7 +160,7 @@ FILES = {
     "a tab": ("corpora:\n\thello: 1\n", "not valid YAML"),
     "a key given twice": (
         VALID.replace("epochs: 3", "epochs: 3, epochs: 4"),
-        "the key 'epochs' is given twice, line 12",
+        "the key 'epochs' is given twice, line 13",
     ),
     "a section given twice": (VALID + "tokens: {}\n", "the key 'tokens' is given twice"),
     "a name that is a number": (VALID + "  7: {}\n", "experiments.7: found the name 7; allowed: text, in quotes"),

@@ -116,7 +116,10 @@ def generate(
         typer.Option(help="Above 0. Small: safe; 1: as learnt; above: wild.", show_default="as in params.yaml"),
     ] = None,
     top_k: Annotated[
-        int | None, typer.Option("--top-k", min=1, help="Choose among this many likeliest tokens only.")
+        int | None,
+        typer.Option(
+            "--top-k", min=1, help="Choose among this many likeliest tokens only.", show_default="as in params.yaml"
+        ),
     ] = None,
     greedy: Annotated[bool, typer.Option("--greedy", help="Always take the likeliest token.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same text.")] = 0,
@@ -132,8 +135,9 @@ def generate(
     habits = loaded.card.get("sampling") or {}
     start = habits.get("prompt", "") if prompt is None else prompt
     heat = habits.get("temperature", 1.0) if temperature is None else temperature
+    likeliest = habits.get("top_k") if top_k is None else top_k
     sys.stdout.write(start)
-    for piece in write(loaded, start, length, temperature=heat, top_k=top_k, greedy=greedy, seed=seed):
+    for piece in write(loaded, start, length, temperature=heat, top_k=likeliest, greedy=greedy, seed=seed):
         sys.stdout.write(piece)
         sys.stdout.flush()
     print()
@@ -290,7 +294,7 @@ def profile(
     if former == name:
         print(f"params.yaml has the profile {name} already")
         return
-    if former != params.Params.model_fields["profile"].default:
+    if former != params.STANDARD_PROFILE:
         raise ParamsError(f"params.yaml has the profile {former}; bring the former one back: git checkout params.yaml")
     changed = params.apply_profile(content, params.read(root / "profiles" / f"{name}.yaml")) | {"profile": name}
     params.check(changed, f"profiles/{name}.yaml over params.yaml")

@@ -16,13 +16,14 @@ from anamnesis.schema import Settings
 from anamnesis.tokens.settings import Tokens
 
 Entry = TypeVar("Entry")
+STANDARD_PROFILE = "laptop"
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 
 class Params(Settings):
     """The whole of params.yaml."""
 
-    profile: str = Field("laptop", pattern=NAME, description="name of the budget these values stand for")
+    profile: str = Field(pattern=NAME, description="name of the budget these values stand for; `laptop` as they come")
     corpora: dict[str, Corpus]
     tokens: dict[str, Tokens]
     experiments: dict[str, Experiment]

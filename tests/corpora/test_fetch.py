@@ -129,7 +129,8 @@ def test_the_stage(tmp_path):
     (tmp_path / "data" / "own").mkdir(parents=True)
     (tmp_path / "data" / "own" / "my.txt").write_text(BOOK)
     (tmp_path / "params.yaml").write_text(
-        "corpora: {mybook: {reader: text, source: {kind: file, path: data/own/my.txt}}}\ntokens: {}\nexperiments: {}\n"
+        "profile: laptop\ncorpora: {mybook: {reader: text, source: {kind: file, path: data/own/my.txt}}}\n"
+        "tokens: {}\nexperiments: {}\n"
     )
 
     def stage(name: str) -> subprocess.CompletedProcess[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 PARAMS = """
+profile: laptop
 corpora:
   hello: {reader: text, source: {kind: literal, text: hello, same: true}}
 tokens:

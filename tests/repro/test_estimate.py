@@ -11,6 +11,7 @@ from anamnesis.repro.graph import Stage
 from anamnesis.repro.scheduler import Progress
 
 CONTENT = """
+profile: laptop
 corpora:
   hello: {reader: text, source: {kind: literal, text: hello, same: true}}
 tokens:

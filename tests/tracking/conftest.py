@@ -33,6 +33,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path) 
         monkeypatch.delenv(name, raising=False)
     experiment = {"task": "language", "tokens": "toy-characters", "model": {"architecture": "uniform"}}
     content: dict[str, Any] = {
+        "profile": "laptop",
         "corpora": {name: {"reader": "text", "source": {"kind": "literal", "text": TEXT}} for name in ("toy", "other")},
         "tokens": {f"{name}-characters": {"corpus": name, "kind": "characters"} for name in ("toy", "other")},
         "experiments": {
