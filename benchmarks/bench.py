@@ -65,7 +65,7 @@ def training() -> Result:
 
     torch.set_num_threads(1)
     experiment = params.load(ROOT / "params.yaml").experiments["sherlock-lstm"]
-    streams, vocabulary, segments = experiment.batches, 80, 60
+    streams, vocabulary, segments = experiment.batches, 80, 200
     assert isinstance(streams, Streams)
     assert isinstance(experiment.model, Recurrent)
     assert experiment.training
@@ -102,7 +102,7 @@ def training() -> Result:
             total += loss.detach()
 
     try:
-        mine, plain = alternate(ours, bare)
+        mine, plain = alternate(ours, bare, rounds=3)
     finally:
         shutil.rmtree(scratch)
     speeds = [(len(ids) - 1) / seconds for seconds in (mine, plain)]
