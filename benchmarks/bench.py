@@ -76,6 +76,8 @@ def training() -> Result:
     scratch = Path(tempfile.mkdtemp())
 
     def ours() -> None:
+        # Or the training would resume from the checkpoint of the last turn.
+        (scratch / "bench.ckpt").unlink(missing_ok=True)
         torch.manual_seed(1)
         batches = StreamBatches(ids, streams, None)
         valid = StreamBatches(ids[:100], Streams(batch=1, steps=100), None)
