@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from anamnesis.corpora import digits, documents, pairs, series, stories
-from anamnesis.corpora.settings import Chapters, Cut, Digits, Documents, Draw, File, Pairs, Series, Stories
+from anamnesis.corpora.settings import Chapters, Cut, Digits, Documents, Draw, File, Pairs, Series, Stories, StoryDraw
 from anamnesis.corpora.sources import Part
 from anamnesis.corpora.splits import normalise
 from anamnesis.errors import AnamnesisError
@@ -48,7 +48,7 @@ def test_tales_of_both_kinds(tmp_path):
     table = "Topic\tTitle\tContent\r\nd\tstring\tstring\r\nclass\t\t\r\n\r\n" + "".join(
         f'x\tTale {number}\t"Content {number}, ""quoted""."\r\n' for number in range(5)
     )
-    corpus = Stories(reader="tales", source=SOURCE, minimum=2, title="Title", split=Draw(valid=0.2, test=0.2))
+    corpus = Stories(reader="tales", source=SOURCE, minimum=2, title="Title", split=StoryDraw(valid=0.2, test=0.2))
     sources = [part(tmp_path, "b.txt", "\ufeff\n" + "\n\n\n\n\n".join(tales) + "\n"), part(tmp_path, "g.tab", table)]
     counts = stories.read(corpus, sources, tmp_path)
     found = texts(tmp_path)
@@ -72,7 +72,7 @@ def test_works_stay_whole_without_licence(tmp_path):
         )
         for n in range(10)
     ]
-    stories.read(Stories(reader="works", source=SOURCE, minimum=2, split=Draw(valid=2, test=3)), sources, tmp_path)
+    stories.read(Stories(reader="works", source=SOURCE, minimum=2, split=StoryDraw(valid=2, test=3)), sources, tmp_path)
     found = texts(tmp_path)
     assert sorted(joined(found)) == [f"Play {n}\n" for n in range(10)]
     assert [len(found[name]) for name in NAMES] == [5, 2, 3]
@@ -81,7 +81,9 @@ def test_works_stay_whole_without_licence(tmp_path):
 def test_limit_shortens_every_work_alike(tmp_path):
     sources = [part(tmp_path, f"{n}.txt", f"{n}" * 1000 * (n + 1)) for n in range(5)]
     stories.read(
-        Stories(reader="works", source=SOURCE, minimum=2, limit=150, split=Draw(valid=1, test=1)), sources, tmp_path
+        Stories(reader="works", source=SOURCE, minimum=2, limit=150, split=StoryDraw(valid=1, test=1)),
+        sources,
+        tmp_path,
     )
     found = sorted(joined(texts(tmp_path)))
     assert all(abs(len(content) - 1 - wanted) <= 1 for content, wanted in zip(found, (10, 20, 30, 40, 50), strict=True))

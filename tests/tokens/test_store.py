@@ -189,8 +189,30 @@ def test_what_is_missing_is_named(tmp_path):
         store.read_stats(tmp_path / "none")
     with pytest.raises(AnamnesisError, match="fetch it first: dvc repro fetch@none"):
         store.sources("none", tmp_path)
-    table = tmp_path / "data" / "raw" / "table"
-    table.mkdir(parents=True)
-    (table / "train.csv").write_text("text,label\n")
-    with pytest.raises(AnamnesisError, match="is a table"):
+    (tmp_path / "data" / "raw" / "table").mkdir(parents=True)
+    for split in store.SPLITS[:2]:
+        (tmp_path / "data" / "raw" / "table" / f"{split}.csv").write_text("label,text\n")
+    with pytest.raises(AnamnesisError, match=r"test\.csv: there is no such file; fetch it first"):
         store.sources("table", tmp_path)
+
+
+TALES = "Once upon a time\nthere was.\n\f\nTwo\r\ntimes\f\n\f\nthe end\n"
+
+
+@pytest.mark.parametrize(
+    "values", [{"kind": "characters"}, {"kind": "bigrams"}, {"kind": "subwords", "size": 270}], ids=lambda v: v["kind"]
+)
+def test_the_text_comes_back_with_its_separators(build, values):
+    texts = {"train": TALES * 3, "valid": "the\n\f\ntime\n", "test": "Once\n\f\nthe end\n\f\n"}
+    folder, _ = build(**texts, **values)
+    assert {split: store.text_of(folder, split) for split in texts} == texts
+
+
+def test_a_text_that_does_not_come_back(build):
+    folder, _ = build("abc", "abd", "ab")
+    assert store.text_of(folder, "test") == "ab"
+    with pytest.raises(AnamnesisError, match=r"store: 1 tokens of valid are unknown: its text cannot be had from ids$"):
+        store.text_of(folder, "valid")
+    folder, _ = build("One  two.", "two", "One", kind="words")
+    with pytest.raises(AnamnesisError, match=r"the ids of train, of kind words, do not give back its text"):
+        store.text_of(folder, "train")

@@ -18,6 +18,7 @@ READERS = {
     "chapters": "stories",
     "series": "series",
     "documents": "documents",
+    "passages": "passages",
     "pairs": "pairs",
     "digits": "digits",
 }

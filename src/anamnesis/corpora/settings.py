@@ -130,6 +130,33 @@ class Draw(Cut):
     seed: int = Field(1, ge=0, le=2**32 - 1, description="of the draw")
 
 
+class StoryDraw(Draw):
+    """Splits of texts: whole texts are drawn, or the end of every longer text is held out."""
+
+    valid: Size = Field(0.05, description="below 1: share of the whole; otherwise a number, with `by: ends` characters")
+    test: Size = Field(0.05, description="below 1: share of the whole; otherwise a number, with `by: ends` characters")
+    by: Literal["texts", "ends"] = Field(
+        "texts",
+        description="texts: each goes to one split as a whole; ends: of each text longer than `longer_than`, valid and "
+        "test take the last part, test the very end, cut between sentences and in proportion to its length",
+    )
+    longer_than: int | None = Field(
+        None, ge=1, description="characters; with `by: ends`, a text that is not longer is train as a whole"
+    )
+
+    @model_validator(mode="after")
+    def _what_ends_need(self) -> Self:
+        if self.by == "ends" and self.longer_than is None:
+            raise ValueError(
+                "`by: ends` needs `longer_than`: the longest text, in characters, that is train as a whole"
+            )
+        if self.by == "ends" and "seed" in self.model_fields_set:
+            raise ValueError("`by: ends` draws nothing, so it takes no `seed`")
+        if self.by == "texts" and self.longer_than is not None:
+            raise ValueError("`longer_than` needs `by: ends`")
+        return self
+
+
 class Common(Settings):
     """The keys every corpus has."""
 
@@ -161,16 +188,20 @@ class Book(Common):
 
 
 class Stories(Common):
-    """Texts that stay whole: each goes to one split. The members' names say how they are read: `.tab` a table with a
-    text column, `.json` a list of texts, anything else a plain text (`works`) or a collection (`tales`)."""
+    """A collection of texts. The members' names say how they are read: `.tab` a table with a text column, `.json` a
+    list of texts, anything else a plain text (`works`) or a collection (`tales`)."""
 
     reader: Literal["tales", "works"]
     column: str = Field("Content", description="the column of a table that holds the text")
     title: str | None = Field(
         None, description="the column of a table that heads the text, in capitals; null: no heading"
     )
+    take: list[Annotated[int, Field(ge=1)]] | None = Field(
+        None, min_length=1, description="how many texts to take of each file, its first ones; null: all"
+    )
+    straight_quotes: bool = Field(False, description="write curly quotation marks and apostrophes as straight ones")
     minimum: int = Field(1000, ge=2, description="characters that all the texts together must have")
-    split: Draw = Draw(valid=0.05, test=0.05)
+    split: StoryDraw = StoryDraw()
 
 
 class Chapters(Common):
@@ -230,7 +261,54 @@ class Digits(Common):
     split: Draw = Draw()
 
 
+class Labelled(Settings):
+    """The texts that one label stands for."""
+
+    files: str = Field(min_length=1, description="path of the member, or a pattern as in a member's `path`")
+    reader: Literal["text", "tales", "works"] = Field("text", description="how the files are read, as for a corpus")
+    begin: str | None = Field(None, min_length=1, description="as for `reader: text`")
+    end: str | None = Field(None, min_length=1, description="as for `reader: text`")
+    column: str = Field("Content", description="as for `reader: tales`")
+    title: str | None = Field(None, description="as for `reader: tales`")
+    straight_quotes: bool = Field(False, description="as for `reader: tales`")
+    split: Cut | None = Field(None, description="null: the split of the corpus")
+
+    @model_validator(mode="after")
+    def _keys_of_the_reader(self) -> Self:
+        if self.reader != "text" and (self.begin or self.end):
+            raise ValueError("`begin` and `end` need `reader: text`")
+        if self.reader == "text" and {"column", "title", "straight_quotes"} & self.model_fields_set:
+            raise ValueError("`column`, `title` and `straight_quotes` need `reader: tales` or `works`")
+        return self
+
+
+class PerLabel(Settings):
+    """How many passages each label has in each split at most."""
+
+    train: int = Field(400, ge=1)
+    valid: int = Field(100, ge=1)
+    test: int = Field(100, ge=1)
+
+
+class Passages(Common):
+    """Passages of several texts, each with the label of its text. Each text is first cut contiguously, at the places
+    where `reader: text` cuts it; every label gets equally many passages, spread evenly over its part of a split."""
+
+    reader: Literal["passages"]
+    labels: dict[str, Labelled] = Field(min_length=2)
+    length: int = Field(300, ge=2, description="characters a passage has at most; it ends between words")
+    per_label: PerLabel = PerLabel()
+    minimum: int = Field(1000, ge=2, description="characters that the text of each label must have")
+    split: Cut = Cut()
+
+    @model_validator(mode="after")
+    def _files_have_names(self) -> Self:
+        if isinstance(self.source, File):
+            raise ValueError("`reader: passages` needs a source of kind package or url, whose files `labels` names")
+        return self
+
+
 Corpus = Annotated[
-    Book | Stories | Chapters | Series | Documents | Pairs | Digits,
+    Book | Stories | Chapters | Series | Documents | Passages | Pairs | Digits,
     Field(discriminator="reader"),
 ]

@@ -88,7 +88,7 @@ def read(corpus: Book, parts: list[Part], folder: Path) -> dict[str, Any]:
                 problem = "the text is empty" if not length else f"only {length:,} characters"
                 raise AnamnesisError(f"{part.name}: {problem}; at least {corpus.minimum:,} are needed")
             if missing:
-                _cut(target, folder, length, corpus.split, missing)
+                cut(target, folder, length, corpus.split, missing)
         elif not target.stat().st_size:
             raise AnamnesisError(f"{part.name}: the file is empty, so the {split} split would be empty")
     return {name: count(folder / f"{name}.txt") for name in NAMES}
@@ -145,8 +145,12 @@ def _between(data: mmap.mmap, name: str, corpus: Book) -> tuple[int, int]:
     return first, end
 
 
-def _cut(path: Path, folder: Path, length: int, split: Cut, missing: list[SplitName]) -> None:
-    """Move the end of the text at `path` into the missing splits."""
+def cut(path: Path, folder: Path, length: int, split: Cut, missing: list[SplitName]) -> None:
+    """Move the end of the text at `path`, which has `length` characters, into the missing splits' files in `folder`.
+
+    Raises:
+        AnamnesisError: a split would be empty.
+    """
     sizes = dict(zip(NAMES[1:], amounts(length, split, "characters"), strict=True))
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         end = len(data)

@@ -58,6 +58,14 @@ class Tokenizer(ABC):
         """The ids of one complete sentence: int64, shape (ids,). A words tokenizer puts it between `<s>` and `</s>`."""
         return self.encode(text)
 
+    def encode_document(self, text: str) -> Chunk:
+        """The ids of a whole text that stands by itself, without `<s>` and `</s>`."""
+        chunks = list(self.chunks([text] if text else []))
+        ids = np.concatenate([chunk.ids for chunk in chunks]) if chunks else np.empty(0, np.uint32)
+        if self.start_id is not None:
+            ids = ids[(ids != self.start_id) & (ids != self.end_id)]
+        return Chunk(ids, sum(chunk.unknown_characters for chunk in chunks))
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids; unless it held something unknown, the very text that was encoded, but for words."""
         return "".join(self.stream(ids))

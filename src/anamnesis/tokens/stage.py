@@ -23,4 +23,6 @@ def tokenize(name: str, entry: Tokens, root: Path) -> str:
     splits = stats["splits"].values()
     tokens = " + ".join(f"{split['tokens']:,}" for split in splits)
     unknown = sum(split["unknown_tokens"] for split in splits) / sum(split["tokens"] for split in splits)
-    return f"{tokens} {entry.kind}, vocabulary {stats['vocabulary_size']:,}, {unknown:.2%} unknown"
+    number = sum(split.get("documents", 0) for split in splits)
+    held = f" of {number:,} documents with {len(stats['labels'])} labels" if number else ""
+    return f"{tokens} {entry.kind}{held}, vocabulary {stats['vocabulary_size']:,}, {unknown:.2%} unknown"

@@ -1,8 +1,11 @@
-"""The ids of a corpus on disk: one array per split, the tokenizer, and what there is to count."""
+"""The ids of a corpus on disk: one array per split, the tokenizer, and what there is to count.
+
+A table of documents is stored as `documents.py` says.
+"""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +13,24 @@ import numpy as np
 
 from anamnesis import files
 from anamnesis.errors import AnamnesisError
-from anamnesis.tokens import settings, text, tokenizer
-from anamnesis.tokens.base import Tokenizer
+from anamnesis.tokens import arrays, documents, settings, text, tokenizer
+from anamnesis.tokens.documents import Documents, open_documents
+
+__all__ = ["SPLITS", "Documents", "open_documents", "open_split", "read_stats", "sources", "text_of", "write"]
 
 SPLITS = ("train", "valid", "test")
 
 
 def sources(corpus: str, root: Path = Path()) -> dict[str, Path]:
-    """The text file of each split of a fetched corpus.
+    """The file of each split of a fetched corpus: a text (`.txt`), or a table of documents (`.csv`).
 
     Raises:
-        AnamnesisError: the corpus is not there, or it is a table, not a text.
+        AnamnesisError: the corpus is not there.
     """
     folder = root / "data" / "raw" / corpus
-    found = {split: folder / f"{split}.txt" for split in SPLITS}
-    for split, path in found.items():
-        if not path.exists() and path.with_suffix(".csv").exists():
-            raise AnamnesisError(f"corpus {corpus!r} is a table ({split}.csv); only a text ({split}.txt) is tokenized")
+    kind = "csv" if (folder / "train.csv").exists() else "txt"
+    found = {split: folder / f"{split}.{kind}" for split in SPLITS}
+    for path in found.values():
         if not path.exists():
             raise AnamnesisError(f"{path}: there is no such file; fetch it first: dvc repro fetch@{corpus}")
     return found
@@ -45,20 +49,24 @@ def write(
 
     Args:
         folder: takes the place of what was there, in one step.
-        sources: the text file of each split; "train" must be among them.
+        sources: the file of each split, all texts or all tables; "train" must be among them.
         advance: told how many bytes were read; all in all, the training split counts twice.
-        block: bytes to read at once; the result does not depend on it.
+        block: bytes of a text to read at once; the result does not depend on it.
 
     Returns:
         The content of stats.json.
 
     Raises:
-        AnamnesisError: a split is missing, is empty, holds no word, or is not UTF-8.
+        AnamnesisError: a split is missing, is empty, holds no word, or is not UTF-8; or as `documents.write`.
     """
     with files.new_folder(folder) as new:
+        if sources["train"].suffix == ".csv":
+            stats = documents.write(new, entry, sources, advance)
+            files.write_json(new / "stats.json", stats)
+            return stats
         learned = tokenizer.learn(entry, text.blocks(sources["train"], lambda data: advance(len(data)), block))
         tokenizer.save(learned, new / "tokenizer.json")
-        stats: dict[str, Any] = {
+        stats = {
             "corpus": entry.corpus,
             "kind": entry.kind,
             "vocabulary_size": learned.vocabulary_size,
@@ -66,7 +74,7 @@ def write(
         }
         for split, source in sources.items():
             reader = _Reader(source, advance, block)
-            counts = _write_ids(new / f"{split}.npy", learned, reader)
+            counts = arrays.write_ids(new / f"{split}.npy", learned, learned.chunks(reader))
             if not counts["tokens"]:
                 raise AnamnesisError(f"{source}: there is nothing in it to tokenize")
             stats["splits"][split] = counts | reader.counts()
@@ -82,18 +90,7 @@ def open_split(folder: Path, split: str) -> np.memmap:
     Raises:
         AnamnesisError: the file is missing or damaged.
     """
-    path = folder / f"{split}.npy"
-    try:
-        ids = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise AnamnesisError(
-            f"{path}: there is no such file; make it first: dvc repro tokenize@{folder.name}"
-        ) from None
-    except (ValueError, EOFError, OSError) as error:
-        raise AnamnesisError(f"{path}: not an array of ids: {' '.join(str(error).split())}") from None
-    if not isinstance(ids, np.memmap) or ids.ndim != 1 or ids.dtype not in (np.uint8, np.uint16, np.uint32):
-        raise AnamnesisError(f"{path}: not an array of ids: allowed: one axis of uint8, uint16 or uint32")
-    return ids
+    return arrays.opened(folder / f"{split}.npy", "ids", arrays.UNSIGNED)
 
 
 def read_stats(folder: Path) -> dict[str, Any]:
@@ -114,6 +111,25 @@ def read_stats(folder: Path) -> dict[str, Any]:
     except (ValueError, AttributeError) as error:
         raise AnamnesisError(f"{path}: not the counts of a token store: {error}") from None
     return stats
+
+
+def text_of(folder: Path, split: str) -> str:
+    """The text of a split, byte for byte what the corpus holds, with the lines that separate its documents.
+
+    Raises:
+        AnamnesisError: the ids do not say what the text was: unknown tokens, words, or a table of documents; or a file
+            is missing or damaged.
+    """
+    stats = read_stats(folder)
+    if "labels" in stats:
+        raise AnamnesisError(f"{folder}: holds documents, not one text; `open_documents` reads them")
+    learned, ids = tokenizer.load(folder / "tokenizer.json"), open_split(folder, split)
+    if learned.unknown_id is not None and (unknown := int(np.count_nonzero(ids == learned.unknown_id))):
+        raise AnamnesisError(f"{folder}: {unknown:,} tokens of {split} are unknown: its text cannot be had from ids")
+    result = learned.decode(ids.tolist())
+    if hashlib.sha256(result.encode()).hexdigest() != stats["splits"][split]["text_sha256"]:
+        raise AnamnesisError(f"{folder}: the ids of {split}, of kind {stats['kind']}, do not give back its text")
+    return result
 
 
 class _Reader:
@@ -138,36 +154,3 @@ class _Reader:
 
     def counts(self) -> dict[str, Any]:
         return {"characters": self.characters, "text_sha256": self.digest.hexdigest()}
-
-
-def _write_ids(path: Path, learned: Tokenizer, blocks: Iterable[str]) -> dict[str, Any]:
-    """Write the .npy file that np.save would, without holding the ids in memory; count them."""
-    dtype = np.min_scalar_type(learned.vocabulary_size - 1)
-    tokens = starts = unknown_tokens = unknown_characters = 0
-    with open(path, "wb") as file:
-        # The header leaves room for any length, so it is written twice: as long as the length is unknown, and after.
-        _write_header(file, dtype, 0)
-        for chunk in learned.chunks(blocks):
-            file.write(chunk.ids.astype(dtype, copy=False).data)
-            tokens += len(chunk.ids)
-            unknown_characters += chunk.unknown_characters
-            if learned.unknown_id is not None:
-                unknown_tokens += int(np.count_nonzero(chunk.ids == learned.unknown_id))
-            if learned.start_id is not None:
-                starts += int(np.count_nonzero(chunk.ids == learned.start_id))
-        file.seek(0)
-        _write_header(file, dtype, tokens)
-    return {
-        "tokens": tokens,
-        # The first id of all has nothing before it to predict it from, and `<s>` is never predicted.
-        "targets": tokens - max(starts, 1),
-        "unknown_tokens": unknown_tokens,
-        "unknown_characters": int(unknown_characters),
-        "ids_sha256": files.sha256_file(path),
-    }
-
-
-def _write_header(file: Any, dtype: np.dtype, length: int) -> None:
-    description = np.lib.format.dtype_to_descr(dtype)
-    header = {"descr": description, "fortran_order": False, "shape": (length,)}
-    np.lib.format.write_array_header_1_0(file, header)

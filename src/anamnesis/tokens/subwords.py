@@ -67,6 +67,11 @@ def learn(blocks: Iterable[str], size: int) -> Subwords:
 
     A pair of tokens that occurs only once is not merged.
     """
+    return learn_pieces(pieces(blocks, LINES), size)
+
+
+def learn_pieces(lists: Iterable[list[str]], size: int) -> Subwords:
+    """As `learn`, from lists of strings; no token is merged across the end of a string."""
     import json
 
     from tokenizers import models, trainers
@@ -75,7 +80,7 @@ def learn(blocks: Iterable[str], size: int) -> Subwords:
     trainer = trainers.BpeTrainer(
         vocab_size=size, min_frequency=2, show_progress=False, initial_alphabet=sorted(byte_symbols())
     )
-    model.train_from_iterator(pieces(blocks, LINES), trainer)
+    model.train_from_iterator(lists, trainer)
     learned = json.loads(model.to_str())["model"]
     merges = [(left, right) for left, right in learned["merges"]]
     return Subwords(sorted(learned["vocab"], key=learned["vocab"].__getitem__), merges)

@@ -12,7 +12,7 @@ from anamnesis.schema import Settings
 from anamnesis.tokens import bigrams, characters, settings, subwords, words
 from anamnesis.tokens.base import Tokenizer
 
-__all__ = ["Tokenizer", "learn", "load", "save"]
+__all__ = ["Tokenizer", "learn", "learn_documents", "load", "save"]
 
 FORMAT = 1
 
@@ -26,6 +26,17 @@ def learn(entry: settings.Tokens, blocks: Iterable[str]) -> Tokenizer:
     if isinstance(entry, settings.Subwords):
         return subwords.learn(blocks, entry.size)
     return words.learn(blocks, **entry.model_dump(exclude={"kind", "corpus"}))
+
+
+def learn_documents(
+    entry: settings.Characters | settings.Words | settings.Subwords, documents: Iterable[str]
+) -> Tokenizer:
+    """As `learn`, from documents that stand by themselves: nothing is learned across the end of one."""
+    if isinstance(entry, settings.Words):
+        return learn(entry, (document + "\n\n" for document in documents))  # a blank line ends a sentence
+    if isinstance(entry, settings.Subwords):
+        return subwords.learn_pieces(([document] for document in documents), entry.size)
+    return learn(entry, documents)
 
 
 def save(tokenizer: Tokenizer, path: Path) -> None:
