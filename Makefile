@@ -32,7 +32,7 @@ smoke: $(READY)  ## run every stage and experiment with tiny budgets in a tempor
 	@python scripts/smoke.py
 
 bench: $(READY)  ## measure speed against plain PyTorch and plain DVC
-	@for file in benchmarks/*.py; do python "$$file" || exit 1; done
+	@python benchmarks/bench.py
 
 lint: $(READY)  ## check style and types
 	@ruff check . && ruff format --check . && mypy

@@ -1,53 +1,24 @@
 """Speed as ratios, each of two things measured alternately in this one run, because machines are noisy.
 
-python benchmarks/bench.py [training] [generation] [pipeline] [startup]
+python benchmarks/bench.py [training] [generation] [context] [gates] [pipeline] [startup]
 """
 
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from layers import context, gates
+from measure import Result, alternate
 
 from anamnesis import numerics
 
 numerics.pin()
 
 ROOT = Path(__file__).resolve().parent.parent
-ROUNDS = 5
-
-
-@dataclass(frozen=True)
-class Result:
-    """One line of the table; `goal` is met when `ratio` is at least (or at most) `bound`."""
-
-    what: str
-    ours: str
-    reference: str
-    ratio: float
-    bound: float
-    at_least: bool
-
-    @property
-    def met(self) -> bool:
-        return self.ratio >= self.bound if self.at_least else self.ratio <= self.bound
-
-
-def alternate(ours: Callable[[], object], reference: Callable[[], object], rounds: int = ROUNDS) -> tuple[float, float]:
-    """Median seconds of each, measured in turns after one unmeasured call of both."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for turn in range(rounds + 1):
-        for function, seconds in zip((ours, reference), times, strict=True):
-            start = time.perf_counter()
-            function()
-            if turn:
-                seconds.append(time.perf_counter() - start)
-    return statistics.median(times[0]), statistics.median(times[1])
 
 
 def training() -> Result:
@@ -204,7 +175,9 @@ def startup() -> Result:
     return Result("anamnesis --help, seconds", f"{mine:.2f} s", f"{plain:.2f} s (empty program)", mine, 0.5, False)
 
 
-MEASURES = {function.__name__: function for function in (training, generation, pipeline, startup)}
+MEASURES: dict[str, Callable[[], Result | list[Result]]] = {
+    function.__name__: function for function in (training, generation, context, gates, pipeline, startup)
+}
 
 
 def main() -> None:
@@ -219,12 +192,13 @@ def main() -> None:
     table = Table("measure", "ours", "reference", "ratio", "goal", "")
     for name in names:
         print(f"measuring {name}", file=sys.stderr, flush=True)
-        result = MEASURES[name]()
-        sign = ">=" if result.at_least else "<="
-        verdict = "met" if result.met else "MISSED"
-        table.add_row(
-            result.what, result.ours, result.reference, f"{result.ratio:.2f}", f"{sign} {result.bound:g}", verdict
-        )
+        measured = MEASURES[name]()
+        for result in measured if isinstance(measured, list) else [measured]:
+            sign = ">=" if result.at_least else "<="
+            verdict = "met" if result.met else "MISSED"
+            table.add_row(
+                result.what, result.ours, result.reference, f"{result.ratio:.2f}", f"{sign} {result.bound:g}", verdict
+            )
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 

@@ -1,63 +1,79 @@
-"""The recurrent stack against torch.nn with copied weights, and one NumPy step against the published equations."""
+"""Stacks of layers: against torch's own multi-layer modules, and each option against its definition."""
 
-import numpy as np
+from typing import Any
+
 import pytest
 import torch
+from pydantic import TypeAdapter, ValidationError
+from torch import nn
 
-from anamnesis.nn.stack import RecurrentStack, detach, flatten, unflatten
-from anamnesis.nn.stepping import step_of
+from anamnesis.nn.settings import Context, OwnCell, Plain
+from anamnesis.nn.stack import RecurrentStack, build, detach, flatten
 
-KINDS = ("rnn", "gru", "lstm")
-FUSED = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
-
-
-def fused_twin(stack: RecurrentStack, inputs: int) -> torch.nn.RNNBase:
-    """torch's own multi-layer module with the stack's weights."""
-    twin = FUSED[stack.kind](inputs, stack.hidden, len(stack.layers))
-    for index, layer in enumerate(stack.layers):
-        for name, value in layer.named_parameters():
-            getattr(twin, name.replace("_l0", f"_l{index}")).data.copy_(value.data)
-    return twin
+FUSED = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM, "lstm-gates": nn.LSTM}
+KINDS: dict[str, dict[str, Any]] = {kind: {} for kind in ("rnn", "rnn-relu", "irnn", "gru", "lstm", "lstm-gates")}
+KINDS["scrn"] = {"context": 4, "alpha": 0.9}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def made(kind: str, inputs: int = 3, hidden: int = 6, **more: Any) -> RecurrentStack:
+    torch.manual_seed(1)
+    return RecurrentStack(kind, inputs, hidden, options=KINDS[kind], **more)
+
+
+@pytest.mark.parametrize("kind", FUSED)
 def test_values_and_gradients_equal_torchs_multi_layer_module(kind: str) -> None:
-    torch.manual_seed(0)
-    stack = RecurrentStack(kind, inputs=5, hidden=7, layers=3)
-    twin = fused_twin(stack, 5)
+    stack = made(kind, inputs=5, hidden=7, layers=3)
+    twin = FUSED[kind](5, 7, 3)
+    names = {
+        f"{name[:-3]}_l{index}": value
+        for index, layer in enumerate(stack.layers)
+        for name, value in layer.named_parameters()
+    }
+    twin.load_state_dict({name: value.detach() for name, value in names.items()})
     x = torch.randn(11, 4, 5, requires_grad=True)
     y = x.detach().clone().requires_grad_()
-
     ours, _ = stack(x, stack.initial_state(4))
     theirs, _ = twin(y)
     ours.square().sum().backward()
     theirs.square().sum().backward()
-
     torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-6)
     torch.testing.assert_close(x.grad, y.grad, atol=1e-5, rtol=1e-5)
-    for index, layer in enumerate(stack.layers):
-        for name, value in layer.named_parameters():
-            torch.testing.assert_close(
-                value.grad, getattr(twin, name.replace("_l0", f"_l{index}")).grad, atol=1e-5, rtol=1e-5
-            )
+    for name, value in names.items():
+        torch.testing.assert_close(value.grad, twin.get_parameter(name).grad, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("more", [{}, {"residual": True}, {"norm": "layer"}, {"norm": "batch", "residual": True}])
 @pytest.mark.parametrize("kind", KINDS)
-def test_carried_state_makes_two_segments_equal_to_one(kind: str) -> None:
-    torch.manual_seed(1)
-    stack = RecurrentStack(kind, inputs=3, hidden=6, layers=2)
+def test_carried_state_makes_two_segments_equal_to_one(kind: str, more: dict[str, Any]) -> None:
+    stack = made(kind, layers=2, **more).eval()
     x = torch.randn(10, 2, 3)
     whole, last = stack(x, stack.initial_state(2))
     first, state = stack(x[:4], stack.initial_state(2))
-    second, end = stack(x[4:], unflatten(flatten(detach(state)), kind))
+    second, end = stack(x[4:], stack.unflatten(flatten(detach(state))))
     torch.testing.assert_close(torch.cat([first, second]), whole, atol=1e-6, rtol=1e-6)
     torch.testing.assert_close(flatten(end), flatten(last), atol=1e-6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_flat_state_becomes_the_same_state_again(kind: str) -> None:
+    stack = made(kind, layers=3)
+    state = [tuple(torch.randn_like(part) for part in layer) for layer in stack.initial_state(2)]
+    again = stack.unflatten(flatten(state))
+    assert [len(layer) for layer in again] == [len(layer) for layer in state]
+    assert all(a is b for a, b in zip(flatten(again), flatten(state), strict=True))
+
+
+def test_a_detached_state_carries_values_and_no_gradient() -> None:
+    stack = made("lstm")
+    _, state = stack(torch.randn(4, 2, 3), stack.initial_state(2))
+    cut = detach(state)
+    assert all(part.requires_grad for part in flatten(state))
+    assert not any(part.requires_grad for part in flatten(cut))
+    torch.testing.assert_close(flatten(cut), [part.detach() for part in flatten(state)])
+
+
 def test_dropout_acts_between_layers_only_and_only_in_training() -> None:
-    torch.manual_seed(2)
-    stack = RecurrentStack("gru", inputs=3, hidden=6, layers=2, dropout=0.5)
-    single = RecurrentStack("gru", inputs=3, hidden=6, layers=1, dropout=0.5)
+    stack, single = made("gru", layers=2, dropout=0.5), made("gru", dropout=0.5)
     x = torch.randn(5, 2, 3)
     assert not torch.equal(stack(x, stack.initial_state(2))[0], stack(x, stack.initial_state(2))[0])
     assert torch.equal(single(x, single.initial_state(2))[0], single(x, single.initial_state(2))[0])
@@ -65,68 +81,88 @@ def test_dropout_acts_between_layers_only_and_only_in_training() -> None:
     assert torch.equal(stack(x, stack.initial_state(2))[0], stack(x, stack.initial_state(2))[0])
 
 
-def test_forget_gate_bias_starts_at_one() -> None:
-    layer = RecurrentStack("lstm", inputs=3, hidden=6, layers=1).layers[0]
-    assert torch.equal((layer.bias_ih_l0 + layer.bias_hh_l0)[6:12], torch.ones(6))
+def test_a_residual_connection_adds_what_a_layer_read_where_the_sizes_agree() -> None:
+    plain, residual = made("gru", inputs=3, layers=3), made("gru", inputs=3, layers=3, residual=True)
+    residual.load_state_dict(plain.state_dict())
+    x = torch.randn(5, 2, 3)
+    state = plain.initial_state(2)
+    expected, _ = plain.layers[0](x, state[0])
+    for layer, before in zip(plain.layers[1:], state[1:], strict=True):
+        expected = expected + layer(expected, before)[0]
+    torch.testing.assert_close(residual(x, state)[0], expected)
 
 
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
+def test_layer_normalisation_follows_each_layer() -> None:
+    stack = made("lstm", layers=2, norm="layer")
+    x = torch.randn(5, 2, 3)
+    state, expected = stack.initial_state(2), x
+    for layer, norm, before in zip(stack.layers, stack.norms, state, strict=True):
+        with torch.no_grad():
+            norm.weight.uniform_(0.5, 2)
+            norm.bias.normal_()
+        raw, _ = layer(expected, before)
+        mean, variance = raw.mean(-1, keepdim=True), raw.var(-1, correction=0, keepdim=True)
+        expected = (raw - mean) / (variance + 1e-5).sqrt() * norm.weight + norm.bias
+    torch.testing.assert_close(stack(x, state)[0], expected, atol=1e-5, rtol=1e-5)
 
 
-def published(
-    kind: str, w: dict[str, np.ndarray], x: np.ndarray, state: tuple[np.ndarray, ...]
-) -> tuple[np.ndarray, ...]:
-    """One step in double precision, gate by gate, as the papers write it."""
-    n = w["weight_hh_l0"].shape[1]
-    gates = w["weight_hh_l0"].shape[0] // n
-    cut = [slice(i * n, (i + 1) * n) for i in range(gates)]
-
-    def from_x(i: int) -> np.ndarray:
-        return w["weight_ih_l0"][cut[i]] @ x + w["bias_ih_l0"][cut[i]]
-
-    def from_h(i: int) -> np.ndarray:
-        return w["weight_hh_l0"][cut[i]] @ state[0] + w["bias_hh_l0"][cut[i]]
-
-    if kind == "rnn":
-        return (np.tanh(from_x(0) + from_h(0)),)
-    if kind == "gru":
-        reset, update = sigmoid(from_x(0) + from_h(0)), sigmoid(from_x(1) + from_h(1))
-        return ((1 - update) * np.tanh(from_x(2) + reset * from_h(2)) + update * state[0],)
-    enter, forget, out = (sigmoid(from_x(i) + from_h(i)) for i in (0, 1, 3))
-    cell = forget * state[1] + enter * np.tanh(from_x(2) + from_h(2))
-    return (out * np.tanh(cell), cell)
+def test_batch_normalisation_is_over_time_and_batch_and_remembers_for_evaluation() -> None:
+    stack = made("rnn", norm="batch")
+    x, state = torch.randn(9, 4, 3), stack.initial_state(4)
+    raw = stack.layers[0](x, state[0])[0]
+    mean, variance = raw.mean((0, 1)), raw.flatten(0, 1).var(0, correction=0)
+    torch.testing.assert_close(stack(x, state)[0], (raw - mean) / (variance + 1e-5).sqrt(), atol=1e-5, rtol=1e-5)
+    for _ in range(200):
+        stack(x, state)
+    stack.eval()
+    unbiased = raw.flatten(0, 1).var(0)
+    torch.testing.assert_close(stack(x, state)[0], (raw - mean) / (unbiased + 1e-5).sqrt(), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_numpy_step_equals_the_equations_and_the_fused_kernel(kind: str) -> None:
-    torch.manual_seed(3)
-    layer = RecurrentStack(kind, inputs=5, hidden=8, layers=1).layers[0]
-    weights = {name: value.detach().numpy() for name, value in layer.named_parameters()}
-    double = {name: value.astype(np.float64) for name, value in weights.items()}
-    project, step = step_of(kind, weights)
-    sequence = torch.randn(30, 1, 5)
-    fused, _ = layer(sequence)
-    parts = 2 if kind == "lstm" else 1
-    ours = tuple(np.zeros(8, dtype=np.float32) for _ in range(parts))
-    exact = tuple(np.zeros(8) for _ in range(parts))
-    for time in range(30):
-        x = sequence[time, 0].numpy()
-        ours, exact = step(project(x), ours), published(kind, double, x.astype(np.float64), exact)
-        np.testing.assert_allclose(ours[0], exact[0], atol=1e-5)
-        np.testing.assert_allclose(ours[0], fused[time, 0].detach().numpy(), atol=1e-5)
+def test_named_parameters_are_all_that_a_batch_normalised_stack_needs_to_be_rebuilt() -> None:
+    stack, other = made("rnn", layers=2, norm="batch"), RecurrentStack("rnn", 3, 6, 2, norm="batch")
+    x = torch.randn(9, 4, 3)
+    optimizer = torch.optim.Adam(stack.parameters(), lr=0.1)
+    for _ in range(3):
+        stack(x, stack.initial_state(4))[0].square().sum().backward()
+        optimizer.step()
+    with torch.no_grad():
+        for name, value in stack.named_parameters():
+            other.get_parameter(name).copy_(value)
+    assert torch.equal(stack.eval()(x, stack.initial_state(4))[0], other.eval()(x, other.initial_state(4))[0])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_numpy_step_leaves_its_arguments_alone(kind: str) -> None:
-    layer = RecurrentStack(kind, inputs=2, hidden=3, layers=1).layers[0]
-    project, step = step_of(kind, {name: value.detach().numpy() for name, value in layer.named_parameters()})
-    x = np.ones(2, dtype=np.float32)
-    state = tuple(np.full(3, 0.5, dtype=np.float32) for _ in range(2 if kind == "lstm" else 1))
-    projected = project(x)
-    first = step(projected, state)
-    again = step(projected, state)
-    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    assert np.array_equal(x, np.ones(2))
-    assert np.array_equal(projected, project(x))
-    assert all(np.array_equal(part, np.full(3, 0.5)) for part in state)
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"architecture": "lstm-gates", "hidden": 6, "layers": 2, "residual": True, "norm": "layer"},
+        {"architecture": "scrn", "hidden": 6, "context": 4, "alpha": 0.9, "activation": "tanh", "feed": "previous"},
+    ],
+)
+def test_settings_build_the_stack_they_describe(entry: dict[str, Any]) -> None:
+    stack = build(TypeAdapter(Plain | Context).validate_python(entry), 3)
+    assert len(stack.layers) == entry.get("layers", 1)
+    assert stack.residual == entry.get("residual", False)
+    assert len(stack.norms) == (entry.get("layers", 1) if "norm" in entry else 0)
+    assert stack.outputs == 6 + entry.get("context", 0)
+    for option in ("alpha", "activation", "feed"):
+        if option in entry:
+            assert getattr(stack.layers[0], option) == entry[option]
+
+
+@pytest.mark.parametrize(
+    ("settings", "entry"),
+    [
+        (Context, {"architecture": "scrn", "hidden": 4, "context": 4, "alpha": 1.0}),
+        (Context, {"architecture": "scrn", "hidden": 4, "context": 4, "alpha": -0.5}),
+        (Context, {"architecture": "scrn", "hidden": 4}),
+        (Plain, {"architecture": "rnn", "hidden": 4, "context": 4}),
+        (Plain, {"architecture": "rnn", "hidden": 4, "norm": "group"}),
+        (OwnCell, {"architecture": "cell", "hidden": 4, "cell": "../mgu:MGU"}),
+        (OwnCell, {"architecture": "cell", "hidden": 4, "cell": "mgu"}),
+        (OwnCell, {"architecture": "cell", "hidden": 4, "cell": "mgu:MGU", "options": {"inputs": 3}}),
+    ],
+)
+def test_settings_refuse(settings: Any, entry: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        settings.model_validate(entry)

@@ -1,46 +1,73 @@
-"""A stack of recurrent layers of one kind, with dropout between them and a state the caller carries."""
+"""A stack of recurrent layers of one kind, and the state its caller carries."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
-LAYERS: dict[str, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+from anamnesis.nn.layers import LayerState, new_layer
+from anamnesis.nn.settings import Layers
 
-State = list[tuple[Tensor, ...]]
-"""For each layer its tensors of shape (1, batch, hidden): the hidden state, and for an LSTM the cell state."""
+State = list[LayerState]
+"""For each layer the parts of its state, each (batch, size)."""
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation whose running mean and variance are parameters that no gradient trains.
+
+    So they are kept and stored with the best weights, as all that evaluation needs.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__(features)
+        for name in ("running_mean", "running_var"):
+            self.register_parameter(name, nn.Parameter(self._buffers.pop(name), requires_grad=False))  # type: ignore[arg-type]
 
 
 class RecurrentStack(nn.Module):
-    """Recurrent layers on top of each other (Graves 2013, section 2), each a fused kernel over the whole segment.
+    """Recurrent layers on top of each other (Graves 2013, section 2), each reading the whole segment at once.
 
     The layers are single ones, and the dropout between them is our own, because cuDNN's dropout inside a
-    multi-layer kernel differs from call to call even when seeded. The forget gate's bias of an LSTM starts at 1
-    (Jozefowicz et al. 2015, section 3.1); everything else starts as PyTorch has it, uniform in +-1/sqrt(hidden).
+    multi-layer kernel differs from call to call even when seeded.
 
     Args:
-        kind: "rnn" (Elman 1990, tanh), "gru" (Cho et al. 2014) or "lstm" (Hochreiter and Schmidhuber 1997).
+        kind: what `layers.new_layer` knows.
         inputs: features of one time step.
         hidden: units of each layer.
         layers: how many layers.
         dropout: probability of zeroing an output between two layers (Zaremba et al. 2014).
+        residual: add to a layer's outputs what it read, where the sizes agree (Wu et al. 2016, section 3.1).
+        norm: "layer" (Ba et al. 2016) or "batch" (Ioffe and Szegedy 2015) after each layer, or "none".
+        options: what else the kind takes.
     """
 
-    def __init__(self, kind: str, inputs: int, hidden: int, layers: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        kind: str,
+        inputs: int,
+        hidden: int,
+        layers: int = 1,
+        dropout: float = 0.0,
+        residual: bool = False,
+        norm: str = "none",
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
-        self.kind, self.hidden = kind, hidden
-        self.layers = nn.ModuleList(LAYERS[kind](inputs if i == 0 else hidden, hidden) for i in range(layers))
+        self.kind, self.residual = kind, residual
+        self.layers = nn.ModuleList()
+        self.norms = nn.ModuleList()
+        for _ in range(layers):
+            layer = new_layer(kind, inputs, hidden, **(options or {}))
+            self.layers.append(layer)
+            inputs = layer.outputs
+            if norm != "none":
+                self.norms.append(nn.LayerNorm(inputs) if norm == "layer" else BatchNorm(inputs))
+        self.outputs = inputs
         self.dropout = nn.Dropout(dropout)
-        if kind == "lstm":
-            # PyTorch adds two bias vectors; the gates stand in the order input, forget, candidate, output.
-            for layer in self.layers:
-                nn.init.ones_(layer.get_parameter("bias_ih_l0").data[hidden : 2 * hidden])
-                nn.init.zeros_(layer.get_parameter("bias_hh_l0").data[hidden : 2 * hidden])
 
     def initial_state(self, batch: int) -> State:
         """The zero state for `batch` sequences."""
-        like = next(self.parameters())
-        parts = 2 if self.kind == "lstm" else 1
-        return [tuple(like.new_zeros(1, batch, self.hidden) for _ in range(parts)) for _ in self.layers]
+        return [layer.initial_state(batch) for layer in self.layers]  # type: ignore[operator]
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """Run a segment.
@@ -50,16 +77,45 @@ class RecurrentStack(nn.Module):
             state: as left by the segment before, or `initial_state`.
 
         Returns:
-            The top layer's hidden states, (time, batch, hidden), and the state after the last step.
+            The top layer's outputs, (time, batch, outputs), and the state after the last step.
         """
         after: State = []
         for index, layer in enumerate(self.layers):
             if index:
                 inputs = self.dropout(inputs)
-            before = state[index]
-            inputs, last = layer(inputs, before if self.kind == "lstm" else before[0])
-            after.append(last if self.kind == "lstm" else (last,))
+            outputs, last = layer(inputs, state[index])
+            if self.norms:
+                norm = self.norms[index]
+                # Batch normalisation is over time and batch together: every step is one more example.
+                outputs = norm(outputs.flatten(0, 1)).unflatten(0, outputs.shape[:2])
+            if self.residual and outputs.shape == inputs.shape:
+                outputs = outputs + inputs
+            inputs = outputs
+            after.append(last)
         return inputs, after
+
+    def unflatten(self, parts: Sequence[Tensor]) -> State:
+        """The inverse of `flatten` for a state of this stack."""
+        state: State = []
+        for layer in self.layers:
+            count = len(layer.state_sizes)  # type: ignore[arg-type]
+            state.append(tuple(parts[:count]))
+            parts = parts[count:]
+        return state
+
+
+def build(settings: Layers, inputs: int) -> RecurrentStack:
+    """The stack that settings describe, for `inputs` features a time step."""
+    return RecurrentStack(
+        settings.kind,
+        inputs,
+        settings.hidden,
+        settings.layers,
+        settings.dropout,
+        settings.residual,
+        settings.norm,
+        settings.options_of_layer,
+    )
 
 
 def detach(state: State) -> State:
@@ -70,9 +126,3 @@ def detach(state: State) -> State:
 def flatten(state: State) -> list[Tensor]:
     """The state's tensors in a flat list, for a checkpoint."""
     return [part for layer in state for part in layer]
-
-
-def unflatten(parts: Sequence[Tensor], kind: str) -> State:
-    """The inverse of `flatten`."""
-    per_layer = 2 if kind == "lstm" else 1
-    return [tuple(parts[i : i + per_layer]) for i in range(0, len(parts), per_layer)]

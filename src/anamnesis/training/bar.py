@@ -9,7 +9,7 @@ from anamnesis.training.module import TaskModule
 
 
 class Bar(Callback):
-    """One bar over all optimiser steps, refreshed every `steps` steps, with the epoch and the validation perplexity."""
+    """One bar over all optimiser steps, refreshed every `steps` steps, with the epoch and the validation score."""
 
     def __init__(self, name: str, steps: int = 20) -> None:
         self.name, self.steps = name, steps
@@ -28,7 +28,9 @@ class Bar(Callback):
             self.progress.update(self.task, completed=trainer.global_step, description=self._text(trainer))
 
     def on_validation_end(self, trainer: Trainer, module: TaskModule) -> None:
-        self.score = f", valid perplexity {module.epoch_row()['valid_perplexity']:.4g}"
+        row = module.epoch_row()
+        name = next(key for key in row if key.startswith("valid_"))
+        self.score = f", {name.replace('_', ' ')} {row[name]:.4g}"
 
     def teardown(self, trainer: Trainer, module: TaskModule, stage: str) -> None:
         if hasattr(self, "progress"):

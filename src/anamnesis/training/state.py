@@ -17,5 +17,9 @@ def checkpoint_path(root: Path, name: str, inputs: str, packages: tuple[str, ...
     """
     package = Path(anamnesis.__file__).parent
     sources = sorted(path for folder in packages for path in (package / folder).rglob("*.py"))
-    code = digest(*(f"{path.relative_to(package)} {sha256_file(path)}" for path in sources))
+    names = [str(path.relative_to(package)) for path in sources]
+    # Layers of the user's own train here too.
+    cells = sorted((root / "cells").glob("*.py"))
+    names += [f"cells/{path.name}" for path in cells]
+    code = digest(*(f"{name} {sha256_file(path)}" for name, path in zip(names, sources + cells, strict=True)))
     return root / ".anamnesis" / "checkpoints" / name / f"{digest(inputs, code)[:24]}.ckpt"

@@ -1,0 +1,36 @@
+"""What a measure is: two things timed in turns in one run, and the ratio that is wanted of them."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of the table; `goal` is met when `ratio` is at least (or at most) `bound`."""
+
+    what: str
+    ours: str
+    reference: str
+    ratio: float
+    bound: float
+    at_least: bool
+
+    @property
+    def met(self) -> bool:
+        return self.ratio >= self.bound if self.at_least else self.ratio <= self.bound
+
+
+def alternate(*functions: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
+    """Median seconds of each function, measured in turns after one unmeasured call of all."""
+    times: list[list[float]] = [[] for _ in functions]
+    for turn in range(rounds + 1):
+        for function, seconds in zip(functions, times, strict=True):
+            start = time.perf_counter()
+            function()
+            if turn:
+                seconds.append(time.perf_counter() - start)
+    return [statistics.median(seconds) for seconds in times]

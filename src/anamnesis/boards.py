@@ -1,0 +1,48 @@
+"""The leaderboards: which experiments compete, and which of their scores decides."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Board:
+    """Experiments that are asked the same question; on one corpus they rank against each other.
+
+    Attributes:
+        title: what is asked.
+        metric: the score that decides, by its name in metrics/E.json; models are chosen by that of the validation.
+        higher: whether more of it is better.
+        metrics: all scores that are shown, the deciding one first.
+        registered: whether the best model of each corpus is registered: a probe answers nobody's texts.
+    """
+
+    title: str
+    metric: str
+    higher: bool
+    metrics: tuple[str, ...]
+    registered: bool = True
+
+
+BOARDS: dict[str, Board] = {
+    "language": Board(
+        "Which token comes next?",
+        "bits_per_character",
+        False,
+        ("bits_per_character", "perplexity", "accuracy", "top5_accuracy", "shuffle_preference", "context_tokens"),
+    ),
+    "cloze": Board("Which word fills the blank?", "perplexity", False, ("perplexity", "accuracy", "top5_accuracy")),
+    "word-number": Board("Which number has the next word?", "rmse", False, ("rmse", "mae", "accuracy")),
+    "passage": Board("Who wrote this passage?", "macro_f1", True, ("macro_f1", "accuracy")),
+    "memory": Board(
+        "How long does the state remember?",
+        "memory_span",
+        True,
+        (
+            "memory_span",
+            "memory_span_copy",
+            "memory_span_adding",
+            "gradient_decay_initial",
+            "gradient_decay_trained",
+        ),
+        registered=False,
+    ),
+}

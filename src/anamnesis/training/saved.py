@@ -1,0 +1,115 @@
+"""A trained model as a folder of files: its weights, its card, and whatever else using it takes.
+
+`weights.safetensors` holds named arrays and nothing else, so no code can hide in it. `model.json`, the card, says what
+the arrays belong to and holds the digests of the other files; its `fingerprint` is the digest of the card itself. A
+byte that changes anywhere is noticed before the model is used.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors import numpy as safetensors
+
+from anamnesis import files
+from anamnesis.errors import AnamnesisError
+
+FORMAT = 1
+WEIGHTS, CARD = "weights.safetensors", "model.json"
+MEND = "run `anamnesis repro` to make it again"
+
+
+def save(
+    folder: Path, weights: Mapping[str, NDArray[Any]], card: Mapping[str, Any], more: Mapping[str, bytes]
+) -> dict[str, Any]:
+    """Write a model into `folder`, the card last.
+
+    Args:
+        weights: named arrays of any shape; may be empty.
+        card: what the arrays belong to.
+        more: content of the other files the model needs, by name.
+
+    Returns:
+        The card with `format`, `files` (the names of `more`), a digest NAME_sha256 of each file, and `fingerprint`.
+    """
+    # The library copies raw memory, so a transposed or strided array would come back scrambled.
+    contiguous = {name: np.array(value, order="C") for name, value in weights.items()}
+    contents = {WEIGHTS: safetensors.save(contiguous), **more}
+    for name, content in contents.items():
+        files.write_bytes(folder / name, content)
+    digests = {_digest_key(name): hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    complete = {"format": FORMAT, **card, "files": sorted(more), **digests}
+    complete["fingerprint"] = fingerprint(complete)
+    files.write_json(folder / CARD, complete)
+    return complete
+
+
+def fingerprint(card: Mapping[str, Any]) -> str:
+    """The hex digest that names a model: of its card, the fingerprint itself left out."""
+    return files.digest(files.canonical_json({key: value for key, value in card.items() if key != "fingerprint"}))
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of a model, checked by itself; the other files are not read.
+
+    Raises:
+        AnamnesisError: it is missing, damaged or altered, or of a format this version does not know.
+    """
+    path = folder / CARD
+    try:
+        card = json.loads(read_bytes(path).decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise AnamnesisError(f"{path}: damaged: not valid JSON; {MEND}") from None
+    if not isinstance(card, dict) or "format" not in card:
+        raise AnamnesisError(f"{path}: damaged: not the card of a model; {MEND}")
+    if card["format"] != FORMAT:
+        raise AnamnesisError(f"{path}: format: found {card['format']!r}; this version reads format {FORMAT}")
+    try:
+        expected = fingerprint(card)
+    except (ValueError, RecursionError):
+        expected = None
+    if card.get("fingerprint") != expected:
+        raise AnamnesisError(f"{path}: altered or damaged: its content does not match its fingerprint; {MEND}")
+    names = card.get("files")
+    if not isinstance(names, list) or not all(isinstance(name, str) and Path(name).name == name for name in names):
+        raise AnamnesisError(f"{path}: not the card of a model: `files` holds no names of files")
+    return card
+
+
+def read(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The card and the weights of a model, after checking every file against its digest.
+
+    Raises:
+        AnamnesisError: a file is missing, damaged or altered; the line names it.
+    """
+    card = read_card(folder)
+    # Digest and arrays come from the same bytes in memory: nothing can be exchanged in between.
+    data = read_bytes(folder / WEIGHTS)
+    for name, content in [(WEIGHTS, data), *((name, read_bytes(folder / name)) for name in card["files"])]:
+        if hashlib.sha256(content).hexdigest() != card.get(_digest_key(name)):
+            raise AnamnesisError(f"{folder / name}: altered or damaged: its sha256 is not the one in {CARD}; {MEND}")
+    try:
+        return card, safetensors.load(data)
+    except (SafetensorError, KeyError, TypeError, ValueError):
+        raise AnamnesisError(f"{folder / WEIGHTS}: damaged: not a safetensors file of NumPy arrays; {MEND}") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file that a stage wrote.
+
+    Raises:
+        AnamnesisError: it is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise AnamnesisError(f"{path}: cannot be read: {error.strerror}; {MEND}") from None
+
+
+def _digest_key(name: str) -> str:
+    return f"{name.partition('.')[0]}_sha256"

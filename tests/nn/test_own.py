@@ -1,0 +1,263 @@
+"""Layers of the user's own: the documented example works everywhere, and what is wrong with one is told in one line."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import anamnesis
+from anamnesis import params
+from anamnesis.errors import AnamnesisError
+from anamnesis.nn.layers import new_layer
+from anamnesis.nn.own import cell_class
+from anamnesis.nn.stack import RecurrentStack
+from anamnesis.nn.stepping import steps_of
+from anamnesis.training.state import checkpoint_path
+
+ROOT = Path(__file__).resolve().parents[2]
+MGU = "mgu:MGU"
+
+
+def documented(language: str) -> str:
+    """The first block of that language in docs/your-own-cell.md."""
+    page = (ROOT / "docs" / "your-own-cell.md").read_text(encoding="utf-8")
+    found = re.search(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory whose folder cells/ holds the documented example."""
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells" / "mgu.py").write_text(documented("python"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def sigmoid(a: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-a))
+
+
+def test_the_documented_layer_is_the_minimal_gated_unit(project: Path) -> None:
+    torch.manual_seed(0)
+    layer = new_layer("cell", 5, 6, cell=MGU, gate_bias=-1.0)
+    assert torch.equal(layer.from_inputs.bias[:6], torch.full((6,), -1.0))
+    x, (h,) = torch.randn(9, 2, 5), (torch.randn(2, 6),)
+    outputs, (last,) = layer(x, (h,))
+    weights = {name: value.detach().numpy().astype(float) for name, value in layer.named_parameters()}
+    w_f, w_n = np.split(weights["from_inputs.weight"], 2)
+    b_f, b_n = np.split(weights["from_inputs.bias"], 2)
+    state = h.numpy().astype(float)
+    for time, x_t in enumerate(x.numpy().astype(float)):
+        f = sigmoid(x_t @ w_f.T + state @ weights["gate.weight"].T + b_f)
+        n = np.tanh(x_t @ w_n.T + (f * state) @ weights["candidate.weight"].T + b_n)
+        state = (1 - f) * state + f * n
+        np.testing.assert_allclose(outputs[time].detach().numpy(), state, atol=1e-5)
+    np.testing.assert_allclose(last.detach().numpy(), state, atol=1e-5)
+
+
+@pytest.mark.parametrize("more", [{}, {"layers": 3, "residual": True, "norm": "layer"}])
+def test_a_stack_of_it_steps_as_it_reads_a_segment(project: Path, more: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    stack = RecurrentStack("cell", 6, 6, options={"cell": MGU}, **more).eval()
+    x = torch.randn(20, 1, 6)
+    with torch.no_grad():
+        expected, last = stack(x, stack.initial_state(1))
+    read, step = steps_of(stack)
+    state = [tuple(part[0].numpy() for part in layer) for layer in stack.initial_state(1)]
+    for time in range(20):
+        np.testing.assert_allclose(step(read(x[time, 0].numpy()), state), expected[time, 0], atol=1e-5)
+    np.testing.assert_allclose(state[-1][0], last[-1][0][0], atol=1e-5)
+
+
+def test_a_stack_of_it_learns_to_remember(project: Path) -> None:
+    torch.manual_seed(0)
+    stack = RecurrentStack("cell", 1, 16, options={"cell": MGU, "gate_bias": -1.0})
+    readout = torch.nn.Linear(16, 1)
+    optimizer = torch.optim.Adam([*stack.parameters(), *readout.parameters()], lr=0.01)
+    losses = []
+    for _ in range(150):
+        signs = torch.randint(2, (64, 1)) * 2.0 - 1
+        x = torch.zeros(10, 64, 1)
+        x[0] = signs
+        loss = (readout(stack(x, stack.initial_state(64))[0][-1]) - signs).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[0] > 0.5
+    assert losses[-1] < 0.05
+
+
+class Silent:
+    """A listener that forgets; with `at`, it ends the run after that epoch as a signal would."""
+
+    def __init__(self, at: int = 0) -> None:
+        self.at = at
+
+    def __call__(self, *arguments: Any) -> "Silent":
+        return self
+
+    def log(self, metrics: dict[str, float], step: int) -> None:
+        if step == self.at:
+            raise KeyboardInterrupt
+
+    def sample(self, text: str, step: int) -> None: ...
+
+    def finish(self, fingerprint: str) -> None: ...
+
+    def fail(self) -> None: ...
+
+
+def test_the_documented_experiments_train_resume_generate_and_fit_the_probe(project: Path) -> None:
+    from anamnesis.language import saved
+    from anamnesis.language.generation import generate
+    from anamnesis.language.train import train
+    from anamnesis.memory import budget
+    from anamnesis.tokens import store
+    from anamnesis.tokens.settings import Characters
+
+    content = params.read(ROOT / "params.yaml") | {"own": yaml.safe_load(documented("yaml"))["own"]}
+    checked = params.check(content)
+    assert list(checked.own) == ["sherlock-mgu", "memory-mgu"]
+    language: Any = checked.experiments["sherlock-mgu"]
+    probe: Any = checked.experiments["memory-mgu"]
+
+    cell, count = budget.largest(probe)
+    assert probe.parameters * 0.9 < count <= probe.parameters
+    assert cell.kind == "cell"
+
+    text = "".join(chr(97 + (place * place) % 23) + "\n" * (place % 17 == 0) for place in range(6000))
+    for split, part in (("train", text[:5000]), ("valid", text[5000:5500]), ("test", text[5500:])):
+        (project / f"{split}.txt").write_text(part, encoding="utf-8")
+    tokens = Characters(corpus="squares", kind="characters")
+    sources = {split: project / f"{split}.txt" for split in ("train", "valid", "test")}
+    store.write(project / "data" / "tokens" / language.tokens, tokens, sources)
+
+    made = []
+    for interrupted in (False, True):
+        if interrupted:
+            with pytest.raises(SystemExit):
+                train("own", language, project, Silent(at=2))
+            assert not (project / "models" / "own").exists()
+        train("own", language, project, Silent())
+        files = sorted((project / "models" / "own").iterdir())
+        made.append({path.name: path.read_bytes() for path in files})
+        model = saved.load(project / "models" / "own")
+        for path in files:
+            path.unlink()
+        (project / "models" / "own").rmdir()
+    assert made[0] == made[1]
+    assert len("".join(generate(model, "ab", 50, seed=1))) == 50
+    ids = np.random.default_rng(0).integers(model.tokenizer.vocabulary_size, size=(1, 30))
+    whole, _ = model.predict(ids, model.initial_state())
+    step = model.stepper(model.initial_state())  # type: ignore[attr-defined]
+    for place in range(30):
+        scores = step(int(ids[0, place])).astype(np.float64)
+        np.testing.assert_allclose(scores - np.log(np.exp(scores).sum()), whole[0, place], atol=1e-5)
+
+
+def test_a_class_is_loaded_once_and_leaves_the_random_numbers_alone(project: Path) -> None:
+    assert cell_class(MGU) is cell_class(MGU)
+    torch.manual_seed(3)
+    direct = cell_class(MGU)(5, 6)
+    following = torch.rand(1)
+    torch.manual_seed(3)
+    checked = new_layer("cell", 5, 6, cell=MGU)
+    assert torch.equal(torch.rand(1), following)
+    torch.testing.assert_close(checked.state_dict(), direct.state_dict(), rtol=0, atol=0)
+    assert checked.training
+
+
+def test_a_description_without_memory_needs_no_computation(project: Path) -> None:
+    with torch.device("meta"):
+        layer = new_layer("cell", 65536, 65536, cell=MGU)
+    assert layer.from_inputs.weight.shape == (2 * 65536, 65536)
+
+
+def test_another_project_has_other_classes(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = cell_class(MGU)
+    other = tmp_path / "other"
+    (other / "cells").mkdir(parents=True)
+    (other / "cells" / "mgu.py").write_text(documented("python"), encoding="utf-8")
+    monkeypatch.chdir(other)
+    assert cell_class(MGU) is not first
+
+
+SOUND = """import torch
+from torch import nn
+from anamnesis.nn.layers import Layer
+
+class Own(nn.Module, Layer):
+    def __init__(self, inputs, hidden):
+        super().__init__()
+        self.outputs, self.state_sizes = hidden, (hidden,)
+        self.linear = nn.Linear(inputs, hidden)
+
+    def forward(self, inputs, state):
+        outputs = self.linear(inputs)
+        return outputs, (outputs[-1],)
+"""
+
+
+MISTAKES = [
+    ("", "", "nothing:Own", "no file cells/nothing.py; found in cells/: mgu, own"),
+    ("", "", "own:Other", "cells/own.py has no class Other; its classes: Own"),
+    ("", "", "own:torch", "cells/own.py has no class torch; its classes: Own"),
+    ("", "", "../own:Own", "cell: found '../own:Own'; allowed: a file of cells/ and its class, such as mgu:MGU"),
+    ("import torch", "1 / 0", "own:Own", "cells/own.py, line 1: cannot be imported: ZeroDivisionError"),
+    ("class Own", "class", "own:Own", "cells/own.py.*: cannot be imported: SyntaxError"),
+    ("nn.Module, Layer", "nn.Module", "own:Own", "Own must derive from torch.nn.Module and anamnesis.nn.layers.Layer"),
+    ("nn.Module, Layer", "Layer", "own:Own", "Own must derive from torch.nn.Module and anamnesis.nn.layers.Layer"),
+    ("self, inputs, hidden", "self, inputs", "own:Own", r"Own cannot be called with \(inputs, hidden\): too many"),
+    ("self.outputs, self.state_sizes = hidden, ", "self.sizes = ", "own:Own", "set self.outputs"),
+    ("(hidden,)", "hidden", "own:Own", "set self.state_sizes to a tuple"),
+    ("= hidden, (", "= hidden + 1, (", "own:Own", r"outputs: found \(2, 3, 4\); promised: \(2, 3, 5\)"),
+    ("(hidden,)", "(7,)", "own:Own", r"part 0 of the state: found \(3, 4\); promised: \(3, 7\)"),
+    ("(hidden,)", "(hidden, 2)", "own:Own", "names 2 parts of the state, forward gives 1"),
+    ("(outputs[-1],)", "outputs[-1]", "own:Own", "forward must return the outputs and a tuple"),
+    ("(outputs[-1],)", "(None,)", "own:Own", "part 0 of the state: found NoneType"),
+    (
+        "self.linear(inputs)",
+        "self.linear(state)",
+        "own:Own",
+        r"forward fails on inputs of shape \(2, 3, 5\): TypeError",
+    ),
+    ("self.linear = nn.Linear(inputs, hidden)", "pass", "own:Own", "has no parameters"),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "cell", "line"), MISTAKES)
+def test_what_is_wrong_is_told_in_one_line(project: Path, right: str, wrong: str, cell: str, line: str) -> None:
+    assert right in SOUND
+    (project / "cells" / "own.py").write_text(SOUND.replace(right, wrong, 1) if right else SOUND, encoding="utf-8")
+    with pytest.raises(AnamnesisError, match=line) as caught:
+        new_layer("cell", 5, 4, cell=cell)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_packed_model_uses_the_cells_beside_its_package(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "code" / "anamnesis").mkdir(parents=True)
+    (project / "cells").rename(tmp_path / "code" / "cells")
+    monkeypatch.setattr(anamnesis, "__file__", str(tmp_path / "code" / "anamnesis" / "__init__.py"))
+    assert cell_class(MGU).__name__ == "MGU"
+
+
+def test_an_edit_of_a_cell_starts_an_unfinished_training_anew(project: Path) -> None:
+    before = checkpoint_path(project, "own", "inputs", ("nn",))
+    assert checkpoint_path(project, "own", "inputs", ("nn",)) == before
+    with open(project / "cells" / "mgu.py", "a", encoding="utf-8") as file:
+        file.write("# edited\n")
+    assert checkpoint_path(project, "own", "inputs", ("nn",)) != before
+
+
+def test_an_option_the_class_does_not_have_is_refused(project: Path) -> None:
+    with pytest.raises(AnamnesisError, match=r"MGU cannot be called with \(inputs, hidden, gates\): .*'gates'"):
+        new_layer("cell", 5, 4, cell=MGU, gates=3)

@@ -1,0 +1,151 @@
+"""The network with context features against a plain loop of its equations, in every option."""
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from anamnesis.errors import AnamnesisError
+from anamnesis.nn.scrn import SCRN
+
+INPUTS, HIDDEN, CONTEXT, BATCH = 5, 6, 4, 3
+OPTIONS = [
+    {"activation": activation, "feed": feed, "alpha": alpha, "learned_alpha": learned}
+    for activation, feed, (alpha, learned) in product(
+        ("sigmoid", "tanh"), ("current", "previous"), ((0.0, False), (0.95, False), (0.9, True))
+    )
+]
+
+
+def name(options: dict[str, Any]) -> str:
+    learned = "learned " if options["learned_alpha"] else ""
+    return f"{options['activation']}, {options['feed']}, {learned}{options['alpha']}"
+
+
+def made(options: dict[str, Any], dtype: torch.dtype, time: int) -> tuple[SCRN, list[torch.Tensor]]:
+    """A layer, and inputs and a state that is not zero, all of which want gradients."""
+    torch.manual_seed(0)
+    layer = SCRN(INPUTS, HIDDEN, CONTEXT, **options).to(dtype)
+    if layer.alpha_logit is not None:
+        with torch.no_grad():
+            # As after some training: each unit forgets at a rate of its own.
+            layer.alpha_logit.add_(torch.randn(CONTEXT, dtype=dtype))
+    shapes = [(time, BATCH, INPUTS), (BATCH, HIDDEN), (BATCH, CONTEXT)]
+    return layer, [torch.randn(shape, dtype=dtype, requires_grad=True) for shape in shapes]
+
+
+def torch_loop(layer: SCRN, x: torch.Tensor, h: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+    """[h_t, s_t] (time, batch, hidden + context) as the paper has it, differentiated by PyTorch."""
+    alpha = torch.tensor(layer.alpha, dtype=x.dtype) if layer.alpha_logit is None else torch.sigmoid(layer.alpha_logit)
+    sigma = torch.sigmoid if layer.activation == "sigmoid" else torch.tanh
+    outputs = []
+    for x_t in x:
+        before, s = s, (1 - alpha) * (x_t @ layer.weight_xs.mT) + alpha * s
+        fed = s if layer.feed == "current" else before
+        h = sigma(fed @ layer.weight_sh.mT + x_t @ layer.weight_xh.mT + h @ layer.weight_hh.mT)
+        outputs.append(torch.cat([h, s], dim=1))
+    return torch.stack(outputs)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=name)
+def test_values_equal_a_numpy_loop(options: dict[str, Any]) -> None:
+    layer, (x, h, s) = made(options, torch.float32, 40)
+    outputs, last = layer(x, (h, s))
+    b, p, a, r = (
+        value.detach().numpy().astype(np.float64)
+        for value in (layer.weight_xs, layer.weight_sh, layer.weight_xh, layer.weight_hh)
+    )
+    alpha: Any = options["alpha"]
+    if layer.alpha_logit is not None:
+        alpha = 1 / (1 + np.exp(-layer.alpha_logit.detach().numpy().astype(np.float64)))
+    inputs, hidden, context = (value.detach().numpy().astype(np.float64) for value in (x, h, s))
+    for time in range(40):
+        for row in range(BATCH):
+            now = (1 - alpha) * (b @ inputs[time, row]) + alpha * context[row]
+            fed = now if options["feed"] == "current" else context[row]
+            total = p @ fed + a @ inputs[time, row] + r @ hidden[row]
+            hidden[row] = 1 / (1 + np.exp(-total)) if options["activation"] == "sigmoid" else np.tanh(total)
+            context[row] = now
+        expected = np.concatenate([hidden, context], axis=1)
+        np.testing.assert_allclose(outputs[time].detach().numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(last[0].detach().numpy(), hidden, atol=1e-5)
+    np.testing.assert_allclose(last[1].detach().numpy(), context, atol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("time", [1, 2, 7, 50])
+@pytest.mark.parametrize("options", OPTIONS, ids=name)
+def test_values_and_gradients_equal_the_loop(
+    options: dict[str, Any], time: int, dtype: torch.dtype, tolerance: float
+) -> None:
+    layer, places = made(options, dtype, time)
+    outputs, _ = layer(places[0], tuple(places[1:]))
+    expected = torch_loop(layer, *places)
+    torch.testing.assert_close(outputs, expected, atol=tolerance, rtol=tolerance)
+    weight = torch.randn_like(outputs) / time
+    found = torch.autograd.grad((outputs * weight).sum(), [*places, *layer.parameters()])
+    wanted = torch.autograd.grad((expected * weight).sum(), [*places, *layer.parameters()], materialize_grads=True)
+    torch.testing.assert_close(found, wanted, atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=name)
+def test_state_and_gradient_pass_from_segment_to_segment(options: dict[str, Any]) -> None:
+    layer, (x, h, s) = made(options, torch.float64, 30)
+    whole, end = layer(x, (h, s))
+    state, pieces = (h, s), []
+    for segment in x.split([1, 12, 17]):
+        outputs, state = layer(segment, state)
+        pieces.append(outputs)
+    torch.testing.assert_close(torch.cat(pieces), whole)
+    torch.testing.assert_close(state, end)
+    values = [x, h, s, *layer.parameters()]
+    weight = torch.randn_like(whole)
+    torch.testing.assert_close(
+        torch.autograd.grad((torch.cat(pieces) * weight).sum(), values),
+        torch.autograd.grad((whole * weight).sum(), values),
+    )
+
+
+def test_inputs_in_any_memory_layout_are_read_alike() -> None:
+    layer, (x, h, s) = made(OPTIONS[0], torch.float32, 9)
+    strided = x.detach().permute(1, 2, 0).contiguous().permute(2, 0, 1)
+    assert not strided.is_contiguous()
+    torch.testing.assert_close(layer(strided, (h, s))[0], layer(x, (h, s))[0])
+
+
+def test_learned_alphas_start_at_alpha_and_stay_between_0_and_1() -> None:
+    layer = SCRN(INPUTS, HIDDEN, CONTEXT, alpha=0.9, learned_alpha=True)
+    assert layer.alpha_logit is not None
+    torch.testing.assert_close(layer.alpha_logit.sigmoid(), torch.full((CONTEXT,), 0.9))
+    fixed = SCRN(INPUTS, HIDDEN, CONTEXT, alpha=0.9)
+    assert fixed.alpha_logit is None
+    with torch.no_grad():
+        for mine, other in zip(layer.parameters(), fixed.parameters(), strict=False):
+            mine.copy_(other)
+        x = torch.randn(20, BATCH, INPUTS)
+        torch.testing.assert_close(
+            layer(x, layer.initial_state(BATCH))[0], fixed(x, fixed.initial_state(BATCH))[0], atol=1e-6, rtol=1e-5
+        )
+
+
+def test_a_context_that_keeps_nothing_is_a_product_with_the_input() -> None:
+    layer, (x, h, s) = made({"alpha": 0.0}, torch.float32, 8)
+    context = layer(x, (h, s))[0][..., HIDDEN:]
+    torch.testing.assert_close(context, x @ layer.weight_xs.mT)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"alpha": 1.0}, "alpha: found 1.0"),
+        ({"alpha": -0.1}, "alpha: found -0.1"),
+        ({"alpha": 0.0, "learned_alpha": True}, "alpha: found 0"),
+        ({"activation": "relu"}, "activation: found 'relu'; allowed: sigmoid, tanh"),
+        ({"feed": "next"}, "feed: found 'next'; allowed: current, previous"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(AnamnesisError, match=named):
+        SCRN(INPUTS, HIDDEN, CONTEXT, **options)
