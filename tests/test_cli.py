@@ -12,7 +12,7 @@ import pytest
 from anamnesis import cli, files
 
 HEAVY = {"torch", "pytorch_lightning", "mlflow", "dvc", "pandas", "numpy", "altair", "tokenizers", "jieba", "aiohttp"}
-COMMANDS = ["list", "show", "generate", "score", "promote", "sync", "repro", "leaderboard", "ui", "profile"]
+COMMANDS = ["list", "show", "generate", "score", "fill", "promote", "sync", "repro", "leaderboard", "ui", "profile"]
 
 PARAMS = """
 profile: laptop
@@ -64,7 +64,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.write_text(TEXT)
     store.write(root / "data" / "tokens" / "hello-characters", settings.tokens["hello-characters"], sources)
     experiment = settings.experiments["hello-uniform"]
-    baselines.fit("hello-uniform", experiment, root)
+    baselines.fit("hello-uniform", experiment, root, "digest")
     evaluation.evaluate("hello-uniform", experiment, root)
     return root
 
@@ -93,7 +93,8 @@ def test_unknown_command_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [["list"], ["show", "a"], ["generate", "a"], ["score", "a", "b"], ["repro"], ["sync"]]
+    "command",
+    [["list"], ["show", "a"], ["generate", "a"], ["score", "a", "b"], ["fill", "a", "b"], ["repro"], ["sync"]],
 )
 def test_outside_of_a_project_is_one_line(tmp_path, command):
     done = anamnesis(tmp_path, *command)
@@ -108,13 +109,13 @@ def test_list_is_a_plain_table_when_piped(root, folder):
     done = anamnesis(root / folder, "list")
     assert done.returncode == 0, done.stderr
     header, *rows = [line.split("\t") for line in done.stdout.splitlines()]
-    assert header[:5] == ["experiment", "corpus", "tokens", "architecture", "status"]
-    assert rows[0][:5] == ["hello-uniform", "hello", "hello-characters", "uniform", "evaluated"]
+    assert header == ["experiment", "board", "tokens", "architecture", "status", "ranked by", "test score"]
+    ranked = "bits per character"
+    assert rows[0][:6] == ["hello-uniform", "language", "hello-characters", "uniform", "evaluated", ranked]
     # h, e, l, o, j, space, line end and <unk>: a uniform model's perplexity is the size of the vocabulary. Of the
     # text's characters all but the first are predicted.
-    assert float(rows[0][5]) == 8
     assert float(rows[0][6]) == pytest.approx(math.log2(8) * (len(TEXT) - 1) / len(TEXT), rel=1e-4)
-    assert rows[1] == ["hello-ngram3", "hello", "hello-characters", "ngram", "-", "", ""]
+    assert rows[1] == ["hello-ngram3", "language", "hello-characters", "ngram", "-", ranked, ""]
 
 
 def test_show_has_settings_model_scores_and_samples(root):
@@ -190,12 +191,23 @@ def test_score_is_the_closed_form_of_a_uniform_model(root, by):
     given = sentences if by == "arguments" else []
     done = anamnesis(root, "score", "hello-uniform", *given, stdin="" if given else "\n".join(["", *sentences, ""]))
     assert done.returncode == 0, done.stderr
-    header, *rows = [line.split("\t") for line in done.stdout.splitlines()]
+    header, *rows = [line.split("\t") for line in done.stdout.split("\n\n")[0].splitlines()]
     assert header == ["log-probability", "perplexity", "tokens", "unknown", "sentence"]
     assert [row[4] for row in rows] == sentences
     for row in rows:
         assert float(row[1]) == pytest.approx(8, rel=1e-3)
         assert float(row[0]) == pytest.approx(-int(row[2]) * math.log(8), abs=2e-3)
+
+
+def test_score_tells_the_surprise_of_each_word(root):
+    done = anamnesis(root, "score", "hello-uniform", "hello", "jello hello")
+    assert done.returncode == 0, done.stderr
+    title, *lines = done.stdout.split("\n\n")[1].splitlines()
+    assert title == "surprise of each word, in nats"
+    # The uniform model is as surprised by each of eight characters. After a line end the first one counts as well, and
+    # the space that ends a word belongs to it.
+    letter = math.log(8)
+    assert lines == [f"hello {5 * letter:.2f}", f"jello {6 * letter:.2f}\thello {5 * letter:.2f}"]
 
 
 def test_score_by_token_spells_each_out(root):
@@ -222,7 +234,7 @@ def test_a_reference_is_looked_up_in_the_registry(root, monkeypatch, capsys):
     cli.score("language-hello@champion", ["hello"])
     cli.score("language-hello/3", ["hello"])
     assert asked == ["language-hello@champion", "language-hello/3"]
-    assert capsys.readouterr().out.count("hello") == 2
+    assert capsys.readouterr().out.count("\thello\n") == 2
 
 
 def test_promote_hands_force_and_reason_on(root, monkeypatch, capsys):

@@ -32,7 +32,7 @@ experiments:
 
 ABSENT = object()
 RNN = "experiments.hello-rnn"
-ARCHITECTURES = "uniform, ngram, rnn, gru, lstm"
+ARCHITECTURES = "uniform, ngram, rnn, rnn-relu, irnn, gru, lstm, lstm-gates, scrn, cell"
 
 FAULTS = {
     "unknown key": (f"{RNN}.model.hiden", 3, f"{RNN}.model.hiden: unknown key; did you mean 'hidden'?"),
@@ -45,7 +45,7 @@ FAULTS = {
     "key of another union member": (
         f"{RNN}.batches.length",
         3,
-        f"{RNN}.batches.length: unknown key; allowed: batch, kind, steps",
+        f"{RNN}.batches.length: unknown key; allowed: batch, kind, steps, truncate",
     ),
     "missing": (f"{RNN}.model.hidden", ABSENT, f"{RNN}.model.hidden: missing, it must be given"),
     "missing section": ("corpora", ABSENT, "corpora: missing, it must be given"),
@@ -123,12 +123,148 @@ FAULTS = {
         "moby",
         "tokens.hello-characters.corpus: found 'moby', which no corpus is named; allowed: hello",
     ),
+    "context that never fades": (
+        f"{RNN}.model",
+        {"architecture": "scrn", "hidden": 8, "context": 4, "alpha": 1.0},
+        f"{RNN}.model.alpha: found 1.0; allowed: below 1.0",
+    ),
+    "context that grows from nothing": (
+        f"{RNN}.model",
+        {"architecture": "scrn", "hidden": 8, "context": 4, "alpha": -0.1},
+        f"{RNN}.model.alpha: found -0.1; allowed: at least 0.0",
+    ),
+    "reading what is predicted": (
+        f"{RNN}.model.bidirectional",
+        True,
+        f"{RNN}.model: bidirectional: a next-token model may not read what it predicts; both sides need "
+        "objective: cloze",
+    ),
+    "a lag of nothing": (
+        "experiments.hello-memory",
+        {
+            "task": "memory",
+            "tokens": "hello-characters",
+            "model": {"architecture": "gru"},
+            "recall": {"lags": [0, 5]},
+        },
+        "experiments.hello-memory.recall: lags: found 0; allowed: at least 2 steps",
+    ),
+    "unknown task": (
+        f"{RNN}.task",
+        "languge",
+        f"{RNN}.task: found 'languge', did you mean 'language'?; allowed: language, memory",
+    ),
+    "unknown objective": (
+        f"{RNN}.objective",
+        "next",
+        f"{RNN}.objective: found 'next'; allowed: next-token, cloze, word-number, passage",
+    ),
+    "no task": (f"{RNN}.task", ABSENT, f"{RNN}.task: missing, it must be given; allowed: language, memory"),
+    "words that are characters": (
+        "experiments.hello-numbers",
+        {
+            "task": "language",
+            "objective": "word-number",
+            "tokens": "hello-characters",
+            "model": {"architecture": "mean", "window": 2},
+        },
+        "experiments.hello-numbers.tokens: found 'hello-characters', tokens of kind characters; allowed: words",
+    ),
+    "text without labels": (
+        "experiments.hello-author",
+        {
+            "task": "language",
+            "objective": "passage",
+            "tokens": "hello-characters",
+            "model": {"architecture": "histogram"},
+            "training": {"epochs": 1, "learning_rate": 0.1},
+        },
+        "experiments.hello-author.tokens: found 'hello-characters', running text; allowed: labelled passages",
+    ),
+    "a start in the wrong section": (
+        f"{RNN}.start",
+        "hello-uniform",
+        f"{RNN}.start: found 'hello-uniform'; an entry that starts from another belongs under `derived`",
+    ),
+    "a start without a network": (
+        "experiments.hello-uniform.start",
+        "hello-rnn",
+        "experiments.hello-uniform: architecture uniform starts from nothing: remove `start`",
+    ),
+    "an own cell in the wrong section": (
+        f"{RNN}.model",
+        {"architecture": "cell", "cell": "mgu:MGU", "hidden": 8},
+        f"{RNN}.model.architecture: found 'cell', a layer of your own; such an entry belongs under `own`",
+    ),
+    "an own cell without a class": (
+        f"{RNN}.model",
+        {"architecture": "cell", "cell": "mgu.py", "hidden": 8},
+        f"{RNN}.model.cell: found 'mgu.py'; allowed: text like ^[a-z_][a-z0-9_]*:[A-Za-z_][A-Za-z0-9_]*$",
+    ),
+    "noise without a state": (
+        "experiments.hello-uniform.sampling",
+        {"noise": 0.01},
+        "experiments.hello-uniform: architecture uniform has no state: remove sampling.noise",
+    ),
     "bad name": (
         "experiments.Hello",
         {"task": "language", "tokens": "hello-characters", "model": {"architecture": "uniform"}},
         "experiments: the name 'Hello' may hold lower-case letters, digits and single hyphens only",
     ),
 }
+
+
+DERIVED = {
+    "task": "language",
+    "tokens": "hello-characters",
+    "start": "hello-rnn",
+    "model": {"architecture": "rnn", "layers": 1, "hidden": 8},
+    "training": {"epochs": 1, "learning_rate": 0.1},
+}
+MISPLACED = {
+    "no start": ({"start": None}, "start: missing, it must be given; without it the entry belongs under `experiments`"),
+    "no such start": ({"start": "hello-rn"}, "start: found 'hello-rn', which no entry of `experiments` is named"),
+    "itself": ({"start": "hello-tuned"}, "start: found 'hello-tuned', the experiment itself"),
+    "a chain": ({"start": "hello-again"}, "start: found 'hello-again', which starts from another experiment itself"),
+    "nothing recurrent": ({"start": "hello-uniform"}, "start: found 'hello-uniform'; allowed: a recurrent"),
+    "another tokenizer": (
+        {"tokens": "hello-words"},
+        "tokens: found 'hello-words', a fine-tune from an experiment with another tokenizer: hello-rnn reads "
+        "characters, this store holds words",
+    ),
+    "another network": (
+        {"model": {"architecture": "rnn", "hidden": 9}},
+        "model: found another model than that of hello-rnn, whose weights it starts with",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "line"), MISPLACED.values(), ids=MISPLACED)
+def test_what_cannot_be_started_from_is_one_line(change, line):
+    content = yaml.safe_load(VALID)
+    content["tokens"]["hello-words"] = {"corpus": "hello", "kind": "words"}
+    content["derived"] = {"hello-tuned": DERIVED | change, "hello-again": DERIVED}
+    with pytest.raises(ParamsError) as caught:
+        params.check(content)
+    assert str(caught.value).startswith(f"params.yaml: derived.hello-tuned.{line}")
+
+
+def test_the_sections_are_one_list_of_experiments():
+    content = yaml.safe_load(VALID)
+    cell = {"architecture": "cell", "cell": "mgu:MGU", "hidden": 8}
+    own = {key: value for key, value in DERIVED.items() if key != "start"} | {"model": cell}
+    content |= {"derived": {"hello-tuned": DERIVED}, "own": {"hello-mgu": own}}
+    found = params.check(content)
+    assert list(found.experiments) == ["hello-rnn", "hello-uniform", "hello-tuned", "hello-mgu"]
+    assert found.experiments["hello-mgu"].objective == "next-token"
+    content["own"]["hello-tuned"] = own
+    with pytest.raises(ParamsError, match=r"own\.hello-tuned: another section has an experiment of this name"):
+        params.check(content)
+    content["own"] = {"hello-mgu": own | {"model": DERIVED["model"]}}
+    with pytest.raises(
+        ParamsError, match=r"own\.hello-mgu\.model\.architecture: found 'rnn'; under `own`, allowed: cell"
+    ):
+        params.check(content)
 
 
 def changed(key: str, value: object) -> dict:
@@ -154,8 +290,11 @@ def test_one_line_names_key_found_and_allowed(key, value, line):
 
 FILES = {
     "absent": (None, "there is no such file; run this in the project's folder"),
-    "empty": ("", "found nothing; allowed: a mapping with profile, corpora, tokens, experiments"),
-    "a list": ("- corpora\n", "found a list; allowed: a mapping with profile, corpora, tokens, experiments"),
+    "empty": ("", "found nothing; allowed: a mapping with profile, corpora, tokens, experiments, derived, own"),
+    "a list": (
+        "- corpora\n",
+        "found a list; allowed: a mapping with profile, corpora, tokens, experiments, derived, own",
+    ),
     "not YAML": ("corpora: [\n", "not valid YAML"),
     "a tab": ("corpora:\n\thello: 1\n", "not valid YAML"),
     "a key given twice": (

@@ -8,16 +8,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError, ParamsError
 from anamnesis.project import find_root
-
-if TYPE_CHECKING:
-    from anamnesis.language.protocol import NextTokenModel
 
 app = typer.Typer(
     help="Train, compare and use recurrent sequence models: one reproducible pipeline of DVC, Lightning and MLflow.",
@@ -52,6 +49,7 @@ def main() -> None:
 def list_experiments() -> None:
     """List the experiments of params.yaml: what each trains on, and its scores as far as it has been run."""
     from anamnesis import params
+    from anamnesis.boards import BOARDS
 
     root = find_root()
     settings = params.load(root / "params.yaml")
@@ -59,11 +57,11 @@ def list_experiments() -> None:
     for name, experiment in settings.experiments.items():
         metrics = _read(root / "metrics" / f"{name}.json")
         status = "evaluated" if metrics else "trained" if (root / "models" / name / "model.json").exists() else "-"
-        scores = [_number(metrics.get("test", {}).get(key)) for key in ("perplexity", "bits_per_character")]
-        corpus = settings.tokens[experiment.tokens].corpus
-        rows.append([name, corpus, experiment.tokens, experiment.model.architecture, status, *scores])
-    header = ["experiment", "corpus", "tokens", "architecture", "status", "test perplexity", "bits per character"]
-    _table(header, rows, numbers=2)
+        metric = BOARDS[experiment.board].metric
+        score = _number(metrics.get("test", {}).get(metric))
+        architecture = experiment.model.architecture
+        rows.append([name, experiment.board, experiment.tokens, architecture, status, metric.replace("_", " "), score])
+    _table(["experiment", "board", "tokens", "architecture", "status", "ranked by", "test score"], rows, numbers=1)
 
 
 @app.command(epilog="Example: anamnesis show sherlock-lstm")
@@ -94,6 +92,7 @@ def show(
         names = list(metrics["test"])
         splits = [split for split in ("valid", "test") if split in metrics]
         _table(["", *splits], [[name, *(_number(metrics[split].get(name)) for split in splits)] for name in names], 2)
+    # Not everything that is learnt writes texts.
     samples = _read(root / "predictions" / experiment / "samples.json")
     if samples:
         _heading("samples")
@@ -137,7 +136,8 @@ def generate(
     heat = habits.get("temperature", 1.0) if temperature is None else temperature
     likeliest = habits.get("top_k") if top_k is None else top_k
     sys.stdout.write(start)
-    for piece in write(loaded, start, length, temperature=heat, top_k=likeliest, greedy=greedy, seed=seed):
+    drawn = {"temperature": heat, "top_k": likeliest, "seed": seed, "noise": habits.get("noise", 0.0)}
+    for piece in write(loaded, start, length, greedy=greedy, **drawn):
         sys.stdout.write(piece)
         sys.stdout.flush()
     print()
@@ -157,10 +157,11 @@ def score(
         bool, typer.Option("--tokens", help="Also show how much each token surprised the model, in nats.")
     ] = False,
 ) -> None:
-    """Say how likely a trained language model finds sentences.
+    """Say how likely a trained language model finds sentences, and how much each word surprises it.
 
     The log-probability is natural; the perplexity is that of a token, so that sentences of any length compare:
-    the lower, the more expected.
+    the lower, the more expected. A word's surprise is the sum of its tokens', so that all of them add up to minus the
+    log-probability; with characters, the space after a word is part of it.
     """
     if not sentences and sys.stdin.isatty():
         raise ParamsError("no sentence: give some in quotes, or a line each on standard input")
@@ -183,12 +184,45 @@ def score(
         for sentence, result in pairs
     ]
     _table(["log-probability", "perplexity", "tokens", "unknown", "sentence"], rows, right=range(4))
+    _heading("surprise of each word, in nats")
+    for result in results:
+        _in_line([(word, f"{surprise:.2f}") for word, surprise in result.words])
     if tokens:
         for sentence, result in pairs:
             _heading(sentence)
             spelled = [json.dumps(token, ensure_ascii=False) for token in result.tokens]
             surprises = [f"{surprise:.3f}" for surprise in result.surprisals]
             _table(["token", "surprise"], [list(row) for row in zip(spelled, surprises, strict=True)], numbers=1)
+
+
+@app.command(
+    epilog="Examples: anamnesis fill novel-cloze-birnn 'It is a truth ____ acknowledged.'\n\n"
+    "anamnesis fill cloze-novel@champion 'I will ____ a new carriage.' --top 10"
+)
+def fill(
+    model: ModelName,
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEXT]...",
+            help="Each in quotes, with one blank: two underscores or more.",
+            show_default="the lines of standard input",
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many words to show, the likeliest first.")] = 5,
+) -> None:
+    """Let a model that learnt to fill blanks say which words fit, each with its probability."""
+    if not texts and sys.stdin.isatty():
+        raise ParamsError("no text: give some in quotes, or a line each on standard input")
+    given = texts or [line for line in sys.stdin.read().splitlines() if line.strip()]
+    if not given:
+        raise ParamsError("no text: standard input holds no line with text")
+    loaded = _model(model, "cloze")
+    from anamnesis.language.cloze.fill import fill as guess
+
+    for text, words in [(text, guess(loaded, text, top)) for text in given]:
+        _heading(text)
+        _table(["word", "probability"], [[word, f"{probability:.4f}"] for word, probability in words], numbers=1)
 
 
 @app.command(
@@ -309,8 +343,12 @@ def _enter() -> Path:
     return root
 
 
-def _model(name: str) -> "NextTokenModel":
-    """The model of an experiment or of a reference into the registry, checked and loaded."""
+def _model(name: str, objective: str = "next-token") -> Any:
+    """The model of an experiment or of a reference into the registry, checked and loaded.
+
+    Raises:
+        AnamnesisError: it learnt something else than `objective`, is not trained, or is damaged.
+    """
     from anamnesis import numerics
 
     numerics.pin()
@@ -326,8 +364,12 @@ def _model(name: str) -> "NextTokenModel":
         folder = root / "models" / name
         if not (folder / "model.json").exists():
             raise AnamnesisError(f"{name} is not trained yet: anamnesis repro {name}")
-    from anamnesis.language.saved import load
+    from anamnesis.language.serving import load
+    from anamnesis.training.saved import read_card
 
+    if read_card(folder).get("objective") != objective:
+        wanted = {"next-token": "the next token", "cloze": "to fill blanks"}[objective]
+        raise AnamnesisError(f"{name} did not learn {wanted}; `anamnesis list` shows what each experiment is about")
     return load(folder)
 
 
@@ -371,6 +413,17 @@ def _heading(text: str) -> None:
     from rich.text import Text
 
     Console().print(Text(f"\n{text}", style="bold"), soft_wrap=True)
+
+
+def _in_line(pairs: Sequence[tuple[str, str]]) -> None:
+    """Words, each with its number, in one line: the numbers dim on a terminal, the pairs between tabs elsewhere."""
+    if not sys.stdout.isatty():
+        print("\t".join(f"{word} {number}" for word, number in pairs))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    Console().print(Text("  ").join(Text.assemble(word, (f" {number}", "dim")) for word, number in pairs))
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0, right: Sequence[int] = ()) -> None:

@@ -11,13 +11,23 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from anamnesis.corpora.settings import Corpus
 from anamnesis.errors import ParamsError
-from anamnesis.language.settings import Experiment
+from anamnesis.language import derived
+from anamnesis.language.cloze.settings import Experiment as Cloze
+from anamnesis.language.numbers.settings import Experiment as WordNumber
+from anamnesis.language.passages.settings import Experiment as Passage
+from anamnesis.language.settings import Experiment as NextToken
+from anamnesis.memory.settings import Experiment as Memory
 from anamnesis.schema import Settings
 from anamnesis.tokens.settings import Tokens
 
 Entry = TypeVar("Entry")
 STANDARD_PROFILE = "laptop"
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+
+Language = Annotated[NextToken | Cloze | WordNumber | Passage, Field(discriminator="objective")]
+Experiment = Annotated[Language | Memory, Field(discriminator="task")]
+# The sections with experiments; each has stages of its own, because what its entries depend on differs.
+SECTIONS = ("experiments", "derived", "own")
 
 
 class Params(Settings):
@@ -26,9 +36,22 @@ class Params(Settings):
     profile: str = Field(pattern=NAME, description="name of the budget these values stand for; `laptop` as they come")
     corpora: dict[str, Corpus]
     tokens: dict[str, Tokens]
-    experiments: dict[str, Experiment]
+    experiments: dict[str, Experiment] = Field(description="after `check`, those of `derived` and `own` are among them")
+    derived: dict[str, Experiment] = Field({}, description="experiments that start from another's model")
+    own: dict[str, Experiment] = Field({}, description="experiments with a recurrent layer of the folder cells/")
 
-    @field_validator("corpora", "tokens", "experiments")
+    @field_validator(*SECTIONS, mode="before")
+    @classmethod
+    def _usual_objective(cls, entries: Any) -> Any:
+        if not isinstance(entries, dict):
+            return entries
+        usual = {"objective": "next-token"}
+        return {
+            name: usual | entry if isinstance(entry, dict) and entry.get("task") == "language" else entry
+            for name, entry in entries.items()
+        }
+
+    @field_validator("corpora", "tokens", *SECTIONS)
     @classmethod
     def _names(cls, entries: dict[str, Any]) -> dict[str, Any]:
         for name in entries:
@@ -115,9 +138,48 @@ def check(content: Any, origin: str = "params.yaml") -> Params:
         raise ParamsError(f"{origin}: {_one_line(error, content)}") from None
     for name, tokens in params.tokens.items():
         _refers(origin, f"tokens.{name}.corpus", tokens.corpus, params.corpora, "corpus")
-    for name, experiment in params.experiments.items():
-        _refers(origin, f"experiments.{name}.tokens", experiment.tokens, params.tokens, "token store")
-    return params
+    everything: dict[str, Any] = {}
+    for section in SECTIONS:
+        for name, experiment in getattr(params, section).items():
+            key = f"{section}.{name}"
+            if name in everything:
+                raise ParamsError(f"{origin}: {key}: another section has an experiment of this name")
+            everything[name] = experiment
+            _refers(origin, f"{key}.tokens", experiment.tokens, params.tokens, "token store")
+            fault = _misplaced(section, name, experiment, params) or _unreadable(experiment, params)
+            if fault:
+                raise ParamsError(f"{origin}: {key}.{fault[0]}: {fault[1]}")
+    return params.model_copy(update={"experiments": everything})
+
+
+def _misplaced(section: str, name: str, experiment: Any, params: Params) -> tuple[str, str] | None:
+    """What is wrong with an experiment in its section: the key, and what to say of it."""
+    own = experiment.model.architecture == "cell"
+    if own != (section == "own"):
+        if own:
+            return "model.architecture", "found 'cell', a layer of your own; such an entry belongs under `own`"
+        return "model.architecture", f"found {experiment.model.architecture!r}; under `own`, allowed: cell"
+    if section == "derived":
+        return derived.problem(name, experiment, params.experiments, params.derived, params.tokens)
+    if getattr(experiment, "start", None) is not None:
+        return "start", f"found {experiment.start!r}; an entry that starts from another belongs under `derived`"
+    if isinstance(experiment, Passage) and experiment.model.architecture == "states":
+        return "start", "missing, it must be given; such an entry belongs under `derived`"
+    return None
+
+
+def _unreadable(experiment: Any, params: Params) -> tuple[str, str] | None:
+    """Why an experiment cannot learn from its token store: the key, and what to say of it."""
+    tokens = params.tokens[experiment.tokens]
+    corpus = params.corpora.get(tokens.corpus)
+    found = f"found {experiment.tokens!r}, "
+    labelled = corpus is not None and corpus.reader == "passages"
+    if labelled != isinstance(experiment, Passage):
+        what = "labelled passages; allowed: running text" if labelled else "running text; allowed: labelled passages"
+        return "tokens", found + what
+    if isinstance(experiment, Cloze | WordNumber) and tokens.kind != "words":
+        return "tokens", f"{found}tokens of kind {tokens.kind}; allowed: words"
+    return None
 
 
 def _refers(origin: str, key: str, name: str, entries: dict[str, Any], kind: str) -> None:
@@ -224,20 +286,25 @@ def _plain(kind: Any) -> Any:
     return kind
 
 
-def _members(kind: Any) -> dict[str, type[BaseModel]]:
+def _members(kind: Any) -> dict[str, Any]:
     """The members of a union of settings by the values of the key that tells them apart; of anything else, none."""
     if get_origin(kind) not in (Union, UnionType):
         return {}
     members = [_plain(option) for option in get_args(kind)]
-    values: dict[str, type[BaseModel]] = {}
-    for key in ("task", "architecture", "kind", "reader"):
-        if all(isinstance(member, type) and issubclass(member, BaseModel) for member in members) and all(
-            key in member.model_fields for member in members
-        ):
-            for member in members:
-                values |= dict.fromkeys(get_args(member.model_fields[key].annotation), member)
-            return values
+    for key in ("task", "objective", "architecture", "kind", "reader"):
+        values = [(value, member) for member in members for value in _values(member, key)]
+        if all(_values(member, key) for member in members) and len(dict(values)) == len(values):
+            return dict(values)
     return {}
+
+
+def _values(kind: Any, key: str) -> list[str]:
+    """What `key` may be in settings, or in each of a union of them."""
+    if get_origin(kind) in (Union, UnionType):
+        return list(dict.fromkeys(value for option in get_args(kind) for value in _values(_plain(option), key)))
+    if isinstance(kind, type) and issubclass(kind, BaseModel) and key in kind.model_fields:
+        return list(get_args(kind.model_fields[key].annotation))
+    return []
 
 
 def _keys(kind: Any) -> list[str]:

@@ -54,7 +54,7 @@ def trained(stores: Path, experiment):
         name = "-".join([kind, architecture, *(f"{key}{value}".replace(" ", "") for key, value in more.items())])
         folder = stores / "models" / name
         if not folder.exists():
-            baselines.fit(name, experiment(kind, architecture, **more), stores)
+            baselines.fit(name, experiment(kind, architecture, **more), stores, "digest")
         return folder
 
     return make

@@ -36,7 +36,7 @@ def test_every_order_beats_uniform_and_orders_differ(trained):
 
 def test_the_sample_starts_with_the_prompt(stores, experiment):
     settings = experiment("words", sampling={"prompt": "The class", "length": 10})
-    baselines.fit("sampled", settings, stores)
+    baselines.fit("sampled", settings, stores, "digest")
     heading, text = (stores / "models" / "sampled" / "samples.txt").read_text().split("\n", 1)
     assert heading == "== after counting =="
     assert text.startswith("The class")
@@ -52,12 +52,12 @@ def test_a_network_is_no_baseline(stores):
         }
     )
     with pytest.raises(AnamnesisError, match="gru"):
-        baselines.fit("gru", settings, stores)
+        baselines.fit("gru", settings, stores, "digest")
 
 
 def test_a_missing_store_is_named(tmp_path, experiment):
     with pytest.raises(AnamnesisError, match=r"stats\.json"):
-        baselines.fit("lost", experiment("words"), tmp_path)
+        baselines.fit("lost", experiment("words"), tmp_path, "digest")
 
 
 def test_counting_and_evaluating_import_no_heavy_library(trained):

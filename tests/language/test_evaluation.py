@@ -14,11 +14,14 @@ from anamnesis.errors import AnamnesisError
 from anamnesis.language import evaluation, saved
 from anamnesis.language.evaluation import evaluate_split
 from anamnesis.language.protocol import TargetScorer
+from anamnesis.language.settings import Experiment
 from anamnesis.language.targets import credit
+from anamnesis.language.train import train
 from anamnesis.language.uniform import UniformModel
 from anamnesis.tokens.characters import Characters
 from anamnesis.tokens.store import open_split, read_stats
 from anamnesis.tokens.words import Words
+from anamnesis.training import saved as folders
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -65,7 +68,7 @@ def test_metrics_are_those_of_the_definitions(stores, trained, kind):
     store = stores / "data" / "tokens" / kind
     model, stats, ids = saved.load(trained(kind)), read_stats(store), open_split(store, "test")
     split = stats["splits"]["test"]
-    found = evaluate_split(model, ids, split, stats["alphabet"])
+    found = evaluate_split(model, ids, split, stats["alphabet"]).metrics
     assert found == pytest.approx(by_hand(model, ids, split, stats["alphabet"]), rel=5e-6)
     assert found["targets"] == split["targets"]
 
@@ -78,7 +81,7 @@ def test_no_chunk_size_changes_anything(stores, trained, kind, dense):
     model = Dense(model) if dense else model
     assert isinstance(model, TargetScorer) is not dense
     found = [
-        evaluate_split(model, ids, stats["splits"]["valid"], stats["alphabet"], chunk)
+        evaluate_split(model, ids, stats["splits"]["valid"], stats["alphabet"], chunk).metrics
         for chunk in (None, 1, 7, 100, len(ids) - 2, len(ids) - 1, 10**9)
     ]
     assert all(result == found[0] for result in found)
@@ -95,7 +98,7 @@ def test_progress_counts_every_token(stores, trained):
 def test_uniform_has_the_perplexity_of_its_vocabulary():
     split = {"characters": 8, "unknown_characters": 0}
     ids = np.array([1, 2, 3, 4, 5, 6, 7, 7], np.uint8)
-    found = evaluate_split(UniformModel({}, Characters(["<unk>", *"abcdefg"])), ids, split, 7)
+    found = evaluate_split(UniformModel({}, Characters(["<unk>", *"abcdefg"])), ids, split, 7).metrics
     assert found == {
         "perplexity": 8.0,
         "bits_per_character": 7 * 3 / 8,
@@ -109,7 +112,7 @@ def test_sentence_starts_are_no_targets_and_unknown_words_are_spelled_out():
     # <s> a </s> <s> <unk> </s> with an alphabet of 4: 4 targets of log2(4) bits, and 3 unknown letters of 2 bits.
     model = UniformModel({}, Words(["<unk>", "<s>", "</s>", "a", "b"]))
     ids = np.array([1, 3, 2, 1, 0, 2], np.uint8)
-    found = evaluate_split(model, ids, {"characters": 5, "unknown_characters": 3}, 4)
+    found = evaluate_split(model, ids, {"characters": 5, "unknown_characters": 3}, 4).metrics
     assert found["targets"] == 4
     assert found["perplexity"] == 4.0
     assert found["bits_per_character"] == pytest.approx((4 * 2 + 3 * 2) / 5)
@@ -127,7 +130,7 @@ def test_one_bit_per_character_means_the_same_in_every_kind_of_token(stores, tra
         store = stores / "data" / "tokens" / kind
         stats, ids = read_stats(store), open_split(store, "test")
         split = stats["splits"]["test"]
-        found = evaluate_split(saved.load(trained(kind, "uniform")), ids, split, stats["alphabet"])
+        found = evaluate_split(saved.load(trained(kind, "uniform")), ids, split, stats["alphabet"]).metrics
         bits = split["targets"] * np.log2(stats["vocabulary_size"])
         bits += split["unknown_characters"] * np.log2(stats["alphabet"])
         assert found["bits_per_character"] == pytest.approx(bits / split["characters"], rel=1e-5)
@@ -151,7 +154,7 @@ def test_a_model_that_forbids_what_comes_is_refused():
 
     model = Certain(UniformModel({}, Characters(["<unk>", "a", "b"])))
     split = {"characters": 3, "unknown_characters": 0}
-    assert evaluate_split(model, np.array([2, 1, 1]), split, 2)["perplexity"] == 1
+    assert evaluate_split(model, np.array([2, 1, 1]), split, 2).metrics["perplexity"] == 1
     with pytest.raises(AnamnesisError, match="no probability"):
         evaluate_split(model, np.array([1, 2, 1]), split, 2)
 
@@ -164,10 +167,11 @@ def test_the_stage_writes_metrics_samples_and_curve(stores, trained, experiment,
     metrics = json.loads((stores / "metrics" / f"{name}.json").read_text())
     stats = read_stats(stores / "data" / "tokens" / "words")
     assert metrics.keys() == {
-        *("experiment", "task", "corpus", "tokens", "architecture", "parameters", "fingerprint", "data"),
-        *("valid", "test"),
+        *("experiment", "task", "board", "corpus", "tokens", "architecture", "parameters", "fingerprint", "data"),
+        *("vocabulary_size", "valid", "test"),
     }
-    assert metrics["fingerprint"] == saved.read_card(folder)["fingerprint"]
+    assert metrics["vocabulary_size"] == stats["vocabulary_size"]
+    assert metrics["fingerprint"] == folders.read_card(folder)["fingerprint"]
     assert metrics["data"] == {split: stats["splits"][split]["text_sha256"] for split in ("valid", "test")}
     history = list(csv.DictReader((folder / "history.csv").open()))
     assert float(history[0]["valid_perplexity"]) == metrics["valid"]["perplexity"]
@@ -175,6 +179,10 @@ def test_the_stage_writes_metrics_samples_and_curve(stores, trained, experiment,
     assert list(csv.DictReader((stores / "predictions" / name / "curve.csv").open())) == [
         {"experiment": name, **history[0]}
     ]
+    # An n-gram model has an opinion on the order of words; how far it looks back is no question.
+    assert all(0.5 < metrics[split]["shuffle_preference"] <= 1 for split in ("valid", "test"))
+    assert "context_tokens" not in metrics["test"]
+    assert not (stores / "predictions" / name / "context.csv").exists()
     samples = json.loads((stores / "predictions" / name / "samples.json").read_text())
     assert [sample["strategy"] for sample in samples] == ["greedy", "temperature 0.7", "top-k 10"]
     assert f"evaluate {name}: test perplexity" in capsys.readouterr().out
@@ -183,6 +191,45 @@ def test_the_stage_writes_metrics_samples_and_curve(stores, trained, experiment,
     evaluation.evaluate(name, settings, stores)
     assert first == {path: path.read_bytes() for path in (stores / "predictions" / name).iterdir()}
     assert metrics == json.loads((stores / "metrics" / f"{name}.json").read_text())
+
+
+def test_a_network_is_asked_how_far_it_looks_back(stores):
+    class Silent:
+        def __getattr__(self, name):
+            return lambda *arguments: None
+
+    settings = Experiment.model_validate(
+        {
+            "task": "language",
+            "tokens": "characters",
+            "model": {"architecture": "gru", "hidden": 8},
+            "training": {"epochs": 1, "learning_rate": 0.01},
+            "sampling": {"length": 5},
+        }
+    )
+    train("looking", settings, stores, lambda *arguments: Silent())
+    evaluation.evaluate("looking", settings, stores)
+    metrics = json.loads((stores / "metrics" / "looking.json").read_text())
+    rows = list(csv.DictReader((stores / "predictions" / "looking" / "context.csv").open()))
+    for split in ("valid", "test"):
+        found = {row["tokens"]: float(row["perplexity"]) for row in rows if row["split"] == split}
+        full = found.pop("")
+        span = metrics[split]["context_tokens"]
+        assert found[str(span)] <= 1.02 * full
+        assert span == 1 or found[str(span // 2)] > 1.02 * full
+
+
+def test_another_objective_goes_to_its_slice(monkeypatch, tmp_path):
+    from anamnesis.language.numbers import evaluation as numbers
+
+    class Other:
+        objective = "word-number"
+
+    seen = []
+    monkeypatch.setattr(numbers, "evaluate", lambda *arguments: seen.append(arguments))
+    other = Other()
+    evaluation.evaluate("fc", other, tmp_path)
+    assert seen == [("fc", other, tmp_path)]
 
 
 def test_a_model_of_other_tokens_is_refused(stores, trained, experiment):

@@ -4,11 +4,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.language import saved
 from anamnesis.language.generation import generate, samples, strategies
-from anamnesis.language.settings import Sampling
+from anamnesis.language.network import RecurrentNetwork, RecurrentPredictor
+from anamnesis.language.settings import Recurrent, Sampling
 from anamnesis.tokens.characters import Characters
 from anamnesis.tokens.words import Words
 
@@ -191,3 +193,38 @@ def test_a_vocabulary_of_nothing_but_specials_is_refused():
     model.tokenizer.tokens = ["<unk>", "<s>"]
     with pytest.raises(AnamnesisError, match="no token"):
         generate(model, "", 1)
+
+
+def network():
+    torch.manual_seed(0)
+    settings = Recurrent.model_validate({"architecture": "lstm", "hidden": 16, "layers": 2})
+    vocabulary = Characters(["<unk>", *"abcdefgh"])
+    return RecurrentPredictor(RecurrentNetwork(settings, vocabulary.vocabulary_size).eval(), {}, vocabulary)
+
+
+def test_noise_in_the_first_state_is_drawn_anew_for_each_text_from_its_seed():
+    model = network()
+    read = []
+    model.predict = lambda ids, state: read.append(state) or RecurrentPredictor.predict(model, ids, state)
+    texts = ["".join(generate(model, "a", 40, seed=seed, noise=0.01)) for seed in (1, 1, 2)]
+    first, again, other = [np.concatenate([part.ravel() for layer in state for part in layer]) for state in read]
+    assert first.shape == (2 * 2 * 16,)
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).min() > 0
+    assert texts[0] == texts[1] != texts[2]
+    # 64 numbers: their standard deviation is within a quarter of the true one.
+    assert 0.0075 < first.std() < 0.0125
+    read.clear()
+    "".join(generate(model, "a", 40))
+    assert not any(part.any() for layer in read[0] for part in layer)
+
+
+@pytest.mark.parametrize("noise", [-0.1, float("nan"), float("inf")])
+def test_noise_that_is_no_deviation_is_refused(noise):
+    with pytest.raises(AnamnesisError, match="noise: found"):
+        generate(network(), "a", 4, noise=noise)
+
+
+def test_noise_needs_a_state(trained):
+    with pytest.raises(AnamnesisError, match=r"noise: found 0\.1; a model of architecture ngram has no state"):
+        generate(saved.load(trained("words")), "a", 4, noise=0.1)

@@ -10,7 +10,7 @@ import pytest
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.language import ngram
-from anamnesis.language.evaluation import target_scores
+from anamnesis.language.reading import target_scores
 from anamnesis.language.targets import from_distributions
 
 ORDERS = [1, 2, 3, 4, 5]

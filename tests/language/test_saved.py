@@ -11,6 +11,7 @@ import pytest
 from anamnesis import files
 from anamnesis.errors import AnamnesisError
 from anamnesis.language import baselines, saved
+from anamnesis.training import saved as folders
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def reseal(folder, change=lambda card: None):
     card["weights_sha256"] = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
     card["tokenizer_sha256"] = hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
     change(card)
-    card["fingerprint"] = saved.fingerprint(card)
+    card["fingerprint"] = folders.fingerprint(card)
     (folder / "model.json").write_text(json.dumps(card))
 
 
@@ -56,7 +57,7 @@ def test_arrays_come_back_whatever_their_memory_layout(tmp_path, stores):
         "empty": np.empty((0, 3), np.float32),
     }
     saved.save(tmp_path, weights, {"format": 1}, stores / "data" / "tokens" / "words" / "tokenizer.json")
-    found = saved.safetensors.load((tmp_path / "weights.safetensors").read_bytes())
+    found = folders.safetensors.load((tmp_path / "weights.safetensors").read_bytes())
     assert found.keys() == weights.keys()
     for name, value in weights.items():
         np.testing.assert_array_equal(found[name], value)
@@ -66,7 +67,7 @@ def test_two_trainings_write_the_same_bytes(stores, experiment, tmp_path):
     content = []
     for _ in range(2):
         shutil.rmtree(stores / "models" / "twice", ignore_errors=True)
-        baselines.fit("twice", experiment("words"), stores)
+        baselines.fit("twice", experiment("words"), stores, "digest")
         content.append({path.name: path.read_bytes() for path in (stores / "models" / "twice").iterdir()})
     assert content[0] == content[1]
     assert content[0].keys() == {"weights.safetensors", "model.json", "tokenizer.json", "history.csv", "samples.txt"}

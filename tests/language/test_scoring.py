@@ -70,3 +70,39 @@ def test_nothing_to_score_is_refused(trained, kind, sentence):
 
 def test_bits():
     assert bits(log(8)) == pytest.approx(3)
+
+
+@pytest.mark.parametrize("kind", ["characters", "bigrams", "words", "subwords"])
+def test_words_share_out_all_of_the_surprise(trained, kind):
+    model = saved.load(trained(kind))
+    for found in score(model, ["The function is called.", "  It € returns   the\tclass ", "zyx ﬀ 漢"]):
+        assert sum(surprise for _, surprise in found.words) == pytest.approx(-found.log_probability)
+
+
+def test_tokens_of_one_or_two_characters_go_to_the_word_they_spell(trained):
+    (found,) = score(saved.load(trained("characters")), ["The call is"])
+    assert [word for word, _ in found.words] == ["The", "call", "is"]
+    ends = np.cumsum([0, 4, 5, 2])
+    for (_, surprise), first, last in zip(found.words, ends[:-1], ends[1:], strict=True):
+        assert surprise == pytest.approx(sum(found.surprisals[first:last]))
+    # "Th", "e ", "ca", "ll", " i", "s": the space before `is` comes with its letter.
+    (found,) = score(saved.load(trained("bigrams")), ["The call is"])
+    parts = dict(found.words)
+    assert found.tokens[-6:] == ["Th", "e ", "ca", "ll", " i", "s"]
+    assert parts["call"] == pytest.approx(sum(found.surprisals[-4:-2]))
+    assert parts["is"] == pytest.approx(sum(found.surprisals[-2:]))
+
+
+def test_word_models_name_the_word_they_do_not_know(trained):
+    (found,) = score(saved.load(trained("words")), ["The zyx is called."])
+    assert [word for word, _ in found.words] == ["The", "zyx", "is", "called", ".", "</s>"]
+    assert [surprise for _, surprise in found.words] == found.surprisals
+
+
+def test_a_word_that_is_only_given_has_no_surprise():
+    from anamnesis.language.uniform import UniformModel
+
+    model = UniformModel({}, Characters(["<unk>", *"abc "]))
+    (found,) = score(model, ["a bc"])
+    # Only the space after the first letter is predicted of the first word.
+    assert found.words == [("a", pytest.approx(log(5))), ("bc", pytest.approx(2 * log(5)))]

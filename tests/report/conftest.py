@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -143,6 +144,228 @@ def _results(root: Path, entry: Made) -> None:
             writer.writerow([entry.name, epoch, 0.002, _round(train), _round(valid), entry.bits[0]])
 
 
+CELLS = {
+    # Span of copy and adding (low, median, high), and what a step multiplies the gradient by, before and after.
+    "rnn": ((5, 10, 10), (0, 5, 10), 0.7, 0.9),
+    "rnn-relu": ((0, 0, 5), (0, 0, 0), 0.6, 1.08),
+    "irnn": ((10, 20, 40), (20, 40, 80), 0.99, 0.97),
+    "gru": ((80, 160, 160), (40, 80, 160), 0.8, 0.97),
+    "lstm": ((80, 160, 160), (160, 160, 160), 0.75, 0.985),
+    "scrn": ((20, 40, 40), (10, 20, 40), 0.93, 0.95),
+}
+LABELS = ("andersen", "austen", "doyle", "grimm", "shakespeare")
+CLOZE = {"novel-cloze-rnn": ("left", 0.14), "novel-cloze-birnn": ("both", 0.21), "novel-cloze-deepbirnn": ("both", 0.2)}
+TALES = {"rnn": 0.03, "scrn": 0.004}
+TRIO = {"fairytales20-lstm-scratch": 2.4, "fairytales20-lstm-untouched": 2.6, "fairytales20-lstm-finetuned": 2.1}
+
+
+def write_boards(root: Path) -> Path:
+    """All made-up language models, and experiments of every other board, with what their evaluations leave."""
+    write(root)
+    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    for corpus in ("fairytales20", "fairytales100"):
+        params["corpora"][corpus] = params["corpora"]["sherlock"]
+    members = [{"path": "*.txt", "sha256": "0" * 64}]
+    params["corpora"]["authors"] = {
+        "reader": "passages",
+        "source": {"kind": "package", "files": [{"package": "a", "file": "a.whl", "members": members}]},
+        "labels": {label: {"files": f"{label}.txt"} for label in LABELS},
+    }
+    params["tokens"] |= {
+        "fairytales20-bigrams": {"corpus": "fairytales20", "kind": "bigrams"},
+        "fairytales20-characters": {"corpus": "fairytales20", "kind": "characters"},
+        "fairytales100-bigrams": {"corpus": "fairytales100", "kind": "bigrams"},
+        "authors-characters": {"corpus": "authors", "kind": "characters"},
+    }
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    for cell in CELLS:
+        _memory(root, cell)
+    for architecture, unrest in TALES.items():
+        _tales(root, f"fairytales100-{architecture}", architecture, unrest)
+    _tales(root, "fairytales100-rnn3", "rnn", 0.02, layers=3)
+    _tales(root, "fairytales20-rnn-nounroll", "rnn", 1.0, steps=1)
+    _tales(root, "fairytales20-rnn", "rnn", 0.05)
+    for name, bits in TRIO.items():
+        _transfer(root, name, bits)
+    for name, (direction, accuracy) in CLOZE.items():
+        _cloze(root, name, direction, accuracy)
+    for name, architecture, rmse in (("novel-numbers-fc5", "fc", 910.5), ("novel-numbers-mean", "mean", 1012.0)):
+        _numbers(root, name, architecture, rmse)
+    for name, architecture, right in (("authors-states", "states", 92), ("authors-histogram", "histogram", 80)):
+        _passage(root, name, architecture, right)
+    # Of a corpus with both, language models say how they use their context.
+    for name, used in (("sherlock-gru", 32), ("sherlock-lstm", 16), ("novel-lstm", 8), ("fairytales100-scrn", 16)):
+        metrics = json.loads((root / "metrics" / f"{name}.json").read_text())
+        for split in ("valid", "test"):
+            metrics[split] |= {"shuffle_preference": 0.91, "context_tokens": used}
+        (root / "metrics" / f"{name}.json").write_text(json.dumps(metrics))
+        full = metrics["test"]["perplexity"]
+        rows = [f"test,{2**k},{_round(full * (1 + 1.5 * math.exp(-2 * 2**k / used)))}" for k in range(7)]
+        rows.append(f"test,,{full}")
+        _file(root, name, "context.csv", "\n".join(["split,tokens,perplexity", "valid,,5", *rows]) + "\n")
+    return root
+
+
+def add(root: Path, name: str, settings: dict, scores: dict, architecture: str = "rnn", **more: object) -> None:
+    """Put one experiment into params.yaml with the scores of its board on both splits."""
+    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    # Of its own section: what starts from another's model.
+    params.setdefault("derived" if settings.get("start") else "experiments", {})[name] = settings
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    metrics = {
+        "experiment": name,
+        "task": settings["task"],
+        "tokens": settings["tokens"],
+        "architecture": architecture,
+        "parameters": 6000,
+        "vocabulary_size": 1500,
+        "fingerprint": "0" * 64,
+        "valid": scores,
+        "test": scores | more,
+    }
+    (root / "metrics" / f"{name}.json").write_text(json.dumps(metrics), encoding="utf-8")
+
+
+def _file(root: Path, name: str, file: str, content: object) -> None:
+    path = root / "predictions" / name / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+
+
+def _memory(root: Path, cell: str) -> None:
+    copy, adding, initial, trained = CELLS[cell]
+    scores: dict = {
+        f"memory_span_{probe}{end}": float(value)
+        for probe, span in (("copy", copy), ("adding", adding))
+        for end, value in zip(("_low", "", "_high"), span, strict=True)
+    }
+    scores["memory_span"] = (copy[1] + adding[1]) / 2
+    scores |= {"gradient_decay_initial": initial, "gradient_decay_trained": trained, "perplexity": 9.0}
+    name = f"memory-{cell}"
+    model = {"architecture": cell}
+    settings = {"task": "memory", "tokens": "sherlock-characters", "model": model}
+    settings["recall"] = {"lags": [5, 10, 20, 40, 80, 160], "seeds": 3}
+    add(root, name, settings, scores, cell)
+    lines = [
+        f"{when},{d},{rate**d / 10:.6g}"
+        for when, rate in (("initial", initial), ("trained", trained))
+        for d in range(99)
+    ]
+    _file(root, name, "gradients.csv", "\n".join(["when,distance,norm", *lines]) + "\n")
+    norms = [
+        (0.3 + 2.5 * math.exp(-step / 40) + (9.0 if step % 97 == 13 else 0.0)) * (1 + trained) for step in range(500)
+    ]
+    lines = [f"{step},{norm:.6g},{min(1.0, norm):.6g}" for step, norm in enumerate(norms, 1)]
+    _file(root, name, "clipping.csv", "\n".join(["step,before,after", *lines]) + "\n")
+
+
+def _tales(root: Path, name: str, architecture: str, unrest: float, layers: int = 1, steps: int = 50) -> None:
+    model = {"architecture": architecture, "hidden": 64, "layers": layers}
+    if architecture == "scrn":
+        model |= {"context": 64}
+    settings = {
+        "task": "language",
+        "tokens": f"{name.partition('-')[0]}-bigrams",
+        "model": model,
+        "batches": {"kind": "streams", "steps": steps},
+        "training": {"epochs": 15, "learning_rate": 0.001},
+    }
+    final = 21.0 + 30 * unrest
+    add(root, name, settings, {"perplexity": final, "bits_per_character": 2.1 + unrest}, architecture)
+    lines = [
+        f"{name},{e},{final * (0.9 + 0.9 * 0.6**e):.6g},{final * (1 + 0.8 * 0.6**e) * (1 + unrest * (-1) ** e):.6g}"
+        for e in range(1, 16)
+    ]
+    _file(root, name, "curve.csv", "\n".join(["experiment,epoch,train_perplexity,valid_perplexity", *lines]) + "\n")
+
+
+def _transfer(root: Path, name: str, bits: float) -> None:
+    settings: dict = {
+        "task": "language",
+        "tokens": "fairytales20-characters",
+        "model": {"architecture": "lstm", "hidden": 128},
+        "training": {"epochs": 5, "learning_rate": 0.002},
+    }
+    if not name.endswith("scratch"):
+        settings["start"] = "sherlock-lstm"
+    if name.endswith("untouched"):
+        settings["training"] = None
+    final = _round(2**bits)
+    add(root, name, settings, {"perplexity": final, "bits_per_character": bits}, "lstm", bits_per_character=bits + 0.05)
+    lines = [f"{name},{e},{1.1 * final},{final + 0.2 / e},{bits + 0.3 / e - 0.06:.6g}" for e in range(1, 6)]
+    header = "experiment,epoch,train_perplexity,valid_perplexity,valid_bits_per_character"
+    _file(root, name, "curve.csv", "\n".join([header, *lines]) + "\n")
+
+
+def _cloze(root: Path, name: str, direction: str, accuracy: float) -> None:
+    settings = {
+        "task": "language",
+        "objective": "cloze",
+        "tokens": "novel-words",
+        "model": {"architecture": "rnn", "hidden": 64, "direction": direction},
+        "training": {"epochs": 3, "learning_rate": 0.001},
+    }
+    final = _round(30 / accuracy)
+    add(root, name, settings, {"accuracy": accuracy, "top5_accuracy": 2 * accuracy, "perplexity": final})
+    sides = [
+        ("it is a truth universally", ", that a single man must be in want of a wife .", "acknowledged"),
+        ("she was <b>not</b>", " to be pleased", "determined"),
+        ("“ my dear", ", ” said his lady to him one day", "mr."),
+    ]
+    # The left-only model has the word of the last blank behind its five likeliest.
+    blanks = [
+        {
+            "text": f"{left} ____{right}",
+            "word": word,
+            "probability": accuracy,
+            "guesses": [
+                {"word": guess, "probability": share}
+                for guess, share in (("and", 0.3), ("a" if direction == "left" and word == "mr." else word, accuracy))
+            ],
+        }
+        for left, right, word in sides
+    ]
+    _file(root, name, "blanks.json", blanks)
+    lines = [f"{name},{e},{1.1 * final + 90 - 30 * e},{final + 60 - 20 * e}" for e in range(1, 4)]
+    _file(root, name, "curve.csv", "\n".join(["experiment,epoch,train_perplexity,valid_perplexity", *lines]) + "\n")
+
+
+def _numbers(root: Path, name: str, architecture: str, rmse: float) -> None:
+    settings: dict = {
+        "task": "language",
+        "objective": "word-number",
+        "tokens": "novel-words",
+        "model": {"architecture": architecture, "window": 5} | ({"hidden": 5} if architecture == "fc" else {}),
+    }
+    if architecture == "fc":
+        settings["training"] = {"epochs": 9, "learning_rate": 0.001}
+        lines = [f"{name},{e},{rmse + 90 / e:.6g},{rmse + 80 / e:.6g}" for e in range(1, 10)]
+        _file(root, name, "curve.csv", "\n".join(["experiment,epoch,train_rmse,valid_rmse", *lines]) + "\n")
+    add(root, name, settings, {"rmse": rmse, "mae": 0.7 * rmse, "accuracy": 0.0012}, architecture)
+    texts = {
+        "the true text": "and I am sure of it",
+        "free-running, after its own words": "sunk whimsical obstinacy forgot",
+    }
+    samples = [{"prompt": "said she , “ ", "strategy": strategy, "text": text} for strategy, text in texts.items()]
+    _file(root, name, "samples.json", samples)
+
+
+def _passage(root: Path, name: str, architecture: str, right: int) -> None:
+    settings: dict = {
+        "task": "language",
+        "objective": "passage",
+        "tokens": "authors-characters",
+        "model": {"architecture": architecture},
+        "training": {"epochs": 5, "learning_rate": 0.001},
+    }
+    if architecture == "states":
+        settings |= {"start": "sherlock-lstm", "model": {"architecture": "states", "hidden": 32}}
+    add(root, name, settings, {"accuracy": right / 100, "macro_f1": right / 100}, architecture)
+    wrong = (100 - right) // 4
+    rows = [f"{a},{p},{100 - 4 * wrong if a == p else wrong}" for a in LABELS for p in LABELS]
+    _file(root, name, "confusion.csv", "\n".join(["actual,predicted,count", *rows]) + "\n")
+
+
 def _round(value: float) -> float:
     return float(f"{value:.6g}")
 
@@ -150,7 +373,17 @@ def _round(value: float) -> float:
 @pytest.fixture(scope="session")
 def made() -> SimpleNamespace:
     """`made.write(root, experiments, without)` writes a project folder; `made.ALL` and `made.changed(name, ...)`."""
-    return SimpleNamespace(write=write, changed=changed, ALL=MADE)
+    return SimpleNamespace(write=write, write_boards=write_boards, add=add, changed=changed, ALL=MADE)
+
+
+@pytest.fixture(scope="session")
+def boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with made-up results of every board, compared; tests read it and leave it as it is."""
+    from anamnesis.report.compare import compare
+
+    root = write_boards(tmp_path_factory.mktemp("boards"))
+    compare(root)
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,27 @@ def test_report_draws_every_chart_quietly_and_offline(report, traffic):
     assert errors == []
 
 
+@pytest.mark.parametrize("width", [400, 1400])
+def test_report_of_every_board_draws_quietly_and_fits(browser, boards, traffic, width):
+    # No window is as narrow as a telephone.
+    size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        open_page(browser, boards / "reports" / "index.html")
+        assert traffic() == ([], [])
+        overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert browser.execute_script(overflow) == 0
+        for chart in find(browser, ".chart"):
+            view, card = chart.find_element("css selector", "svg"), chart.size["width"]
+            assert 0.6 * card < view.size["width"] <= card
+        # Nothing of a memory span's label is cut off.
+        cut = """return [...document.querySelectorAll('#memory figure:first-child svg .mark-text text')].filter(
+            label => label.getBoundingClientRect().right > label.closest('svg').getBoundingClientRect().right).length"""
+        assert browser.execute_script(cut) == 0
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_bar_lengths_are_proportional_to_the_scores(report, made):
     # Read from the drawing itself: width of a bar over the width of its neighbour.
     bars = find(report, "#overview .card:first-child path[aria-roledescription='bar']")

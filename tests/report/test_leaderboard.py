@@ -66,7 +66,8 @@ def test_csv_holds_every_experiment_and_the_numbers_of_the_metrics(project, made
         assert row["baseline"] == str(metrics["architecture"] in ("uniform", "ngram")).lower()
         for split in ("valid", "test"):
             for metric in leaderboard.METRICS:
-                assert float(row[f"{split}_{metric}"]) == metrics[split][metric]
+                value = metrics[split].get(metric)
+                assert row[f"{split}_{metric}"] == ("" if value is None else str(value))
 
 
 def test_curves_csv_has_each_number_of_each_history(project, made):
@@ -149,6 +150,12 @@ def test_terminal_shows_every_experiment_whole_on_eighty_columns(project, made):
     assert not any("…" in line for line in lines)
 
 
+def test_short_names_keep_their_last_word_and_there_may_be_none():
+    assert formats.short(["memory-rnn", "memory-rnn-relu"]) == {"memory-rnn": "rnn", "memory-rnn-relu": "rnn-relu"}
+    assert formats.short(["memory-rnn"]) == {"memory-rnn": "rnn"}
+    assert formats.short([]) == {}
+
+
 def test_importing_the_leaderboard_loads_nothing_heavy():
     code = "import sys, anamnesis.report.leaderboard, anamnesis.report.terminal; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -163,6 +170,10 @@ def test_importing_the_leaderboard_loads_nothing_heavy():
         ("perplexity", 4.17, "4.170"),
         ("perplexity", 12345.6, "12,346"),
         ("perplexity", None, "–"),
+        ("macro_f1", 0.9, "0.900"),
+        ("memory_span_copy", 7.5, "7.5"),
+        ("context_tokens", 64.0, "64"),
+        ("shuffle_preference", 0.913, "91.3 %"),
     ],
 )
 def test_scores_are_written_for_people(metric, value, text):

@@ -111,14 +111,12 @@ def test_a_sample_of_white_space_is_named_as_such(made, tmp_path):
 
 def test_same_prompt_stands_side_by_side_and_chinese_is_labelled(project, html):
     rows = [row for row in leaderboard.table(project) if row.result.corpus == "sanguo"]
-    groups = page.sample_groups(
-        rows, {r.result.experiment: results.samples(project, r.result.experiment) for r in rows}
-    )
+    groups = page.sample_groups(project, rows)
     assert [(group.prompt, group.strategy) for group in groups] == [
         ("却说曹操", strategy) for strategy in ("greedy", "temperature 0.7", "top-k 10")
     ]
     for group in groups:
-        assert [row.result.experiment for row, _ in group.texts] == ["sanguo-lstm", "sanguo-ngram3"]
+        assert [text.title for text in group.texts] == ["sanguo-lstm", "sanguo-ngram3"]
     assert '<p dir="auto" lang="zh"><mark>却说曹操</mark>引军至城下' in html
 
 
@@ -147,9 +145,9 @@ def test_curves_ring_the_epoch_with_the_lowest_validation_perplexity(project):
     curve = results.curve(project, "sherlock-lstm")
     spec = charts.curves(rows, {"sherlock-lstm": curve})
     rings = [layer["data"]["values"] for layer in spec["layer"] if layer["mark"].get("filled") is False]
-    lowest = min(range(len(curve)), key=lambda index: curve[index].valid_perplexity)
-    assert lowest < len(curve) - 1, "the fixture's best epoch must not be its last"
-    assert [ring["epoch"] for ring in rings[0]] == [curve[lowest].epoch]
+    lowest = min(curve.epochs, key=lambda epoch: epoch.valid)
+    assert lowest is not curve.epochs[-1], "the fixture's best epoch must not be its last"
+    assert [ring["epoch"] for ring in rings[0]] == [lowest.epoch]
 
 
 def test_experiments_with_other_tokens_get_a_chart_of_their_own(made, tmp_path):
@@ -174,7 +172,7 @@ def test_experiments_with_other_tokens_get_a_chart_of_their_own(made, tmp_path):
 @pytest.mark.parametrize(
     ("network", "baseline", "said"),
     [
-        (2.0, 2.25, "0.250 bits per character less than the best baseline"),
+        (2.0, 2.25, "0.250 less than the best baseline"),
         (2.25, 2.0, "No network beats this baseline"),
         (2.0, 2.0, "are equal"),
         (2.0, None, "no baseline"),
@@ -182,12 +180,8 @@ def test_experiments_with_other_tokens_get_a_chart_of_their_own(made, tmp_path):
     ],
 )
 def test_verdict(network, baseline, said):
-    def result(name, value, is_baseline):
-        scores = {"valid": {"bits_per_character": value}, "test": {"bits_per_character": value}}
-        return results.Result(name, "language", "c", "t", None, "a", is_baseline, 1, scores)
-
-    entries = [] if network is None else [result("net", network, False)]
-    entries += [] if baseline is None else [result("floor", baseline, True)]
+    entries = [] if network is None else [_result("net", network)]
+    entries += [] if baseline is None else [_result("floor", baseline, baseline=True)]
     assert said in page.verdict(leaderboard.rank(entries))
 
 
@@ -196,9 +190,9 @@ def test_verdict(network, baseline, said):
     [([4.0, 90.0], "log"), ([4.0, 9.0], "linear"), ([1.0, 1.0], "linear"), ([2.0, 1e30], "log")],
 )
 def test_axis_is_logarithmic_only_where_it_helps_and_covers_all_values(values, kind):
-    row = leaderboard.rank([results.Result("net", "language", "c", "t", None, "a", False, 1, _scores(values[0]))])
-    epochs = {"net": [results.Epoch(number, None, value) for number, value in enumerate(values, 1)]}
-    vertical = charts.curves(row, epochs)["layer"][2]["encoding"]["y"]
+    row = leaderboard.rank([_result("net", values[0])])
+    epochs = [results.Epoch(number, None, value) for number, value in enumerate(values, 1)]
+    vertical = charts.curves(row, {"net": results.Curve("perplexity", epochs)})["layer"][2]["encoding"]["y"]
     low, high = vertical["scale"]["domain"]
     assert vertical["scale"].get("type", "linear") == kind
     assert low < min(values)
@@ -206,8 +200,21 @@ def test_axis_is_logarithmic_only_where_it_helps_and_covers_all_values(values, k
     assert kind == "linear" or 2 <= len(vertical["axis"]["values"]) <= 40
 
 
-def _scores(value):
-    return {split: {"perplexity": value, "bits_per_character": value} for split in ("valid", "test")}
+def _result(name, value, baseline=False):
+    scores = {split: {"perplexity": value, "bits_per_character": value} for split in ("valid", "test")}
+    return results.Result(
+        experiment=name,
+        task="language",
+        board="language",
+        corpus="c",
+        tokens="t",
+        kind="characters",
+        language=None,
+        architecture="a",
+        baseline=baseline,
+        parameters=1,
+        scores=scores,
+    )
 
 
 def test_charts_draw_and_label_each_bar_with_its_score(parsed):

@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
 from anamnesis.tracking import journal, registration, sync
+from anamnesis.training import saved as folders
 
 
 def choose(root: Path) -> dict[str, tuple[str, float]]:
@@ -181,3 +182,25 @@ def test_a_result_that_changed_since_is_not_registered(root: Path, finish, clien
     (entry,) = registration.project_registry(root)
     assert "dvc repro register" in entry.note
     assert versions(client) == {"1": "toy-a"}
+
+
+def relabel(root: Path, name: str, board: str, **scores: float) -> None:
+    """Move a finished experiment to another leaderboard, with validation scores of that one."""
+    folder = root / "models" / name
+    card, weights = folders.read(folder)
+    more = {"tokenizer.json": (folder / "tokenizer.json").read_bytes()}
+    kept = {key: value for key, value in card.items() if key != "fingerprint"}
+    card = folders.save(folder, weights, {**kept, "board": board}, more)
+    path = root / "metrics" / f"{name}.json"
+    metrics = json.loads(path.read_text()) | {"fingerprint": card["fingerprint"], "valid": scores}
+    path.write_text(json.dumps(metrics))
+
+
+def test_each_board_has_its_own_best_by_its_own_metric(root: Path, finish) -> None:
+    for name in ("toy-a", "toy-b", "toy-c", "other-a"):
+        finish(name, valid=2.5)
+    relabel(root, "toy-b", "passage", macro_f1=0.4, bits_per_character=1.0)
+    relabel(root, "toy-c", "passage", macro_f1=0.6, bits_per_character=2.0)
+    # A probe is ranked, but there is nothing that it could answer.
+    relabel(root, "other-a", "memory", memory_span=40.0)
+    assert choose(root) == {"language-toy": ("toy-a", 2.5), "passage-toy": ("toy-c", 0.6)}

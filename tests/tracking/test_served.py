@@ -15,6 +15,7 @@ import pytest
 from anamnesis import params
 from anamnesis.language import generation, saved
 from anamnesis.tracking import sync
+from anamnesis.training import saved as folders
 
 
 def free_port() -> int:
@@ -39,7 +40,7 @@ def test_texts_in_texts_out(root: Path, model: Path) -> None:
 
     loaded = mlflow.pyfunc.load_model(str(model))
     texts = ["it was ", "the "]
-    sampling = saved.read_card(root / "models" / "toy-a")["sampling"]
+    sampling = folders.read_card(root / "models" / "toy-a")["sampling"]
     language_model = saved.load(root / "models" / "toy-a")
 
     def expected(text: str, **options: object) -> str:

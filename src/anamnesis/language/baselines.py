@@ -9,15 +9,18 @@ from numpy.typing import NDArray
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
 from anamnesis.language import ngram, saved
-from anamnesis.language.evaluation import evaluate_split
+from anamnesis.language.evaluation import evaluate_splits
 from anamnesis.language.generation import generate
 from anamnesis.language.protocol import NextTokenModel
 from anamnesis.language.settings import Experiment, NGram, Uniform
 from anamnesis.language.uniform import UniformModel
 
 
-def fit(name: str, experiment: Experiment, root: Path) -> dict[str, Any]:
+def fit(name: str, experiment: Experiment, root: Path, inputs: str) -> dict[str, Any]:
     """Count a baseline and write models/NAME, with one row of history, as epoch 0, and one sample.
+
+    Args:
+        inputs: `saved.inputs_digest` of the experiment and its token store.
 
     Returns:
         The card, model.json.
@@ -30,28 +33,20 @@ def fit(name: str, experiment: Experiment, root: Path) -> dict[str, Any]:
 
     store = root / "data" / "tokens" / experiment.tokens
     stats, vocabulary = read_stats(store), tokenizer.load(store / saved.TOKENIZER)
-    train, valid = open_split(store, "train"), open_split(store, "valid")
     weights: dict[str, NDArray[Any]] = {}
     model: NextTokenModel
     match experiment.model:
         case Uniform():
             model = UniformModel({}, vocabulary)
         case NGram(order=order):
-            weights = ngram.count(train, order, vocabulary.vocabulary_size, vocabulary.start_id)
+            weights = ngram.count(open_split(store, "train"), order, vocabulary.vocabulary_size, vocabulary.start_id)
             model = ngram.NGramModel({"model": {"order": order}}, weights, vocabulary)
         case other:
             raise AnamnesisError(f"{name}: found architecture {other.architecture}; allowed: uniform, ngram")
-    scores = {}
-    with console.progress() as bar:
-        task = bar.add_task(f"train {name}", total=len(train) + len(valid) - 2)
-        for split, ids in (("train", train), ("valid", valid)):
-            scores[split] = evaluate_split(
-                model,
-                ids,
-                stats["splits"][split],
-                stats["alphabet"],
-                progress=lambda tokens: bar.advance(task, tokens),
-            )
+    scores = {
+        split: found.metrics
+        for split, found in evaluate_splits(f"train {name}", model, store, ("train", "valid")).items()
+    }
     row = {
         "epoch": 0.0,
         "learning_rate": 0.0,
@@ -71,7 +66,7 @@ def fit(name: str, experiment: Experiment, root: Path) -> dict[str, Any]:
         )
     )
     parameters = sum(int(np.count_nonzero(array)) for key, array in weights.items() if key.startswith("counts"))
-    card = saved.new_card(name, experiment, stats, parameters, None, saved.inputs_digest(experiment, store))
+    card = saved.new_card(name, experiment, stats, parameters, None, inputs)
     with files.new_folder(root / "models" / name) as folder:
         card = saved.save(folder, weights, card, store / saved.TOKENIZER)
         files.write_text(folder / "history.csv", saved.history_csv([row]))

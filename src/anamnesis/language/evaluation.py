@@ -2,51 +2,32 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from math import exp, fsum, isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
-from anamnesis.language import saved
+from anamnesis.language import context, objectives, saved, transfer
 from anamnesis.language.bits import bits_per_character_of
 from anamnesis.language.generation import samples
-from anamnesis.language.protocol import NextTokenModel, TargetScorer
+from anamnesis.language.preference import shuffle_preference
+from anamnesis.language.protocol import NextTokenModel, StateReader
+from anamnesis.language.reading import target_scores
+from anamnesis.language.scoring import counted
 from anamnesis.language.settings import Experiment
-from anamnesis.language.targets import TargetScores, from_distributions
-
-# Numbers in memory at once: log-probabilities of a chunk of tokens, or scores of a longer chunk without them.
-DISTRIBUTIONS = 2**21
-CHUNK = 2**16
+from anamnesis.language.targets import TargetScores
 
 
-def target_scores(model: NextTokenModel, ids: NDArray[np.integer], chunk: int | None = None) -> Iterator[TargetScores]:
-    """Score each token of a text but the first, given all before it; the state is carried from chunk to chunk.
+class SplitScores(NamedTuple):
+    """Metrics of a split by name, and ln p (tokens - 1,) of each of its tokens but the first, `<s>` included."""
 
-    Args:
-        ids: (tokens,), any integer type; may be a memory map.
-        chunk: tokens read at once, which changes nothing but time and memory; None: as many as are fast.
-
-    Yields:
-        Scores (tokens of the chunk,), together one for each of ids[1:].
-    """
-    scorer = model if isinstance(model, TargetScorer) else None
-    if chunk is None:
-        chunk = CHUNK if scorer else max(1, min(1024, DISTRIBUTIONS // model.tokenizer.vocabulary_size))
-    state = model.initial_state()
-    for first in range(0, len(ids) - 1, chunk):
-        part = ids[first : first + chunk + 1].astype(np.int64)[None]
-        read, targets = part[:, :-1], part[:, 1:]
-        if scorer:
-            scores, state = scorer.score_targets(read, targets, state)
-        else:
-            rows, state = model.predict(read, state)
-            scores = from_distributions(rows, targets)
-        yield TargetScores(*(array[0] for array in scores))
+    metrics: dict[str, float | int]
+    log_probabilities: NDArray[np.float64]
 
 
 def evaluate_split(
@@ -56,7 +37,7 @@ def evaluate_split(
     alphabet: int,
     chunk: int | None = None,
     progress: Callable[[int], None] = lambda tokens: None,
-) -> dict[str, float | int]:
+) -> SplitScores:
     """Scores of a model on a whole split, read as one stream from the initial state.
 
     Every token but the first of the split and `<s>` is a target and weighs the same. `accuracy` and `top5_accuracy`
@@ -76,79 +57,121 @@ def evaluate_split(
         AnamnesisError: the split has no target, or the model gives one of them no probability.
     """
     kept: list[TargetScores] = []
-    done = 1
-    start_id = model.tokenizer.start_id
     for scores in target_scores(model, ids, chunk):
-        targets = ids[done : done + len(scores.top1)]
-        counted = targets != start_id if start_id is not None else np.full(len(targets), True)
-        kept.append(TargetScores(*(array[counted] for array in scores)))
-        done += len(targets)
-        progress(len(targets))
-    count = sum(len(scores.top1) for scores in kept)
+        kept.append(scores)
+        progress(len(scores.top1))
+    targets = counted(model.tokenizer, ids)
+    count = int(np.count_nonzero(targets))
     if count == 0:
         raise AnamnesisError(f"found {len(ids)} tokens, none of which is to be predicted")
+    every = TargetScores(*(np.concatenate(column) for column in zip(*kept, strict=True)))
     # Exact sums, so that no rounding depends on where a chunk ends.
-    log_probability, top1, top5 = (fsum(x for scores in kept for x in scores[column].tolist()) for column in range(3))
+    log_probability, top1, top5 = (fsum(column[targets].tolist()) for column in every)
     if not isfinite(log_probability):
         raise AnamnesisError("the model gives a token of the text no probability, or none that is a number")
-    return {
-        "perplexity": _round(_perplexity(-log_probability / count)),
-        "bits_per_character": _round(bits_per_character_of(stats_split, alphabet)(-log_probability)),
-        "accuracy": _round(top1 / count),
-        "top5_accuracy": _round(top5 / count),
+    metrics = {
+        "perplexity": rounded(_perplexity(-log_probability / count)),
+        "bits_per_character": rounded(bits_per_character_of(stats_split, alphabet)(-log_probability)),
+        "accuracy": rounded(top1 / count),
+        "top5_accuracy": rounded(top5 / count),
         "targets": count,
     }
+    return SplitScores(metrics, every.log_probabilities)
 
 
-def evaluate(name: str, experiment: Experiment, root: Path) -> None:
+def evaluate_splits(title: str, model: NextTokenModel, store: Path, splits: tuple[str, ...]) -> dict[str, SplitScores]:
+    """`evaluate_split` for each of some splits of a token store, in the model's tokens, with a progress bar.
+
+    Raises:
+        AnamnesisError: as `evaluate_split`, the file named; or a file of the store is missing or damaged.
+    """
+    from anamnesis.language.reencoded import read_split
+    from anamnesis.tokens.store import read_stats
+
+    alphabet = read_stats(store)["alphabet"]
+    read = {split: read_split(store, split, model.tokenizer) for split in splits}
+    scores = {}
+    with console.progress() as bar:
+        task = bar.add_task(title, total=sum(max(len(tokens) - 1, 0) for tokens, _ in read.values()))
+        for split, (tokens, counts) in read.items():
+            try:
+                scores[split] = evaluate_split(
+                    model,
+                    tokens,
+                    counts,
+                    alphabet,
+                    progress=lambda count: bar.advance(task, count),
+                )
+            except AnamnesisError as error:
+                raise AnamnesisError(f"{store / split}.npy: {error}") from None
+    return scores
+
+
+def evaluate(name: str, experiment: Any, root: Path) -> None:
     """Score models/NAME on its validation and test splits; write metrics/NAME.json and predictions/NAME.
+
+    Beside the scores of `evaluate_split` there are, where the split is long enough to tell, `shuffle_preference` (see
+    `preference.py`) and, of a network, `context_tokens` (see `context.py`).
 
     Args:
         name: the experiment.
-        experiment: its settings.
+        experiment: its settings; those of another objective than the next token go to the slice that has it.
         root: the project's folder.
 
     Raises:
         AnamnesisError: the model is damaged, or was trained on other tokens than the store now holds.
     """
-    from anamnesis.tokens.store import open_split, read_stats
+    if isinstance(experiment, Experiment):
+        _evaluate(name, experiment, root)
+    else:
+        objectives.module(experiment.objective, "evaluation").evaluate(name, experiment, root)
+
+
+def common_metrics(card: dict[str, Any], board: str, stats: dict[str, Any]) -> dict[str, Any]:
+    """What metrics/NAME.json says of every model of this task, whatever its objective.
+
+    Args:
+        card: the model's card.
+        board: on which leaderboard it is ranked.
+        stats: content of the token store's stats.json.
+    """
+    copied = ("experiment", "task", "corpus", "tokens", "architecture", "parameters", "fingerprint")
+    return {
+        **{key: card[key] for key in copied},
+        "board": board,
+        "vocabulary_size": stats["vocabulary_size"],
+        "data": {split: stats["splits"][split]["text_sha256"] for split in ("valid", "test")},
+    }
+
+
+def _evaluate(name: str, experiment: Experiment, root: Path) -> None:
+    from anamnesis.language.reencoded import read_split
+    from anamnesis.tokens.store import read_stats
 
     folder, store = root / "models" / name, root / "data" / "tokens" / experiment.tokens
     model = saved.load(folder)
-    card, stats = model.card, read_stats(store)
-    if files.sha256_file(store / saved.TOKENIZER) != card["tokenizer_sha256"]:
-        raise AnamnesisError(f"{folder}: trained on other tokens than {store} holds; run `dvc repro train@{name}`")
-    splits = {split: open_split(store, split) for split in ("valid", "test")}
-    scores = {}
-    with console.progress() as bar:
-        task = bar.add_task(f"evaluate {name}", total=sum(max(len(ids) - 1, 0) for ids in splits.values()))
-        for split, ids in splits.items():
-            try:
-                scores[split] = evaluate_split(
-                    model,
-                    ids,
-                    stats["splits"][split],
-                    stats["alphabet"],
-                    progress=lambda tokens: bar.advance(task, tokens),
-                )
-            except AnamnesisError as error:
-                raise AnamnesisError(f"{store / split}.npy: {error}") from None
-    metrics = {
-        "experiment": name,
-        "task": card["task"],
-        "corpus": card["corpus"],
-        "tokens": card["tokens"],
-        "architecture": card["architecture"],
-        "parameters": card["parameters"],
-        "fingerprint": card["fingerprint"],
-        "data": {split: stats["splits"][split]["text_sha256"] for split in splits},
-        **scores,
-    }
+    card = model.card
+    stats = read_stats(store)
+    if not transfer.fits(card, store, stats):
+        raise AnamnesisError(f"{folder}: trained on other tokens than {store} holds; run `anamnesis repro {name}`")
+    metrics = common_metrics(card, experiment.board, stats)
+    contexts = []
+    for split, scores in evaluate_splits(f"evaluate {name}", model, store, ("valid", "test")).items():
+        ids, _ = read_split(store, split, model.tokenizer)
+        metrics[split] = scores.metrics
+        if (preference := shuffle_preference(model, ids)) is not None:
+            metrics[split]["shuffle_preference"] = rounded(preference)
+        if isinstance(model, StateReader) and (found := context.cut(model, ids, scores.log_probabilities)):
+            contexts += context.csv_rows(split, found)
+            if found.span is not None:
+                metrics[split]["context_tokens"] = found.span
     with files.new_folder(root / "predictions" / name) as predictions:
         files.write_json(predictions / "samples.json", samples(model, experiment.sampling, experiment.seed))
-        files.write_text(predictions / "curve.csv", _curve(folder / "history.csv", name))
+        files.write_text(predictions / "curve.csv", curve_csv(folder / "history.csv", name))
+        if contexts:
+            files.write_text(predictions / "context.csv", _csv([("split", "tokens", "perplexity"), *contexts]))
     files.write_json(root / "metrics" / f"{name}.json", metrics)
-    test = scores["test"]
+    test = metrics["test"]
     console.summary(
         "evaluate",
         name,
@@ -157,17 +180,19 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
     )
 
 
-def _curve(history: Path, name: str) -> str:
+def curve_csv(history: Path, name: str) -> str:
     """The rows of history.csv with a column `experiment` before them."""
     try:
         with open(history, encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
     except (OSError, ValueError, csv.Error) as error:
-        raise AnamnesisError(f"{history}: cannot be read: {error}; run `dvc repro train@{name}`") from None
+        raise AnamnesisError(f"{history}: cannot be read: {error}; run `anamnesis repro {name}`") from None
+    return _csv([["experiment", *rows[0]], *([name, *row] for row in rows[1:])])
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> str:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["experiment", *rows[0]])
-    writer.writerows([name, *row] for row in rows[1:])
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
@@ -178,5 +203,6 @@ def _perplexity(nats: float) -> float:
         raise AnamnesisError(f"found {nats:.4g} nats a token: a perplexity too large to write down") from None
 
 
-def _round(value: float) -> float:
+def rounded(value: float) -> float:
+    """The value to 6 significant digits, as metrics are stored."""
     return float(f"{value:.6g}")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.language.beginning import beginning
-from anamnesis.language.protocol import NextTokenModel, Step, Stepper
+from anamnesis.language.protocol import NextTokenModel, StateReader, Step, Stepper
 from anamnesis.language.settings import Sampling
 
 # Tokens of a prompt that are read at once.
@@ -27,6 +27,7 @@ def generate(
     greedy: bool = False,
     seed: int = 0,
     allow_unknown: bool = False,
+    noise: float = 0.0,
 ) -> Iterator[str]:
     """Continue a text. The prompt is read once, each new token once: a token costs the same however long the text is.
 
@@ -42,6 +43,7 @@ def generate(
         top_k: draw among this many likeliest tokens; None: all.
         greedy: take the likeliest token each time, whatever `temperature`, `top_k` and `seed` say.
         seed: of the generator of random numbers; the same seed writes the same text.
+        noise: standard deviation of the normal numbers that a network's state starts from at each new text; 0: zeros.
 
     Returns:
         Pieces of the continuation, in all the text without the prompt; a character of several bytes is never split.
@@ -57,13 +59,25 @@ def generate(
         raise AnamnesisError(f"length: found {length}; allowed: 1 or more")
     if seed < 0:
         raise AnamnesisError(f"seed: found {seed}; allowed: 0 or more")
+    if not (isfinite(noise) and noise >= 0):
+        raise AnamnesisError(f"noise: found {noise}; allowed: 0 or a number above")
+    if noise and not isinstance(model, StateReader):
+        raise AnamnesisError(f"noise: found {noise}; a model of architecture {model.card['architecture']} has no state")
     tokenizer = model.tokenizer
     read = tokenizer.encode(prompt).astype(np.int64)
     special = (tokenizer.start_id, None if allow_unknown else tokenizer.unknown_id)
     barred = np.array([token for token in special if token is not None], dtype=np.int64)
     if len(barred) == tokenizer.vocabulary_size:
         raise AnamnesisError("the vocabulary holds no token that could be generated")
-    new = _tokens(model, read, length, barred, temperature, top_k, None if greedy else np.random.default_rng(seed))
+    state = model.initial_state()
+    if noise:
+        drawn = np.random.default_rng((seed, 1))
+        state = [
+            tuple(part + np.float32(noise) * drawn.standard_normal(part.shape, np.float32) for part in layer)
+            for layer in state
+        ]
+    generator = None if greedy else np.random.default_rng(seed)
+    new = _tokens(model, state, read, length, barred, temperature, top_k, generator)
     # The prompt goes through the decoder too: spaces and open quotation marks depend on what stands before.
     return islice(tokenizer.stream(chain(read.tolist(), new)), len(read), None)
 
@@ -84,7 +98,7 @@ def samples(model: NextTokenModel, sampling: Sampling, seed: int) -> list[dict[s
         {
             "prompt": sampling.prompt,
             "strategy": name,
-            "text": "".join(generate(model, sampling.prompt, sampling.length, **arguments)),
+            "text": "".join(generate(model, sampling.prompt, sampling.length, noise=sampling.noise, **arguments)),
         }
         for name, arguments in strategies(sampling, seed)
     ]
@@ -92,6 +106,7 @@ def samples(model: NextTokenModel, sampling: Sampling, seed: int) -> list[dict[s
 
 def _tokens(
     model: NextTokenModel,
+    state: Any,
     read: NDArray[np.int64],
     length: int,
     barred: NDArray[np.int64],
@@ -101,7 +116,6 @@ def _tokens(
 ) -> Iterator[int]:
     """`length` new ids after those of `read`, and `<s>` after each `</s>` among them; greedy without a generator."""
     tokenizer = model.tokenizer
-    state = model.initial_state()
     if len(read) == 0:
         first = beginning(tokenizer)
         if first is None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from anamnesis.language.network import RecurrentNetwork
 from anamnesis.language.streams import IGNORED, Batch
-from anamnesis.nn.stack import State, detach, flatten, unflatten
+from anamnesis.nn.stack import State, detach, flatten
 from anamnesis.training.module import TaskModule
 from anamnesis.training.optimizers import MONITOR, configure
 from anamnesis.training.settings import Training
@@ -24,6 +24,7 @@ class LanguageModule(TaskModule):
         network: the model.
         settings: the experiment's `training` block.
         steps_per_epoch: batches of the training loader.
+        truncate: the gradient is cut every so many steps of a segment; None: between segments only.
         bits_per_character: turns the sum of nats over the validation split into bits for each character of its text.
     """
 
@@ -37,9 +38,11 @@ class LanguageModule(TaskModule):
         settings: Training,
         steps_per_epoch: int,
         bits_per_character: Any,
+        truncate: int | None = None,
     ) -> None:
         super().__init__()
         self.network, self.settings = network, settings
+        self.truncate = truncate
         self.steps_per_epoch, self.bits_per_character = steps_per_epoch, bits_per_character
         self.carried: State | None = None
         self.valid_carried: State | None = None
@@ -48,7 +51,7 @@ class LanguageModule(TaskModule):
             self.register_buffer(name, zero.clone())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        total, count, self.carried = self._segment(batch, self.carried)
+        total, count, self.carried = self._segment(batch, self.carried, self.truncate)
         self.loss_sum += total.detach()
         self.loss_count += count
         # A segment may hold nothing but ignored targets; its loss is then 0, not 0 / 0.
@@ -59,12 +62,16 @@ class LanguageModule(TaskModule):
         self.valid_sum += total
         self.valid_count += count
 
-    def _segment(self, batch: Batch, carried: State | None) -> tuple[Tensor, Tensor, State]:
+    def _segment(
+        self, batch: Batch, carried: State | None, truncate: int | None = None
+    ) -> tuple[Tensor, Tensor, State]:
         inputs, targets, anew = batch
-        if anew or carried is None:
-            carried = self.network.stack.initial_state(inputs.shape[1])
-        outputs, after = self.network(inputs, carried)
-        return self.network.loss(outputs, targets), (targets != IGNORED).sum(), detach(after)
+        state = self.network.stack.initial_state(inputs.shape[1]) if anew or carried is None else carried
+        parts = []
+        for part in inputs.split(truncate or len(inputs)):
+            outputs, state = self.network(part, detach(state))
+            parts.append(outputs)
+        return self.network.loss(torch.cat(parts), targets), (targets != IGNORED).sum(), detach(state)
 
     def on_validation_epoch_start(self) -> None:
         self.valid_sum.zero_()
@@ -94,7 +101,7 @@ class LanguageModule(TaskModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         carried = checkpoint["carried"]
         device = self.loss_sum.device
-        self.carried = None if carried is None else unflatten([t.to(device) for t in carried], self.network.stack.kind)
+        self.carried = None if carried is None else self.network.stack.unflatten([t.to(device) for t in carried])
 
 
 def _perplexity(nats: Tensor, count: Tensor) -> float:

@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.language.settings import Recurrent
+from anamnesis.language.settings import Model, Reader
 from anamnesis.language.streams import IGNORED
-from anamnesis.nn.stack import RecurrentStack, State
-from anamnesis.nn.stepping import Step as Advance
-from anamnesis.nn.stepping import step_of
+from anamnesis.nn.stack import State, build
+from anamnesis.nn.stepping import Read, steps_of
+from anamnesis.nn.stepping import State as StepState
 
 NumPyState = list[tuple[NDArray[np.float32], ...]]
-"""For each layer (h,), or (h, c) for an LSTM, arrays of shape (batch, hidden)."""
+"""For each layer the parts of its state, arrays of shape (batch, size)."""
 
 
 class RecurrentNetwork(nn.Module):
@@ -28,17 +29,17 @@ class RecurrentNetwork(nn.Module):
         vocabulary: number of token ids; for the adaptive softmax they must be in order of falling frequency.
     """
 
-    def __init__(self, settings: Recurrent, vocabulary: int) -> None:
+    def __init__(self, settings: Reader, vocabulary: int) -> None:
         super().__init__()
         size = settings.embedding or settings.hidden
         self.embedding = nn.Embedding(vocabulary, size)
         self.dropout = nn.Dropout(settings.dropout)
-        self.stack = RecurrentStack(settings.architecture, size, settings.hidden, settings.layers, settings.dropout)
+        self.stack = build(settings, size)
         self.softmax: nn.Linear | nn.AdaptiveLogSoftmaxWithLoss
         if settings.softmax == "adaptive":
-            self.softmax = nn.AdaptiveLogSoftmaxWithLoss(settings.hidden, vocabulary, cutoffs(vocabulary))
+            self.softmax = nn.AdaptiveLogSoftmaxWithLoss(self.stack.outputs, vocabulary, cutoffs(vocabulary))
         else:
-            self.softmax = nn.Linear(settings.hidden, vocabulary)
+            self.softmax = nn.Linear(self.stack.outputs, vocabulary)
             nn.init.zeros_(self.softmax.bias)
             if settings.tied:
                 # Vectors of length about 1 make a good start for the input, but far too loud a softmax.
@@ -46,7 +47,7 @@ class RecurrentNetwork(nn.Module):
                 self.softmax.weight = self.embedding.weight
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        """Hidden states (time, batch, hidden) for ids (time, batch), and the state after the last step."""
+        """Hidden states (time, batch, outputs) for ids (time, batch), and the state after the last step."""
         outputs, state = self.stack(self.dropout(self.embedding(ids)), state)
         return self.dropout(outputs), state
 
@@ -84,7 +85,7 @@ def cutoffs(vocabulary: int) -> list[int]:
 class RecurrentPredictor:
     """A trained network behind the interface that generation, scoring and evaluation use.
 
-    The state is a list with, for each layer, arrays (batch, hidden): (h,), or (h, c) for an LSTM.
+    The state is a list with, for each layer, the parts of its state, arrays (batch, size).
 
     Args:
         network: put into evaluation mode by the caller; its weights are read once, here.
@@ -104,32 +105,37 @@ class RecurrentPredictor:
 
         The token that starts a sentence is never predicted: it has probability 0, the others sum to 1.
         """
-        device = self.network.embedding.weight.device
         with torch.inference_mode():
-            before: State = [tuple(torch.from_numpy(part)[None].to(device) for part in layer) for layer in state]
-            outputs, after = self.network(torch.from_numpy(np.ascontiguousarray(ids.T)).to(device), before)
+            outputs, after = self._advance(ids, state)
             log_p = self.network.log_probabilities(outputs.transpose(0, 1))
             if self.tokenizer.start_id is not None:
                 log_p[..., self.tokenizer.start_id] = -torch.inf
                 log_p -= log_p.logsumexp(-1, keepdim=True)
             return log_p.cpu().numpy(), _to_numpy(after)
 
+    def read(self, ids: NDArray[np.int64], state: NumPyState) -> NumPyState:
+        """The state after ids (batch, time); what follows them is not computed."""
+        with torch.inference_mode():
+            return _to_numpy(self._advance(ids, state)[1])
+
+    def _advance(self, ids: NDArray[np.int64], state: NumPyState) -> tuple[Tensor, State]:
+        device = self.network.embedding.weight.device
+        before: State = [tuple(torch.from_numpy(part).to(device) for part in layer) for layer in state]
+        return self.network(torch.from_numpy(np.ascontiguousarray(ids.T)).to(device), before)
+
     def stepper(self, state: NumPyState) -> Callable[[int], NDArray[np.float32]]:
         """See `Stepper.stepper`; in NumPy, because a fused kernel's start-up costs ten times the work of one step."""
-        steps, softmax = self._steps, self.network.softmax
-        layers = [tuple(part[0] for part in layer) for layer in state]
+        (read, advance), softmax = self._steps, self.network.softmax
+        layers: list[StepState] = [tuple(part[0] for part in layer) for layer in state]
         if isinstance(softmax, nn.Linear):
             matrix, bias = softmax.weight.detach().cpu().numpy(), softmax.bias.detach().cpu().numpy()
 
         def step(token: int) -> NDArray[np.float32]:
-            outputs: Any = token
-            for index, (project, advance) in enumerate(steps):
-                layers[index] = advance(project(outputs), layers[index])
-                outputs = layers[index][0]
+            outputs = advance(read(token), layers)
             if not isinstance(softmax, nn.Linear):
                 with torch.inference_mode():
-                    read = torch.from_numpy(outputs)[None].to(self.network.embedding.weight.device)
-                    return self.network.log_probabilities(read)[0].cpu().numpy()
+                    batch = torch.from_numpy(outputs)[None].to(self.network.embedding.weight.device)
+                    return self.network.log_probabilities(batch)[0].cpu().numpy()
             scores: NDArray[np.float32] = matrix.dot(outputs)
             scores += bias
             return scores
@@ -137,23 +143,15 @@ class RecurrentPredictor:
         return step
 
     @cached_property
-    def _steps(self) -> list[tuple[Callable[[Any], NDArray[np.float32]], Advance]]:
-        steps: list[tuple[Callable[[Any], NDArray[np.float32]], Advance]] = [
-            step_of(
-                self.network.stack.kind,
-                {name: value.detach().cpu().numpy() for name, value in layer.named_parameters()},
-            )
-            for layer in self.network.stack.layers
-        ]
+    def _steps(self) -> tuple[Callable[[int], Read], Callable[[Read, list[StepState]], NDArray[np.float32]]]:
+        read, advance = steps_of(self.network.stack)
         embedding = self.network.embedding.weight.detach().cpu().numpy()
-        project, advance = steps[0]
-        # The first layer reads tokens, and the same ones again and again.
-        steps[0] = (lru_cache(maxsize=4096)(lambda token: project(embedding[token])), advance)
-        return steps
+        # The same tokens come again and again.
+        return lru_cache(maxsize=4096)(lambda token: read(embedding[token])), advance
 
 
 def _to_numpy(state: State) -> NumPyState:
-    return [tuple(part[0].cpu().numpy() for part in layer) for layer in state]
+    return [tuple(part.cpu().numpy() for part in layer) for layer in state]
 
 
 def load_recurrent(card: dict[str, Any], weights: dict[str, NDArray[Any]], tokenizer: Any) -> RecurrentPredictor:
@@ -162,7 +160,8 @@ def load_recurrent(card: dict[str, Any], weights: dict[str, NDArray[Any]], token
     Raises:
         AnamnesisError: the weights are not those of the network that the card describes.
     """
-    settings = Recurrent.model_validate(card["model"])
+    settings = TypeAdapter(Model).validate_python(card["model"])
+    assert isinstance(settings, Reader)
     with torch.device("meta"):
         # Shapes without memory: a card that asks for a billion units must not be able to fill it.
         described = dict(RecurrentNetwork(settings, tokenizer.vocabulary_size).named_parameters())

@@ -49,6 +49,15 @@ class Stepper(NextTokenModel, Protocol):
 
 
 @runtime_checkable
+class StateReader(NextTokenModel, Protocol):
+    """A model whose state may hold all that was read, however long ago, and which reads without saying what follows."""
+
+    def read(self, ids: NDArray[np.int64], state: Any) -> Any:
+        """The state after `ids` (batch, time), as `predict` leaves it."""
+        ...
+
+
+@runtime_checkable
 class TargetScorer(NextTokenModel, Protocol):
     """A model that judges given targets faster than by its whole distributions."""
 

@@ -1,14 +1,22 @@
-"""How surprising given sentences are to a model, token by token."""
+"""How surprising given sentences are to a model, token by token and word by word."""
 
+import re
 from dataclasses import dataclass
 from math import exp, fsum, log
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.language.beginning import beginning
-from anamnesis.language.evaluation import target_scores
 from anamnesis.language.protocol import NextTokenModel
+from anamnesis.language.reading import surprisals
+from anamnesis.tokens.base import END
+from anamnesis.tokens.sentences import words as words_of
+
+if TYPE_CHECKING:
+    from anamnesis.tokens.base import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -19,11 +27,14 @@ class SentenceScore:
         tokens: the tokens that were predicted, as strings of the vocabulary.
         surprisals: -ln p of each, given all before it, in nats.
         unknown_tokens: how many of them are `<unk>`.
+        words: each word and the sum of its tokens' surprisals, which together are all of them. Words are the tokens of
+            a store of words, `</s>` last; elsewhere what white space separates, with the space that ends it.
     """
 
     tokens: list[str]
     surprisals: list[float]
     unknown_tokens: int
+    words: list[tuple[str, float]]
 
     @property
     def log_probability(self) -> float:
@@ -51,20 +62,51 @@ def score(model: NextTokenModel, sentences: list[str]) -> list[SentenceScore]:
     Raises:
         AnamnesisError: a sentence holds nothing to predict.
     """
-    return [_score(model, sentence, number) for number, sentence in enumerate(sentences, start=1)]
-
-
-def _score(model: NextTokenModel, sentence: str, number: int) -> SentenceScore:
     tokenizer = model.tokenizer
-    ids = tokenizer.encode_sentence(sentence)
+    texts = [readable(tokenizer, sentence) for sentence in sentences]
+    for number, (sentence, ids) in enumerate(zip(sentences, texts, strict=True), start=1):
+        if not sentence.strip() or not counted(tokenizer, ids).any():
+            raise AnamnesisError(f"sentence {number}: found {sentence!r}, which holds nothing to predict")
+    results = []
+    for sentence, ids, surprises in zip(sentences, texts, surprisals(model, texts), strict=True):
+        kept = counted(tokenizer, ids)
+        predicted = ids[1:][kept].tolist()
+        nats = surprises[kept].tolist()
+        unknown = sum(token == tokenizer.unknown_id for token in predicted)
+        words = _words(tokenizer, sentence, predicted, nats)
+        results.append(SentenceScore([tokenizer.tokens[token] for token in predicted], nats, unknown, words))
+    return results
+
+
+def readable(tokenizer: "Tokenizer", sentence: str) -> NDArray[np.int64]:
+    """The ids of a sentence after that of what a text begins with, `<s>` or a line end, where there is such a token."""
+    ids = tokenizer.encode_sentence(sentence).astype(np.int64)
     first = beginning(tokenizer)
-    if first is not None and ids[:1].tolist() != [tokenizer.start_id]:
-        ids = np.concatenate(([first], ids))
-    targets = ids[1:]
-    counted = targets != tokenizer.start_id if tokenizer.start_id is not None else np.ones(len(targets), bool)
-    if not sentence.strip() or not counted.any():
-        raise AnamnesisError(f"sentence {number}: found {sentence!r}, which holds nothing to predict")
-    surprisals = -np.concatenate([part.log_probabilities for part in target_scores(model, ids)])[counted]
-    predicted = targets[counted].tolist()
-    unknown = sum(token == tokenizer.unknown_id for token in predicted)
-    return SentenceScore([tokenizer.tokens[token] for token in predicted], surprisals.tolist(), unknown)
+    if first is None or ids[:1].tolist() == [tokenizer.start_id]:
+        return ids
+    return np.concatenate(([first], ids))
+
+
+def counted(tokenizer: "Tokenizer", ids: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Which of ids[1:] a model has to predict: all but `<s>`."""
+    return np.full(max(len(ids) - 1, 0), True) if tokenizer.start_id is None else ids[1:] != tokenizer.start_id
+
+
+def _words(tokenizer: "Tokenizer", sentence: str, predicted: list[int], nats: list[float]) -> list[tuple[str, float]]:
+    """See `SentenceScore.words`."""
+    if tokenizer.start_id is not None:
+        spelled = words_of(getattr(tokenizer, "language", "en"))(sentence)
+        return list(zip([*spelled, END], nats, strict=True))
+    # Where each token ends, counted from the end: all but perhaps the first are predicted.
+    widths = [len(piece) for piece in tokenizer.stream(predicted)]
+    ends = np.cumsum(widths[: len(predicted)]) + len(sentence) - sum(widths)
+    matches = list(re.finditer(r"\S+", sentence))
+    starts = np.array([match.start() for match in matches])
+    sums = [0.0] * len(matches)
+    touched = [False] * len(matches)
+    for end, surprise in zip(ends.tolist(), nats, strict=True):
+        # White space alone belongs to the word it ends, a token of both to the word whose letters it holds.
+        index = max(int(np.searchsorted(starts, end)) - 1, 0)
+        sums[index] += surprise
+        touched[index] = True
+    return [(match.group(), total) for match, total, told in zip(matches, sums, touched, strict=True) if told]

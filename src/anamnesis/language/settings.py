@@ -1,9 +1,10 @@
 """The keys of an experiment with `task: language`: the model, the batches, the sampling of text."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from anamnesis.nn.settings import Context, Layers, OwnCell, Plain
 from anamnesis.schema import Settings
 from anamnesis.training.settings import Training
 
@@ -21,18 +22,23 @@ class NGram(Settings):
     order: int = Field(ge=1, le=5, description="tokens in the longest n-gram")
 
 
-class Recurrent(Settings):
+class Reader(Layers):
     """A recurrent network between an embedding and a softmax."""
 
-    architecture: Literal["rnn", "gru", "lstm"]
-    layers: int = Field(1, ge=1, le=16, description="recurrent layers on top of each other")
-    hidden: int = Field(ge=1, le=65536, description="units in each layer's hidden state")
     embedding: int | None = Field(None, ge=1, le=65536, description="size of a token's vector; null: as `hidden`")
-    dropout: float = Field(0.0, ge=0, lt=1, description="on the embedding, between layers and before the softmax")
     tied: bool = Field(False, description="the softmax uses the embedding's matrix; needs embedding = hidden")
     softmax: Literal["full", "adaptive"] = Field(
         "full", description="adaptive: Grave et al. 2017, for large vocabularies"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_forwards(cls, content: Any) -> Any:
+        if isinstance(content, dict) and "bidirectional" in content:
+            raise ValueError(
+                "bidirectional: a next-token model may not read what it predicts; both sides need objective: cloze"
+            )
+        return content
 
     @model_validator(mode="after")
     def _tied_sizes_agree(self) -> Self:
@@ -40,10 +46,24 @@ class Recurrent(Settings):
             raise ValueError(f"tied weights need embedding = hidden, found {self.embedding} and {self.hidden}")
         if self.tied and self.softmax == "adaptive":
             raise ValueError("tied weights need softmax: full")
+        if self.tied and self.architecture == "scrn":
+            raise ValueError("tied weights need outputs as wide as the embedding; scrn puts out hidden and context")
         return self
 
 
-Model = Annotated[Uniform | NGram | Recurrent, Field(discriminator="architecture")]
+class Recurrent(Plain, Reader):
+    """A language model of vanilla RNN, GRU or LSTM layers."""
+
+
+class RecurrentContext(Context, Reader):
+    """A language model of layers with context features (SCRN)."""
+
+
+class RecurrentOwn(OwnCell, Reader):
+    """A language model of the user's own layers."""
+
+
+Model = Annotated[Uniform | NGram | Recurrent | RecurrentContext | RecurrentOwn, Field(discriminator="architecture")]
 
 
 class Streams(Settings):
@@ -52,6 +72,9 @@ class Streams(Settings):
     kind: Literal["streams"] = "streams"
     batch: int = Field(64, ge=1, description="parallel streams")
     steps: int = Field(50, ge=1, description="time steps that are unrolled and trained through at once")
+    truncate: int | None = Field(
+        None, ge=1, description="cut the gradient every so many steps within a segment; null: only between segments"
+    )
 
 
 class Windows(Settings):
@@ -74,24 +97,39 @@ class Sampling(Settings):
     length: int = Field(200, ge=1, description="tokens to generate")
     temperature: float = Field(0.7, gt=0, description="divides the logits: below 1 bolder, above 1 wilder")
     top_k: int | None = Field(None, ge=1, description="draw among this many likeliest tokens; null: all")
+    noise: float = Field(
+        0.0, ge=0, description="standard deviation of a network's state before the first token; 0: the zero state"
+    )
 
 
 class Experiment(Settings):
     """A language model: next-token prediction on one token store."""
 
+    board: ClassVar[str] = "language"
+
     task: Literal["language"]
+    objective: Literal["next-token"] = "next-token"
     tokens: str = Field(description="an entry of `tokens`")
+    start: str | None = Field(
+        None, description="the experiment whose weights it begins with; such an entry belongs under `derived`"
+    )
     seed: int = Field(1, ge=0, le=2**32 - 1)
     model: Model
     batches: Batches = Streams()
-    training: Training | None = Field(None, description="needed by a network, refused for a baseline")
+    training: Training | None = Field(
+        None, description="needed by a network without `start`, which else stays as it was; refused for a baseline"
+    )
     sampling: Sampling = Sampling()
 
     @model_validator(mode="after")
     def _training_fits_model(self) -> Self:
-        trained = isinstance(self.model, Recurrent)
-        if trained and self.training is None:
+        trained = isinstance(self.model, Reader)
+        if self.start is not None and not trained:
+            raise ValueError(f"architecture {self.model.architecture} starts from nothing: remove `start`")
+        if trained and self.training is None and self.start is None:
             raise ValueError(f"a model with architecture {self.model.architecture} needs a `training` block")
+        if not trained and self.sampling.noise:
+            raise ValueError(f"architecture {self.model.architecture} has no state: remove sampling.noise")
         if not trained and self.training is not None:
             raise ValueError(f"architecture {self.model.architecture} is not trained by gradients: remove `training`")
         return self

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from anamnesis import console, files
-from anamnesis.language import baselines, saved
+from anamnesis.language import baselines, objectives, saved, transfer
 from anamnesis.language.bits import bits_per_character_of
-from anamnesis.language.settings import Experiment, Recurrent, Streams, Windows
+from anamnesis.language.settings import Experiment, Reader, Streams, Windows
 from anamnesis.training.watch import StartWatch, Watch
 
 CODE = ("nn", "training", "language")
 
 
-def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> None:
+def train(name: str, experiment: Any, root: Path, start: StartWatch) -> None:
     """Train one experiment and write models/NAME.
 
     An interrupted training leaves no model; run again, it goes on from its last checkpoint and ends with the bytes of
@@ -21,7 +21,7 @@ def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> N
 
     Args:
         name: the experiment.
-        experiment: its settings.
+        experiment: its settings; those of another objective than the next token go to the slice that has it.
         root: the project's folder.
         start: opens a listener to the run.
 
@@ -29,12 +29,18 @@ def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> N
         AnamnesisError: the loss is NaN or infinite, or the settings do not fit the data.
     """
     store = root / "data" / "tokens" / experiment.tokens
-    watch = start(name, experiment, saved.inputs_digest(experiment, store), root)
+    if not isinstance(experiment, Experiment):
+        objectives.module(experiment.objective, "train").train(name, experiment, root, start)
+        return
+    inputs = transfer.inputs_digest(experiment, root)
+    watch = start(name, experiment, inputs, root)
     try:
-        if isinstance(experiment.model, Recurrent):
-            card = _train_network(name, experiment, experiment.model, root, store, watch)
+        if experiment.start is not None and experiment.training is None:
+            card = transfer.untouched(name, experiment, root, inputs)
+        elif isinstance(experiment.model, Reader):
+            card = _train_network(name, experiment, experiment.model, root, store, inputs, watch)
         else:
-            card = baselines.fit(name, experiment, root)
+            card = baselines.fit(name, experiment, root, inputs)
     except BaseException:
         watch.fail()
         raise
@@ -42,25 +48,31 @@ def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> N
 
 
 def _train_network(
-    name: str, experiment: Experiment, model: Recurrent, root: Path, store: Path, watch: Watch
+    name: str, experiment: Experiment, model: Reader, root: Path, store: Path, inputs: str, watch: Watch
 ) -> dict[str, Any]:
     import torch
 
     from anamnesis.language.module import LanguageModule
     from anamnesis.language.network import RecurrentNetwork
+    from anamnesis.language.reencoded import read_split
     from anamnesis.language.streams import StreamBatches, WindowBatches
     from anamnesis.tokens import tokenizer
-    from anamnesis.tokens.store import open_split, read_stats
+    from anamnesis.tokens.store import read_stats
     from anamnesis.training.best import Row
     from anamnesis.training.fit import fit, seed
     from anamnesis.training.state import checkpoint_path
 
     torch.set_num_threads(1)
     assert experiment.training is not None
-    stats, vocabulary = read_stats(store), tokenizer.load(store / saved.TOKENIZER)
+    stats, begun = read_stats(store), transfer.begun(experiment, root)
+    tokenizer_path = (store if experiment.start is None else root / "models" / experiment.start) / saved.TOKENIZER
+    vocabulary = tokenizer.load(tokenizer_path)
     seed(experiment.seed)
     network = RecurrentNetwork(model, vocabulary.vocabulary_size)
-    ids, held_out = open_split(store, "train"), open_split(store, "valid")
+    if begun is not None:
+        network.load_state_dict(begun.network.state_dict())
+    ids, _ = read_split(store, "train", vocabulary)
+    held_out, counts = read_split(store, "valid", vocabulary)
     batches: StreamBatches | WindowBatches
     match experiment.batches:
         case Streams() as streams:
@@ -70,9 +82,12 @@ def _train_network(
     lanes = Streams(batch=max(1, min(experiment.batches.batch, (len(held_out) - 1) // 50)))
     valid = StreamBatches(held_out, lanes, vocabulary.start_id)
     module = LanguageModule(
-        network, experiment.training, len(batches), bits_per_character_of(stats["splits"]["valid"], stats["alphabet"])
+        network,
+        experiment.training,
+        len(batches),
+        bits_per_character_of(counts, stats["alphabet"]),
+        getattr(experiment.batches, "truncate", None),
     )
-    inputs = saved.inputs_digest(experiment, store)
     checkpoint = checkpoint_path(root, name, inputs, CODE)
 
     def on_epoch(row: Row) -> str:
@@ -85,9 +100,11 @@ def _train_network(
     fitted = fit(name, module, batches, valid, experiment.training, checkpoint, on_epoch)
     parameters = sum(value.numel() for value in fitted.weights.values())
     card = saved.new_card(name, experiment, stats, parameters, fitted.best_epoch, inputs)
+    if begun is not None:
+        card |= transfer.card_entries(begun, stats)
     with files.new_folder(root / "models" / name) as folder:
         weights = {key: value.float().numpy() for key, value in fitted.weights.items()}
-        card = saved.save(folder, weights, card, store / saved.TOKENIZER)
+        card = saved.save(folder, weights, card, tokenizer_path)
         files.write_text(folder / "history.csv", saved.history_csv(fitted.history))
         headed = (f"== after epoch {epoch} ==\n{text}\n" for epoch, text in enumerate(fitted.samples, start=1))
         files.write_text(folder / "samples.txt", "\n".join(headed))
@@ -126,6 +143,7 @@ def _sample(network: Any, experiment: Experiment, vocabulary: Any, epoch: int) -
         sampling.length,
         temperature=sampling.temperature,
         top_k=sampling.top_k,
+        noise=sampling.noise,
         seed=experiment.seed + epoch,
     )
     text = sampling.prompt + "".join(pieces)

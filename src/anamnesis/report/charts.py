@@ -1,52 +1,80 @@
 """The charts as Vega-Lite specifications: plain data without a colour of their own, so that a page can theme them."""
 
+import json
 import math
-from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
+from anamnesis.boards import BOARDS
+from anamnesis.report import formats
 from anamnesis.report.leaderboard import Row
-from anamnesis.report.results import Epoch
+from anamnesis.report.results import Curve
 
 Spec = dict[str, Any]
 
-# Beyond this ratio of the highest to the lowest perplexity a linear axis would press the good models flat.
+# As many colours as style.css defines (--series-0 and on); more networks than that share them.
+COLOURS = 12
+
+# Beyond this ratio of the highest to the lowest value a linear axis would press the good models flat.
 LOG_RATIO = 4.0
 
 
-def bits(rows: list[Row]) -> Spec:
-    """Bars of bits per character, best first: the bar is the validation score, the tick the test score.
+# One experiment of a chart can be brought out: the parameter `highlight` names it.
+HIGHLIGHT: list[Spec] = [{"name": "highlight", "value": None}]
+BROUGHT_OUT: Spec = {
+    "condition": {"test": "highlight === null || datum.experiment === highlight", "value": 1},
+    "value": 0.12,
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with a line for each experiment, and its legend: the number of each one's colour, None for a baseline."""
+
+    title: str
+    legend: list[tuple[str, int | None]]
+    spec: Spec
+
+
+def legend(names: list[str], floors: list[str] | None = None) -> list[tuple[str, int | None]]:
+    """The colours that `traced` gives to the experiments `names`; those in `floors` have none."""
+    return [*((name, index % COLOURS) for index, name in enumerate(names)), *((name, None) for name in floors or [])]
+
+
+def bars(rows: list[Row]) -> Spec:
+    """Bars of the score that ranks a board, best first: the bar is the validation score, the tick the test score.
 
     The marks have the styles `network`, `baseline`, `best` and `test`, for whoever draws the chart to colour.
     """
+    board = BOARDS[rows[0].result.board]
+    metric = board.metric
     values: list[Spec] = [
         {
             "experiment": row.result.experiment,
             "architecture": row.result.architecture,
             "role": "best" if row.mark == "best" else "baseline" if row.result.baseline else "network",
-            "valid": row.result.scores["valid"]["bits_per_character"],
-            "test": row.result.scores["test"]["bits_per_character"],
+            "valid": row.result.scores["valid"][metric],
+            "test": row.result.scores["test"][metric],
+            "label": formats.score(metric, row.result.scores["valid"][metric]),
         }
         for row in rows
     ]
-    # Below one bit the bars shrink instead of filling the chart: a learnt toy has next to no bits left.
+    # Below one bit the bars shrink instead of filling the chart: a learnt toy has next to no bits left. A share of
+    # one is all there is; other numbers have no such measure.
     highest = max(1.0, *(max(value["valid"], value["test"]) for value in values))
-    names = [value["experiment"] for value in values]
-    prefix = f"{rows[0].result.corpus}-"
-    short = (
-        f"substring(datum.label, {len(prefix)})" if all(name.startswith(prefix) for name in names) else "datum.label"
-    )
+    short = formats.short([value["experiment"] for value in values])
     tooltip = [
         {"field": "experiment", "type": "nominal"},
         {"field": "architecture", "type": "nominal"},
-        {"field": "valid", "type": "quantitative", "format": ".3f", "title": "validation"},
-        {"field": "test", "type": "quantitative", "format": ".3f", "title": "test"},
+        {"field": "valid", "type": "quantitative", "format": ".4~g", "title": "validation"},
+        {"field": "test", "type": "quantitative", "format": ".4~g", "title": "test"},
     ]
 
     def horizontal(field: str) -> Spec:
-        scale = {"domain": [0, highest * 1.18], "nice": False}
+        scale = {"domain": [0, highest * 1.22], "nice": False}
         return {"field": field, "type": "quantitative", "axis": None, "scale": scale}
 
-    bars = [
+    drawn = [
         {
             "transform": [{"filter": {"field": "role", "equal": role}}],
             "mark": {"type": "bar", "style": role, "height": {"band": 0.72}, "cornerRadiusEnd": 3},
@@ -55,8 +83,9 @@ def bits(rows: list[Row]) -> Spec:
         for role in ("best", "network", "baseline")
     ]
     return {
-        "description": f"Bits per character on {rows[0].result.corpus}, lower is better: "
-        + ", ".join(f"{value['experiment']} {value['valid']:.3f}" for value in values),
+        "description": f"{formats.name(metric).capitalize()} on {rows[0].result.corpus}, "
+        f"{'higher' if board.higher else 'lower'} is better: "
+        + ", ".join(f"{value['experiment']} {value['label']}" for value in values),
         "width": "container",
         "height": {"step": 26},
         "data": {"values": values},
@@ -64,12 +93,18 @@ def bits(rows: list[Row]) -> Spec:
             "y": {
                 "field": "experiment",
                 "type": "nominal",
-                "sort": names,
-                "axis": {"title": None, "domain": False, "ticks": False, "labelExpr": short, "labelLimit": 190},
+                "sort": list(short),
+                "axis": {
+                    "title": None,
+                    "domain": False,
+                    "ticks": False,
+                    "labelExpr": f"{json.dumps(short)}[datum.label]",
+                    "labelLimit": 190,
+                },
             }
         },
         "layer": [
-            *bars,
+            *drawn,
             {
                 "mark": {"type": "tick", "style": "test", "thickness": 2, "size": 18},
                 "encoding": {"x": horizontal("test"), "tooltip": tooltip},
@@ -77,26 +112,25 @@ def bits(rows: list[Row]) -> Spec:
             {
                 "transform": [{"calculate": "max(datum.valid, datum.test)", "as": "end"}],
                 "mark": {"type": "text", "style": "label", "align": "left", "dx": 6},
-                "encoding": {
-                    "x": horizontal("end"),
-                    "text": {"field": "valid", "type": "quantitative", "format": ".3f"},
-                },
+                "encoding": {"x": horizontal("end"), "text": {"field": "label"}},
             },
         ],
     }
 
 
-def curves(rows: list[Row], epochs: dict[str, list[Epoch]]) -> Spec | None:
-    """Training and validation perplexity by epoch: a colour a network, a ring at its best epoch, a line a baseline.
+def curves(rows: list[Row], learnt: dict[str, Curve]) -> Spec | None:
+    """A measure of training and validation by epoch: a colour a network, a ring at its best epoch, a line a baseline.
 
-    `epochs[experiment]` is a network's learning curve. Colours follow the order of `epochs`. The parameter `highlight`
-    names the one experiment to bring out. None when no network has a curve.
+    `learnt[experiment]` is a network's learning curve, all of the same measure. Colours follow its order. None when
+    there is nothing to draw.
     """
+    measure = next((curve.measure for curve in learnt.values()), "")
+    title = formats.name(measure)
     points: list[Spec] = [
-        {"experiment": name, "epoch": epoch.epoch, "split": split, "perplexity": value}
-        for name, curve in epochs.items()
-        for epoch in curve
-        for split, value in (("training", epoch.train_perplexity), ("validation", epoch.valid_perplexity))
+        {"experiment": name, "epoch": epoch.epoch, "split": split, "value": value}
+        for name, curve in learnt.items()
+        for epoch in curve.epochs
+        for split, value in (("training", epoch.train), ("validation", epoch.valid))
         if value is not None and math.isfinite(value) and value > 0
     ]
     if not points:
@@ -104,59 +138,54 @@ def curves(rows: list[Row], epochs: dict[str, list[Epoch]]) -> Spec | None:
     floors: list[Spec] = [
         {
             "experiment": row.result.experiment,
-            "perplexity": row.result.scores["valid"]["perplexity"],
-            "label": f"{row.result.experiment}  {row.result.scores['valid']['perplexity']:.4g}",
+            "value": value,
+            "label": f"{row.result.experiment}  {formats.score(measure, value)}",
         }
         for row in rows
-        if row.result.baseline
+        if row.result.baseline and (value := row.result.scores["valid"].get(measure)) is not None and value > 0
     ]
+    board = BOARDS[rows[0].result.board]
+    best = max if board.higher and measure == board.metric else min
     kept = [
-        min(curve, key=lambda point: point["perplexity"])
-        for name in epochs
+        best(curve, key=lambda point: point["value"])
+        for name in learnt
         if (curve := [point for point in points if point["experiment"] == name and point["split"] == "validation"])
     ]
-    names = list(epochs)
     last = max(point["epoch"] for point in points)
     first = min(point["epoch"] for point in points)
-    opacity = {
-        "condition": {"test": "highlight === null || datum.experiment === highlight", "value": 1},
-        "value": 0.12,
+    vertical: Spec = {
+        "field": "value",
+        "type": "quantitative",
+        **value_axis(title, [point["value"] for point in (*points, *floors)]),
     }
-    vertical: Spec = {"field": "perplexity", "type": "quantitative", **_vertical_axis([*points, *floors])}
     tooltip = [
         {"field": "experiment", "type": "nominal"},
         {"field": "epoch", "type": "quantitative"},
         {"field": "split", "type": "nominal"},
-        {"field": "perplexity", "type": "quantitative", "format": ".4~g"},
+        {"field": "value", "type": "quantitative", "format": ".4~g", "title": title},
     ]
-    lines: Spec = {
-        "x": {
-            "field": "epoch",
-            "type": "quantitative",
-            "axis": {"tickMinStep": 1, "format": "d", "grid": False},
-            "scale": {"domain": [first, max(last, first + 1)], "nice": False},
+    epochs: Spec = {
+        "field": "epoch",
+        "type": "quantitative",
+        "axis": {
+            "values": list(range(first, last + 1, math.ceil((last - first + 1) / 20))),
+            "format": "d",
+            "grid": False,
         },
-        "y": vertical,
-        "color": {"field": "experiment", "type": "nominal", "scale": {"domain": names}, "legend": None},
-        "opacity": opacity,
+        "scale": {"domain": [first, max(last, first + 1)], "nice": False},
     }
-    dash = {
-        "field": "split",
-        "type": "nominal",
-        "scale": {"domain": ["training", "validation"], "range": [[5, 4], [1, 0]]},
-        "legend": None,
-    }
+    lines = traced(list(learnt), epochs, vertical)
     return {
-        "description": "Training and validation perplexity after each epoch, lower is better: "
-        + ", ".join(f"{name} ends at {_last(curve)}" for name, curve in epochs.items() if curve),
+        "description": f"{title.capitalize()} of training and validation after each epoch: "
+        + ", ".join(f"{name} ends at {_last(curve)}" for name, curve in learnt.items() if curve.epochs),
         "width": "container",
         "height": 340,
-        "params": [{"name": "highlight", "value": None}],
+        "params": HIGHLIGHT,
         "layer": [
             {
                 "data": {"values": floors},
                 "mark": {"type": "rule", "style": "floor"},
-                "encoding": {"y": vertical, "opacity": opacity, "tooltip": [tooltip[0], tooltip[3]]},
+                "encoding": {"y": vertical, "opacity": BROUGHT_OUT, "tooltip": [tooltip[0], tooltip[3]]},
             },
             {
                 "data": {"values": floors},
@@ -165,13 +194,13 @@ def curves(rows: list[Row], epochs: dict[str, list[Epoch]]) -> Spec | None:
                     "x": {"value": "width"},
                     "y": vertical,
                     "text": {"field": "label"},
-                    "opacity": opacity,
+                    "opacity": BROUGHT_OUT,
                 },
             },
             {
                 "data": {"values": points},
                 "mark": {"type": "line", "strokeWidth": 2, "clip": True},
-                "encoding": {**lines, "strokeDash": dash},
+                "encoding": {**lines, "strokeDash": dashed("split", ["training", "validation"])},
             },
             {
                 "data": {"values": points},
@@ -183,37 +212,112 @@ def curves(rows: list[Row], epochs: dict[str, list[Epoch]]) -> Spec | None:
                 "mark": {"type": "point", "filled": False, "size": 110, "strokeWidth": 2},
                 "encoding": lines,
             },
-            {
-                # A generous invisible target: the pointer need not hit the line itself.
-                "data": {"values": points},
-                "mark": {"type": "point", "filled": True, "size": 220, "opacity": 0},
-                "encoding": {**{key: lines[key] for key in ("x", "y")}, "tooltip": tooltip},
-            },
+            targets(points, epochs, vertical, tooltip),
         ],
     }
 
 
-def _last(curve: list[Epoch]) -> str:
-    value = curve[-1].valid_perplexity
-    return "no number" if value is None else f"{value:.4g}"
+def traced(names: list[str], x: Spec, y: Spec) -> Spec:
+    """The encoding of lines that have a colour for each experiment, in the order of `names`, and can be brought out."""
+    colour = {"field": "experiment", "type": "nominal", "scale": {"domain": names}, "legend": None}
+    return {"x": x, "y": y, "color": colour, "opacity": BROUGHT_OUT}
 
 
-def _vertical_axis(points: Iterable[dict[str, Any]]) -> Spec:
-    """A perplexity axis: logarithmic with ticks at 1, 2, 5, 10 ... where values spread beyond `LOG_RATIO`."""
-    values = [point["perplexity"] for point in points]
+def dashed(field: str, values: list[str]) -> Spec:
+    """Dashes for the first of two values of a field, a whole line for the second."""
+    return {
+        "field": field,
+        "type": "nominal",
+        "scale": {"domain": values, "range": [[5, 4], [1, 0]]},
+        "legend": None,
+    }
+
+
+def targets(points: list[Spec], x: Spec, y: Spec, tooltip: list[Spec]) -> Spec:
+    """Generous invisible marks that show a tooltip: the pointer need not hit the line itself."""
+    return {
+        "data": {"values": points},
+        "mark": {"type": "point", "filled": True, "size": 220, "opacity": 0},
+        "encoding": {"x": x, "y": y, "tooltip": tooltip},
+    }
+
+
+def _last(curve: Curve) -> str:
+    return formats.score(curve.measure, curve.epochs[-1].valid)
+
+
+def value_axis(title: str, values: list[float]) -> Spec:
+    """An axis for positive values: logarithmic, with ticks at 1, 2, 5, 10 ..., where they spread beyond `LOG_RATIO`."""
     low, high = min(values), max(values)
     if high / low < LOG_RATIO:
         margin = 0.06 * (high - low) or 0.1 * high
         return {
-            "axis": {"title": "perplexity", "tickCount": 6},
+            "axis": {"title": title, "tickCount": 6},
             "scale": {"domain": [low - margin, high + margin], "zero": False, "nice": False},
         }
     low, high = low / 1.1, high * 1.25
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    # Ten decades and more happen when a model diverges: then powers of ten are enough.
-    steps = (1, 2, 5) if len(decades) < 6 else (1,)
-    ticks = [step * 10**decade for decade in decades for step in steps if low <= step * 10**decade <= high]
+    # Many decades happen when a model diverges or a gradient vanishes: then some powers of ten are enough.
+    decades = decades[:: math.ceil(len(decades) / 10)]
+    steps = (1, 2, 5) if len(decades) < 6 and high / low < 1e6 else (1,)
+    ticks = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
     return {
-        "axis": {"title": "perplexity (logarithmic)", "values": ticks, "format": "~s" if high > 1e5 else "~g"},
+        "axis": {
+            "title": f"{title} (logarithmic)",
+            "values": ticks,
+            "format": "~g" if high <= 1e5 and low >= 1e-4 else ".0e" if low < 1e-4 else "~s",
+        },
         "scale": {"type": "log", "domain": [low, high], "nice": False},
+    }
+
+
+def confusion(counts: list[Spec], title: str) -> Spec:
+    """A heat map of what was taken for what: rows are the actual labels, columns the predicted ones.
+
+    Args:
+        counts: one for each pair that occurs: `actual`, `predicted`, `count`. Colours are shares of the actual label.
+    """
+    labels = sorted({str(value[key]) for value in counts for key in ("actual", "predicted")})
+    totals = {label: sum(value["count"] for value in counts if value["actual"] == label) for label in labels}
+    values = [{**value, "share": value["count"] / max(1, totals[value["actual"]])} for value in counts]
+    right = sum(value["count"] for value in counts if value["actual"] == value["predicted"])
+
+    def label(field: str, **axis: Any) -> Spec:
+        axis = {"domain": False, "ticks": False, **axis}
+        return {"field": field, "type": "nominal", "sort": labels, "title": field, "axis": axis}
+
+    return {
+        # Room for the end of the last slanted label.
+        "padding": {"left": 5, "top": 5, "right": 48, "bottom": 5},
+        "description": f"{title}: {right:g} of {sum(totals.values()):g} right; rows: actual, columns: predicted labels",
+        "width": "container",
+        "height": {"step": 36},
+        "data": {"values": values},
+        "encoding": {
+            "x": label("predicted", orient="top", labelAngle=-40),
+            "y": label("actual"),
+        },
+        "layer": [
+            {
+                "mark": {"type": "rect", "style": "best"},
+                "encoding": {
+                    "opacity": {
+                        "field": "share",
+                        "type": "quantitative",
+                        "scale": {"domain": [0, 1], "range": [0.03, 0.6]},
+                        "legend": None,
+                    },
+                    "tooltip": [
+                        {"field": "actual", "type": "nominal"},
+                        {"field": "predicted", "type": "nominal"},
+                        {"field": "count", "type": "quantitative"},
+                        {"field": "share", "type": "quantitative", "format": ".1%", "title": "of the actual label"},
+                    ],
+                },
+            },
+            {
+                "mark": {"type": "text", "style": "cell"},
+                "encoding": {"text": {"field": "count", "type": "quantitative"}},
+            },
+        ],
     }

@@ -31,18 +31,23 @@ def compare(root: Path = Path(".")) -> Summary:
     write_text(root / "reports" / "leaderboard.csv", leaderboard.csv_text(rows))
     write_text(root / "reports" / "curves.csv", curves_csv(root, found.results))
     write_text(root / "reports" / "index.html", html)
-    corpora = {(result.task, result.corpus) for result in found.results}
-    return Summary(len(found.results), len(corpora), found.missing)
+    corpora = {result.corpus for result in found.results}
+    return Summary(len(found.results), len(corpora), list(found.missing))
 
 
 def curves_csv(root: Path, entries: list[results.Result]) -> str:
-    """All learning curves in one long table, which `dvc plots` draws: one line for each experiment, epoch and split."""
+    """All perplexity curves in one long table, which `dvc plots` draws: a line for each experiment, epoch and split."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("corpus", "tokens", "experiment", "epoch", "split", "perplexity"))
+    writer.writerow(("board", "corpus", "tokens", "experiment", "epoch", "split", "perplexity"))
     for entry in entries:
-        for epoch in results.curve(root, entry.experiment):
-            for split, value in (("training", epoch.train_perplexity), ("validation", epoch.valid_perplexity)):
+        curve = results.curve(root, entry.experiment)
+        if curve is None or curve.measure != "perplexity":
+            continue
+        for epoch in curve.epochs:
+            for split, value in (("training", epoch.train), ("validation", epoch.valid)):
                 if value is not None:
-                    writer.writerow((entry.corpus, entry.tokens, entry.experiment, epoch.epoch, split, value))
+                    writer.writerow(
+                        (entry.board, entry.corpus, entry.tokens, entry.experiment, epoch.epoch, split, value)
+                    )
     return buffer.getvalue()

@@ -1,24 +1,67 @@
 """How scores are named and written for people, the same on the page and on the terminal."""
 
 NAMES = {
-    "perplexity": "perplexity",
     "bits_per_character": "bits per character",
-    "accuracy": "accuracy",
+    "context_tokens": "context in tokens",
+    "macro_f1": "macro F1",
+    "mae": "MAE",
+    "memory_span": "memory span",
+    "memory_span_adding": "span, adding",
+    "memory_span_copy": "span, copy",
+    "rmse": "RMSE",
+    "shuffle_preference": "text over shuffle",
     "top5_accuracy": "top 5",
 }
+SHARES = ("accuracy", "shuffle_preference")
+COUNTS = ("memory_span", "context_tokens")
+
+
+def name(metric: str) -> str:
+    """What people call a metric."""
+    return NAMES.get(metric, metric.replace("_", " "))
 
 
 def score(metric: str, value: float | None) -> str:
-    """A score as text: accuracy in percent, bits to three decimals, perplexity to four digits; a dash for None."""
+    """A score as text: shares in percent, bits and F1 to three decimals, counts as they are, the rest to four digits.
+
+    A score that does not exist is a dash.
+    """
     if value is None:
         return "–"
-    if metric.endswith("accuracy"):
+    if metric.endswith(SHARES):
         return f"{100 * value:.1f} %"
-    if metric == "bits_per_character":
+    if metric.startswith(COUNTS):
+        return f"{value:,.5g}"
+    if metric in ("bits_per_character", "macro_f1"):
         return f"{value:.3f}"
     return f"{value:,.0f}" if value >= 1000 else f"{value:#.4g}"
+
+
+def difference(metric: str, value: float) -> str:
+    """How far two scores of a metric are apart."""
+    return f"{100 * abs(value):.1f} percentage points" if metric.endswith(SHARES) else score(metric, abs(value))
+
+
+def stated(metric: str, value: float) -> str:
+    """A score with the name of its metric, for the middle of a sentence."""
+    parts = (score(metric, value), name(metric))
+    return " ".join(parts if metric == "bits_per_character" else reversed(parts))
 
 
 def count(value: int) -> str:
     """A count with a thin space between thousands."""
     return f"{value:,}".replace(",", "\u202f")
+
+
+def short(names: list[str]) -> dict[str, str]:
+    """Each name of an experiment without the words that all of them begin with; the last word always stays."""
+    words = [each.split("-") for each in names]
+    shared = 0
+    while words and all(len(each) > shared + 1 and each[shared] == words[0][shared] for each in words):
+        shared += 1
+    return {each: "-".join(parts[shared:]) for each, parts in zip(names, words, strict=True)}
+
+
+def percent(value: float) -> str:
+    """A small share in percent, to two digits."""
+    return f"{100 * value:.2g} %"

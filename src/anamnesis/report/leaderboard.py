@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from anamnesis.boards import BOARDS
 from anamnesis.report import results
 from anamnesis.report.results import SPLITS, Result
 
-METRICS = ("perplexity", "bits_per_character", "accuracy", "top5_accuracy")
+# The columns of every board, each once.
+METRICS = tuple(dict.fromkeys(metric for board in BOARDS.values() for metric in board.metrics))
 FIELDS = (
     "task",
+    "board",
     "corpus",
     "rank",
     "experiment",
@@ -27,7 +30,7 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class Row:
-    """A result with its place on its corpus.
+    """A result with its place on its board and corpus.
 
     `rank` counts from 1, the best by validation. `mark` is "best", or "best network" or "best baseline" for the best
     of the kind that did not win, or "".
@@ -39,7 +42,7 @@ class Row:
 
 
 def table(root: Path = Path(".")) -> list[Row]:
-    """All experiments that have metrics: tasks and corpora in the order of params.yaml, the best of each corpus first.
+    """All experiments that have metrics: boards and corpora in the order of params.yaml, the best of each first.
 
     Raises:
         AnamnesisError: as `results.load`.
@@ -48,27 +51,28 @@ def table(root: Path = Path(".")) -> list[Row]:
 
 
 def rank(entries: Iterable[Result]) -> list[Row]:
-    """Rank results within their task and corpus; equal scores are in the order of their names."""
-    boards: dict[tuple[str, str], list[Result]] = {}
+    """Rank results within their board and corpus; equal scores are in the order of their names."""
+    groups: dict[tuple[str, str], list[Result]] = {}
     for entry in entries:
-        boards.setdefault((entry.task, entry.corpus), []).append(entry)
-    tasks = list(dict.fromkeys(task for task, _ in boards))
+        groups.setdefault((entry.board, entry.corpus), []).append(entry)
+    order = list(dict.fromkeys(board for board, _ in groups))
     rows = []
-    for _, board in sorted(boards.items(), key=lambda item: tasks.index(item[0][0])):
-        board.sort(key=lambda result: (result.ranking(), result.experiment))
-        marks = {board[0].experiment: "best"}
+    for (board, _), group in sorted(groups.items(), key=lambda item: order.index(item[0][0])):
+        sign = -1 if BOARDS[board].higher else 1
+        group.sort(key=lambda result: (sign * result.score(), result.experiment))
+        marks = {group[0].experiment: "best"}
         for baseline in (False, True):
-            kind = [result.experiment for result in board if result.baseline == baseline]
+            kind = [result.experiment for result in group if result.baseline == baseline]
             if kind:
                 marks.setdefault(kind[0], "best baseline" if baseline else "best network")
-        rows += [Row(result, place, marks.get(result.experiment, "")) for place, result in enumerate(board, 1)]
+        rows += [Row(result, place, marks.get(result.experiment, "")) for place, result in enumerate(group, 1)]
     return rows
 
 
-def boards(rows: Iterable[Row]) -> Iterator[tuple[str, str, list[Row]]]:
-    """The rows of each task and corpus: (task, corpus, rows)."""
-    for (task, corpus), group in groupby(rows, key=lambda row: (row.result.task, row.result.corpus)):
-        yield task, corpus, list(group)
+def boards(rows: Iterable[Row]) -> Iterator[tuple[str, list[tuple[str, list[Row]]]]]:
+    """The ranked rows by board and corpus: (board, [(corpus, rows), ...])."""
+    for board, group in groupby(rows, key=lambda row: row.result.board):
+        yield board, [(corpus, list(part)) for corpus, part in groupby(group, key=lambda row: row.result.corpus)]
 
 
 def csv_text(rows: Iterable[Row]) -> str:
@@ -81,6 +85,7 @@ def csv_text(rows: Iterable[Row]) -> str:
         writer.writerow(
             [
                 result.task,
+                result.board,
                 result.corpus,
                 row.rank,
                 result.experiment,

@@ -3,67 +3,90 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from anamnesis.report import charts, formats, leaderboard, results, scripts
-from anamnesis.report.leaderboard import METRICS, Row
-from anamnesis.report.results import Epoch, Result, Sample
+from anamnesis.boards import BOARDS
+from anamnesis.boards import Board as Scores
+from anamnesis.report import charts, expectations, formats, leaderboard, lessons, results, scripts, steadiness
+from anamnesis.report.charts import Figure, Spec
+from anamnesis.report.leaderboard import Row
+from anamnesis.report.lessons import Lesson
+from anamnesis.report.memory import memory
+from anamnesis.report.results import Blank, Curve, Result
+from anamnesis.report.steadiness import Comparison
 
-TITLES = {"language": "Language models"}
+# What stands for the word left out, and how many sentences of an evaluation are enough to see.
+BLANK, BLANKS = "____", 10
 SPLIT_NAMES = {"valid": "Validation", "test": "Test"}
-# As many colours as style.css defines (--series-0 and on); more networks than that share them.
-COLOURS = 12
 
 
 @dataclass(frozen=True)
-class Curves:
-    """The learning curves of the experiments that share a token store; perplexity compares nothing else."""
+class Text:
+    """What a model wrote after `prompt`; `title` and `note` say which model and how good it is."""
 
-    tokens: str
-    legend: list[tuple[str, int | None]]  # an experiment and the number of its colour, None for a baseline
-    spec: charts.Spec
+    title: str
+    note: str
+    baseline: bool
+    prompt: str
+    text: str
 
 
 @dataclass(frozen=True)
 class SampleGroup:
-    """What the experiments of a corpus wrote after the same prompt, tokens drawn in the same way."""
+    """Texts that stand side by side: after the same prompt, tokens drawn in the same way."""
 
     prompt: str
     strategy: str
-    texts: list[tuple[Row, str]]
+    texts: list[Text]
 
 
 @dataclass(frozen=True)
-class Board:
-    """Everything the page says of one corpus."""
+class FilledBlank:
+    """A sentence around a word left out, and what each experiment that was given it filled in."""
 
-    corpus: str
+    before: str
+    word: str
+    after: str
+    filled: dict[str, Blank]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Everything the page says of one corpus on one board; what there is nothing of is empty."""
+
+    name: str
     anchor: str
     language: str | None
     tokens: list[str]
     rows: list[Row]
     verdict: str
-    bits: charts.Spec
-    curves: list[Curves]
+    bars: Spec
+    curves: list[tuple[str, Figure]]
+    steadiness: list[Comparison]
+    lessons: list[Lesson]
     samples: list[SampleGroup]
+    blanks: list[FilledBlank]
+    confusion: list[tuple[str, Spec]]
 
 
 @dataclass(frozen=True)
-class Task:
-    """The corpora of one task."""
+class Section:
+    """One board: how its scores are named, and its corpora."""
 
-    title: str
+    scores: Scores
+    metrics: dict[str, str]
     anchor: str
-    boards: list[Board]
+    corpora: list[Corpus]
 
 
 def render(root: Path) -> str:
-    """The page as HTML: a pure function of params.yaml, the metrics, the learning curves and the samples in `root`.
+    """The page as HTML: a pure function of params.yaml, metrics/ and predictions/ in `root`.
 
     Raises:
-        AnamnesisError: as `results.load`, `results.curve` and `results.samples`.
+        AnamnesisError: params.yaml is not valid, or a file of an evaluation is damaged.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     found = results.load(root)
+    rows = leaderboard.rank(found.results)
     environment = Environment(
         loader=PackageLoader("anamnesis.report"),
         autoescape=True,
@@ -75,80 +98,167 @@ def render(root: Path) -> str:
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":"), "allow_nan": False}
     environment.filters["score"] = lambda value, metric: formats.score(metric, value)
     environment.filters["count"] = formats.count
+    environment.filters["stated"] = lambda value, metric: formats.stated(metric, value)
+    environment.filters["percent"] = formats.percent
+    environment.filters["metric"] = formats.name
     return environment.get_template("page.html").render(
         profile=found.profile,
         total=len(found.results),
-        tasks=_tasks(root, found.results),
+        memory=memory(root, rows),
+        findings=expectations.findings(root, rows),
+        sections=_sections(root, found.results, rows),
         missing=found.missing,
         splits=SPLIT_NAMES,
-        metrics={metric: formats.NAMES[metric] for metric in METRICS},
-        colours=COLOURS,
+        colours=charts.COLOURS,
         vega=scripts.bundle(),
     )
 
 
-def _tasks(root: Path, entries: list[Result]) -> list[Task]:
+def _sections(root: Path, entries: list[Result], rows: list[Row]) -> list[Section]:
     order = [entry.experiment for entry in entries]
-    tasks: dict[str, Task] = {}
-    for name, corpus, rows in leaderboard.boards(leaderboard.rank(entries)):
-        task = tasks.setdefault(name, Task(TITLES.get(name, name), f"task-{name}", []))
-        # Colours stay with the experiments when the ranking changes.
-        chosen = sorted(rows, key=lambda row: order.index(row.result.experiment))
-        board = Board(
-            corpus=corpus,
-            anchor=f"{name}-{corpus}",
-            language=rows[0].result.language,
-            tokens=list(dict.fromkeys(row.result.tokens for row in chosen)),
-            rows=rows,
-            verdict=verdict(rows),
-            bits=charts.bits(rows),
-            curves=_curves(root, chosen),
-            samples=sample_groups(rows, {row.result.experiment: _samples(root, row) for row in rows}),
-        )
-        task.boards.append(board)
-    return list(tasks.values())
+    sections = []
+    for name, corpora in leaderboard.boards(rows):
+        section = Section(BOARDS[name], _metrics(name, corpora), f"board-{name}", [])
+        for corpus, ranked in corpora:
+            # Colours stay with the experiments when the ranking changes.
+            chosen = sorted(ranked, key=lambda row: order.index(row.result.experiment))
+            taught, compared = lessons.lessons(root, chosen), steadiness.compare(root, chosen)
+            section.corpora.append(
+                Corpus(
+                    name=corpus,
+                    anchor=f"{name}-{corpus}",
+                    language=ranked[0].result.language,
+                    tokens=list(dict.fromkeys(row.result.tokens for row in chosen)),
+                    rows=ranked,
+                    verdict=verdict(ranked),
+                    bars=charts.bars(ranked),
+                    curves=_curves(root, chosen, taught, compared),
+                    steadiness=compared,
+                    lessons=taught,
+                    samples=word_numbers(root, rows, ranked) if name == "word-number" else sample_groups(root, ranked),
+                    blanks=blanks(root, chosen),
+                    confusion=_confusion(root, ranked),
+                )
+            )
+        sections.append(section)
+    return sections
+
+
+def _metrics(name: str, corpora: list[tuple[str, list[Row]]]) -> dict[str, str]:
+    """The columns of a board that some experiment has a score for."""
+    scores = [row.result.scores for _, rows in corpora for row in rows]
+    return {
+        metric: formats.name(metric)
+        for metric in BOARDS[name].metrics
+        if any(metric in each[split] for each in scores for split in results.SPLITS)
+    }
 
 
 def verdict(rows: list[Row]) -> str:
-    """One sentence on a corpus: what the best network gains over the best baseline on the validation split."""
+    """One sentence on a corpus: what the best network gains over the best baseline on the validation split.
+
+    Where there is no baseline, what it gains over the next network.
+    """
+    board = BOARDS[rows[0].result.board]
     networks = [row.result for row in rows if not row.result.baseline]
     baselines = [row.result for row in rows if row.result.baseline]
-    if not networks or not baselines:
-        missing = "baseline" if networks else "network"
-        return f"There is no {missing} to compare it with."
-    network, floor = networks[0], baselines[0]
-    if network.ranking() == floor.ranking():
-        return f"{network.experiment} and the baseline {floor.experiment} are equal."
-    difference = f"{abs(floor.ranking() - network.ranking()):.3f} bits per character"
-    if network.ranking() < floor.ranking():
-        return f"It needs {difference} less than the best baseline, {floor.experiment}."
-    return f"No network beats this baseline: the best, {network.experiment}, needs {difference} more."
+    if not networks:
+        return "There is no network to compare it with."
+    network, floor = networks[0], next(iter(baselines or networks[1:]), None)
+    if floor is None:
+        return "There is no baseline to compare it with."
+    kind = "the best baseline" if baselines else "the next"
+    if network.score() == floor.score():
+        return f"{network.experiment} and {kind}, {floor.experiment}, are equal."
+    gain = formats.difference(board.metric, network.score() - floor.score())
+    change = "more" if network.score() > floor.score() else "less"
+    if (change == "more") == board.higher:
+        return f"It has {gain} {change} than {kind}, {floor.experiment}."
+    return f"No network beats this baseline: the best, {network.experiment}, has {gain} {change}."
 
 
-def sample_groups(rows: list[Row], texts: dict[str, list[Sample]]) -> list[SampleGroup]:
+def sample_groups(root: Path, rows: list[Row]) -> list[SampleGroup]:
     """Texts by prompt and strategy, in the order they are first met, the experiments of each group best first."""
     groups: dict[tuple[str, str], SampleGroup] = {}
     for row in rows:
-        for sample in texts[row.result.experiment]:
+        for sample in results.samples(root, row.result.experiment):
             key = (sample.prompt, sample.strategy)
-            groups.setdefault(key, SampleGroup(*key, texts=[])).texts.append((row, sample.text))
+            text = Text(row.result.experiment, _note(row.result), row.result.baseline, sample.prompt, sample.text)
+            groups.setdefault(key, SampleGroup(*key, texts=[])).texts.append(text)
     return list(groups.values())
 
 
-def _samples(root: Path, row: Row) -> list[Sample]:
-    return results.samples(root, row.result.experiment)
+def word_numbers(root: Path, rows: list[Row], ranked: list[Row]) -> list[SampleGroup]:
+    """What each regression on word numbers spells, beside a text of the best language network of the same corpus."""
+    corpus = ranked[0].result.corpus
+    beside = []
+    for row in rows:
+        if (row.result.board, row.result.corpus, row.result.baseline) == ("language", corpus, False):
+            texts = results.samples(root, row.result.experiment)
+            # The likeliest word each time says the same over and over.
+            drawn = [sample for sample in texts if sample.strategy != "greedy"] or texts
+            beside = [
+                Text(row.result.experiment, f"{_note(row.result)}, {each.strategy}", False, each.prompt, each.text)
+                for each in drawn[:1]
+            ]
+            break
+    groups = []
+    for row in ranked:
+        name = row.result.experiment
+        spelled = [
+            Text(name, sample.strategy, row.result.baseline, sample.prompt, sample.text)
+            for sample in results.samples(root, name)
+        ]
+        if spelled:
+            groups.append(SampleGroup("", name, [*spelled, *beside]))
+    return groups
 
 
-def _curves(root: Path, rows: list[Row]) -> list[Curves]:
-    found = []
-    for tokens in dict.fromkeys(row.result.tokens for row in rows):
+def blanks(root: Path, rows: list[Row]) -> list[FilledBlank]:
+    """The first blanks with the guesses of all experiments that were given them, in the order they are first met."""
+    found: dict[tuple[str, str], FilledBlank] = {}
+    for row in rows:
+        for blank in results.blanks(root, row.result.experiment):
+            before, _, after = blank.text.partition(BLANK)
+            entry = found.setdefault((blank.text, blank.word), FilledBlank(before, blank.word, after, {}))
+            entry.filled[row.result.experiment] = blank
+    return list(found.values())[:BLANKS]
+
+
+def _note(result: Result) -> str:
+    return formats.stated(BOARDS[result.board].metric, result.score())
+
+
+def _confusion(root: Path, rows: list[Row]) -> list[tuple[str, Spec]]:
+    fields: dict[str, type[str | float]] = {"actual": str, "predicted": str, "count": float}
+    tables = [
+        (row.result.experiment, results.table(root, row.result.experiment, "confusion.csv", fields)) for row in rows
+    ]
+    return [(name, charts.confusion(counts, name)) for name, counts in tables if counts]
+
+
+def _curves(root: Path, rows: list[Row], taught: list[Lesson], compared: list[Comparison]) -> list[tuple[str, Figure]]:
+    """Learning curves, (measure, figure), of those that read the same tokens: perplexity compares nothing else.
+
+    Those of a lesson in another measure are left out: they may read the tokens of the model they started from. So is
+    what a lesson or comparison already shows.
+    """
+    seen = [figure for figure in (*(each.figure for each in taught), *(each.figure for each in compared)) if figure]
+    drawn = [{name for name, _ in figure.legend} for figure in seen]
+    apart = {name for lesson in taught if lesson.measure != "perplexity" for name in lesson.experiments}
+    rows = [row for row in rows if row.result.experiment not in apart]
+    learnt: dict[tuple[str, str], dict[str, Curve]] = {}
+    for row in rows:
+        curve = None if row.result.baseline else results.curve(root, row.result.experiment)
+        if curve:
+            learnt.setdefault((row.result.tokens, curve.measure), {})[row.result.experiment] = curve
+    figures = []
+    for (tokens, measure), curves in learnt.items():
         same = [row for row in rows if row.result.tokens == tokens]
-        epochs: dict[str, list[Epoch]] = {
-            row.result.experiment: results.curve(root, row.result.experiment) for row in same if not row.result.baseline
-        }
-        spec = charts.curves(same, epochs)
-        if spec:
-            legend: list[tuple[str, int | None]] = [(name, index % COLOURS) for index, name in enumerate(epochs)]
-            legend += [(row.result.experiment, None) for row in same if row.result.baseline]
-            found.append(Curves(tokens, legend, spec))
-    return found
+        spec = charts.curves(same, curves)
+        if spec and not any(set(curves) <= names for names in drawn):
+            floors = [
+                row.result.experiment for row in same if row.result.baseline and measure in row.result.scores["valid"]
+            ]
+            figures.append((measure, Figure(tokens, charts.legend(list(curves), floors), spec)))
+    return figures

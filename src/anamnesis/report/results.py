@@ -7,39 +7,47 @@ from pathlib import Path
 from typing import Any
 
 from anamnesis import params
+from anamnesis.boards import BOARDS
 from anamnesis.errors import AnamnesisError
 
 SPLITS = ("valid", "test")
-# The score by which a task's experiments are ranked on the validation split; lower is better.
-RANKED_BY = {"language": "bits_per_character"}
+FLOORS = ("histogram",)
 
 
 @dataclass(frozen=True)
 class Result:
-    """The scores of one experiment; `scores[split][metric]`, `parameters` is a count of trained numbers."""
+    """The scores of one experiment; `scores[split][metric]`, `parameters` is a count of trained numbers.
+
+    `board` and `corpus` say with which others it is ranked; `settings` is its entry of params.yaml, `kind` that of its
+    tokens (characters, words, ...), `vocabulary` how many there are, where the metrics say so.
+    """
 
     experiment: str
     task: str
+    board: str
     corpus: str
     tokens: str
+    kind: str
     language: str | None
     architecture: str
     baseline: bool
     parameters: int
     scores: dict[str, dict[str, float]]
+    settings: Any = None
+    vocabulary: int | None = None
 
-    def ranking(self) -> float:
-        """The validation score that ranks it; lower is better."""
-        return self.scores["valid"][RANKED_BY[self.task]]
+    def score(self) -> float:
+        """The validation score that ranks it on its board."""
+        return self.scores["valid"][BOARDS[self.board].metric]
 
 
 @dataclass(frozen=True)
 class Results:
-    """What there is, in the order of params.yaml, and the names of the experiments without metrics."""
+    """What there is, in the order of params.yaml, and the stages that would make the metrics of the others, by name."""
 
     profile: str
     results: list[Result]
-    missing: list[str]
+    missing: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,16 @@ class Epoch:
     """One point of a learning curve; None where the file has no number."""
 
     epoch: int
-    train_perplexity: float | None
-    valid_perplexity: float | None
+    train: float | None
+    valid: float | None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A learning curve; `measure` names what is measured after each epoch, such as perplexity."""
+
+    measure: str
+    epochs: list[Epoch]
 
 
 @dataclass(frozen=True)
@@ -60,6 +76,16 @@ class Sample:
     text: str
 
 
+@dataclass(frozen=True)
+class Blank:
+    """A sentence with `____` for the word left out; the likeliest words a model has for it, and its own probability."""
+
+    text: str
+    word: str
+    probability: float
+    guesses: tuple[tuple[str, float], ...]
+
+
 def load(root: Path) -> Results:
     """Read the metrics of all experiments of `root`/params.yaml, which alone decides what is listed.
 
@@ -68,30 +94,39 @@ def load(root: Path) -> Results:
         AnamnesisError: a metrics file is damaged, or no experiment has one.
     """
     settings = params.load(root / "params.yaml")
-    results, missing = [], []
+    results: list[Result] = []
+    missing: dict[str, str] = {}
     for name, experiment in settings.experiments.items():
         path = root / "metrics" / f"{name}.json"
         if not path.is_file():
-            missing.append(name)
+            section = next((f"-{part}" for part in ("derived", "own") if name in getattr(settings, part)), "")
+            missing[name] = f"evaluate{section}@{name}"
             continue
         tokens = settings.tokens[experiment.tokens]
         metrics = _json(path)
-        ranked_by = RANKED_BY[experiment.task]
+        ranked_by = BOARDS[experiment.board].metric
         try:
-            scores = {split: {key: float(value) for key, value in metrics[split].items()} for split in SPLITS}
+            scores = {
+                split: {key: float(value) for key, value in metrics[split].items() if value is not None}
+                for split in SPLITS
+            }
             if any(ranked_by not in scores[split] for split in SPLITS):
                 raise KeyError(ranked_by)
             result = Result(
                 experiment=name,
                 task=experiment.task,
+                board=experiment.board,
                 corpus=tokens.corpus,
                 tokens=experiment.tokens,
+                kind=tokens.kind,
                 language=getattr(tokens, "language", None),
                 architecture=metrics["architecture"],
-                # What is fitted without gradients is there to be beaten.
-                baseline=experiment.training is None,
+                # What is fitted without gradients, or reads no order, is there to be beaten.
+                baseline=experiment.training is None or experiment.model.architecture in FLOORS,
                 parameters=int(metrics["parameters"]),
                 scores=scores,
+                settings=experiment,
+                vocabulary=metrics.get("vocabulary_size"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise AnamnesisError(
@@ -103,23 +138,75 @@ def load(root: Path) -> Results:
     return Results(settings.profile, results, missing)
 
 
-def curve(root: Path, experiment: str) -> list[Epoch]:
-    """The learning curve of one experiment, empty where the evaluation left none.
+def curve(root: Path, experiment: str, measure: str | None = None) -> Curve | None:
+    """The learning curve of one experiment, None where the evaluation left none.
+
+    Of the columns of curve.csv it is `valid_MEASURE`, or the first `valid_...` without a measure, with the `train_...`
+    of the same name where there is one.
 
     Raises:
         AnamnesisError: the file is damaged.
     """
-    path = root / "predictions" / experiment / "curve.csv"
+    path = _file(root, experiment, "curve.csv")
+    if not path.is_file():
+        return None
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            measure = measure or next(
+                name.removeprefix("valid_") for name in rows.fieldnames or () if name.startswith("valid_")
+            )
+            epochs = [
+                Epoch(int(row["epoch"]), _number(row.get(f"train_{measure}")), _number(row[f"valid_{measure}"]))
+                for row in rows
+            ]
+    except (StopIteration, KeyError, TypeError, ValueError) as error:
+        raise AnamnesisError(f"{path}: not a learning curve: {error!r}; evaluate {experiment} again") from None
+    return Curve(measure, epochs)
+
+
+def table(root: Path, experiment: str, name: str, fields: dict[str, type[str | float]]) -> list[dict[str, Any]]:
+    """The named columns of the CSV file predictions/EXPERIMENT/NAME, each of its type, an empty number being None.
+
+    There are no rows where the evaluation left no such file.
+
+    Raises:
+        AnamnesisError: the file is damaged.
+    """
+    path = _file(root, experiment, name)
     if not path.is_file():
         return []
     try:
         with open(path, encoding="utf-8", newline="") as file:
             return [
-                Epoch(int(row["epoch"]), _number(row.get("train_perplexity")), _number(row.get("valid_perplexity")))
+                {key: row[key] if kind is str else _number(row[key]) for key, kind in fields.items()}
                 for row in csv.DictReader(file)
             ]
     except (KeyError, TypeError, ValueError) as error:
-        raise AnamnesisError(f"{path}: not a learning curve: {error!r}; evaluate {experiment} again") from None
+        raise AnamnesisError(f"{path}: cannot be read: {error!r}; evaluate {experiment} again") from None
+
+
+def blanks(root: Path, experiment: str) -> list[Blank]:
+    """The blanks that one experiment filled in, empty where the evaluation left none.
+
+    Raises:
+        AnamnesisError: the file is damaged.
+    """
+    path = _file(root, experiment, "blanks.json")
+    if not path.is_file():
+        return []
+    try:
+        return [
+            Blank(
+                str(item["text"]),
+                str(item["word"]),
+                float(item["probability"]),
+                tuple((str(guess["word"]), float(guess["probability"])) for guess in item["guesses"]),
+            )
+            for item in _json(path)
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise AnamnesisError(f"{path}: not a list of blanks: {error!r}; evaluate {experiment} again") from None
 
 
 def samples(root: Path, experiment: str) -> list[Sample]:
@@ -128,13 +215,17 @@ def samples(root: Path, experiment: str) -> list[Sample]:
     Raises:
         AnamnesisError: the file is damaged.
     """
-    path = root / "predictions" / experiment / "samples.json"
+    path = _file(root, experiment, "samples.json")
     if not path.is_file():
         return []
     try:
         return [Sample(str(item["prompt"]), str(item["strategy"]), str(item["text"])) for item in _json(path)]
     except (KeyError, TypeError) as error:
         raise AnamnesisError(f"{path}: not a list of samples: {error!r}; evaluate {experiment} again") from None
+
+
+def _file(root: Path, experiment: str, name: str) -> Path:
+    return root / "predictions" / experiment / name
 
 
 def _json(path: Path) -> Any:

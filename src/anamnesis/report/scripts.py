@@ -1,6 +1,9 @@
 """The drawing code of the pages: Vega, Vega-Lite and Vega-Embed in one script, from the library's own bundle."""
 
+from functools import cache
 
+
+@cache
 def bundle() -> str:
     """JavaScript, about 0.9 MB, that sets `vega`, `vegaLite` and `vegaEmbed`, fit to stand between script tags."""
     import vl_convert

@@ -3,20 +3,24 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anamnesis.boards import BOARDS, Board
 from anamnesis.report import formats, leaderboard, results
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-COLUMNS = (
-    ("valid", "perplexity", "perplexity\nvalid"),
-    ("valid", "bits_per_character", "bits/char\nvalid"),
-    ("test", "bits_per_character", "bits/char\ntest"),
-)
+# Eighty columns have room for three scores; headings of more words are broken here.
+HEADINGS = {"bits_per_character": "bits/char"}
+
+
+def columns(board: Board) -> list[tuple[str, str]]:
+    """The scores shown of a board, (split, metric): its first other metric, and the ranking one on both splits."""
+    other = [("valid", metric) for metric in board.metrics if metric != board.metric]
+    return [*other[:1], ("valid", board.metric), ("test", board.metric)]
 
 
 def print_leaderboard(root: Path = Path("."), console: "Console | None" = None) -> None:
-    """Print all experiments by corpus, the best by validation first and starred, baselines marked by a dash and dimmed.
+    """Print a table for each board, by corpus, the best by validation first and starred, baselines marked by a dash.
 
     Raises:
         AnamnesisError: as `results.load`.
@@ -28,25 +32,39 @@ def print_leaderboard(root: Path = Path("."), console: "Console | None" = None) 
 
     console = console or Console()
     found = results.load(root)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("", min_width=2, no_wrap=True)
-    table.add_column("experiment", no_wrap=True)
-    table.add_column("weights", justify="right", no_wrap=True)
-    for _, _, title in COLUMNS:
-        table.add_column(title, justify="right", no_wrap=True)
-    for _, corpus, rows in leaderboard.boards(leaderboard.rank(found.results)):
-        table.add_section()
-        table.add_row("", Text(corpus, style="bold underline"))
-        for row in rows:
-            result = row.result
-            table.add_row(
-                ("★" if row.mark == "best" else "") + ("-" if result.baseline else ""),
-                result.experiment,
-                formats.count(result.parameters),
-                *(formats.score(metric, result.scores[split].get(metric)) for split, metric, _ in COLUMNS),
-                style="bold" if row.mark == "best" else "dim" if result.baseline else None,
-            )
-    console.print(table)
-    console.print("★ best of its corpus by validation bits per character   - baseline", highlight=False)
+    for name, corpora in leaderboard.boards(leaderboard.rank(found.results)):
+        board = BOARDS[name]
+        shown = columns(board)
+        table = Table(
+            box=SIMPLE_HEAD,
+            pad_edge=False,
+            collapse_padding=True,
+            title=board.title,
+            title_style="bold",
+            title_justify="left",
+        )
+        table.add_column("", min_width=2, no_wrap=True)
+        table.add_column("experiment", no_wrap=True)
+        table.add_column("weights", justify="right", no_wrap=True)
+        for split, metric in shown:
+            heading = HEADINGS.get(metric, formats.name(metric))
+            table.add_column(f"{heading}\n{split}", justify="right", no_wrap=True)
+        for corpus, rows in corpora:
+            table.add_section()
+            table.add_row("", Text(corpus, style="bold underline"))
+            for row in rows:
+                result = row.result
+                table.add_row(
+                    ("★" if row.mark == "best" else "") + ("-" if result.baseline else ""),
+                    result.experiment,
+                    formats.count(result.parameters),
+                    *(formats.score(metric, result.scores[split].get(metric)) for split, metric in shown),
+                    style="bold" if row.mark == "best" else "dim" if result.baseline else None,
+                )
+        console.print(table)
+        sense = "highest" if board.higher else "lowest"
+        console.print(
+            f"★ {sense} validation {formats.name(board.metric)} of its corpus   - baseline\n", highlight=False
+        )
     for name in found.missing:
         console.print(f"missing: {name} has no metrics yet", highlight=False)

@@ -13,6 +13,8 @@ DURATIONS = ".anamnesis/durations.json"
 
 # One x86-64 core trains a language model at about this many multiplications of weights a second, forward and back.
 MULTIPLICATIONS_PER_SECOND = 1.2e10
+# One optimiser step of a small network that recalls.
+SECONDS_PER_RECALL_STEP = 0.005
 # Before a corpus is tokenized, it is taken for a book of this size.
 BOOK = {"tokens": 600_000, "vocabulary": 100}
 
@@ -40,10 +42,13 @@ def priorities(stages: list[Stage], params: Params, root: Path) -> Callable[[str
 def guess(name: str, params: Params, root: Path) -> float:
     """Seconds that a stage which never ran here may take: exact for none, but in the right order."""
     kind, _, entry = name.partition("@")
-    experiment = params.experiments.get(entry) if kind == "train" else None
+    experiment = params.experiments.get(entry) if kind.partition("-")[0] == "train" else None
     training = getattr(experiment, "training", None)
     if experiment is None or training is None:
         return 5.0
+    if recall := getattr(experiment, "recall", None):
+        # Two tasks, and a network at some of the lags for each seed: about half of the steps are spared.
+        return float(recall.seeds * len(recall.lags) * recall.steps * SECONDS_PER_RECALL_STEP)
     size = dict(BOOK)
     statistics = root / "data" / "tokens" / str(getattr(experiment, "tokens", "")) / "stats.json"
     if statistics.exists():

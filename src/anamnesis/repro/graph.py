@@ -75,15 +75,24 @@ def targets_of(names: list[str], params: Params) -> list[str]:
     Raises:
         ParamsError: a name is none of these; the line suggests the nearest.
     """
-    experiments = list(params.experiments)
-    entries = {"fetch": list(params.corpora), "tokenize": list(params.tokens)}
-    entries |= {"train": experiments, "evaluate": experiments}
-    meaning = {kind: [f"{kind}@{name}" for name in sorted(known)] for kind, known in entries.items()}
-    meaning |= {f"{kind}@{name}": [f"{kind}@{name}"] for kind, known in entries.items() for name in known}
-    meaning |= {"compare": ["compare"], "register": ["register"]}
-    for kind in ("fetch", "tokenize", "evaluate"):
-        meaning |= {name: [f"{kind}@{name}"] for name in entries[kind]}
+    entries = {("fetch", name): f"fetch@{name}" for name in params.corpora}
+    entries |= {("tokenize", name): f"tokenize@{name}" for name in params.tokens}
+    for kind in ("train", "evaluate"):
+        entries |= {(kind, name): f"{kind}{suffix_of(name, params)}@{name}" for name in params.experiments}
+    meaning: dict[str, list[str]] = {"compare": ["compare"], "register": ["register"]}
+    for kind, name in sorted(entries):
+        meaning.setdefault(kind, []).append(entries[kind, name])
+    # The same name under any kind of training, for nobody remembers which section an experiment stands in.
+    meaning |= {f"{kind}@{name}": [stage] for (kind, name), stage in entries.items()}
+    meaning |= {stage: [stage] for stage in entries.values()}
+    for wanted in ("fetch", "tokenize", "evaluate"):
+        meaning |= {name: [stage] for (kind, name), stage in entries.items() if kind == wanted}
     for name in names:
         if name not in meaning:
             raise ParamsError(f"no stage or experiment is named {name!r}; {suggest(name, list(meaning))}")
     return list(dict.fromkeys(target for name in names for target in meaning[name]))
+
+
+def suffix_of(name: str, params: Params) -> str:
+    """What follows `train` and `evaluate` in the names of an experiment's stages: '', '-derived' or '-own'."""
+    return "-derived" if name in params.derived else "-own" if name in params.own else ""

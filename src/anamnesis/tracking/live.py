@@ -80,7 +80,7 @@ class LiveRun:
         self._lock = _hold(self._name, self._root)
         store = connect(self._root)
         corpus = _corpus(experiment, self._root)
-        experiment_id = store.experiment_id(f"{experiment.task}/{corpus}")
+        experiment_id = store.experiment_id(f"{experiment.board}/{corpus}")
         tags = {
             EXPERIMENT: self._name,
             INPUTS: inputs,

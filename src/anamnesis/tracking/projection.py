@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PROJECTED = "anamnesis.projected"
 # Part of the digest of what a run holds: raise it when a projected run holds something new.
-LAYOUT = "2"
+LAYOUT = "3"
 
 
 @dataclass
@@ -124,7 +124,10 @@ def _complete(store: Store, run: "Run", result: Result) -> None:
     metrics = _missing_metrics(store, run, result)
     for start in range(0, len(metrics), BATCH_METRICS):
         store.client.log_batch(run_id, metrics=metrics[start : start + BATCH_METRICS])
-    keys = ("task", "corpus", "tokens", "seed", "model", "batches", "training", "sampling")
+    keys = (
+        *("task", "objective", "board", "corpus", "tokens", "start", "seed", "model", "batches", "batch", "training"),
+        *("sampling", "text", "recall"),
+    )
     settings = flatten({key: result.card[key] for key in keys if key in result.card})
     new = [Param(key, value) for key, value in settings.items() if key not in run.data.params]
     for start in range(0, len(new), BATCH_PARAMS):

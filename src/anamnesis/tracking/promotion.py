@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from anamnesis.boards import BOARDS
 from anamnesis.errors import AnamnesisError
 from anamnesis.tracking import journal
 from anamnesis.tracking.registration import (
@@ -13,7 +14,6 @@ from anamnesis.tracking.registration import (
     CHAMPION,
     METRIC,
     PROMOTED,
-    SCORES,
     TEST_DIGEST,
     TEST_SCORE,
     crown,
@@ -98,7 +98,7 @@ def _compare(challenger: "ModelVersion", champion: "ModelVersion") -> tuple[bool
         shown = [text[:12] if text else "unknown" for text in texts]
         return False, f"not comparable: the test data differ (challenger {shown[0]}, champion {shown[1]})"
     metric = challenger.tags.get(METRIC)
-    signs = dict(SCORES.values())
+    signs = {board.metric: 1 if board.higher else -1 for board in BOARDS.values()}
     scores = [_number(version.tags.get(TEST_SCORE)) for version in (challenger, champion)]
     if metric not in signs or metric != champion.tags.get(METRIC) or None in scores:
         return False, "not comparable: a test score is missing"

@@ -1,4 +1,4 @@
-"""The best experiment of each task and corpus: chosen from the metrics, written down, and registered in MLflow."""
+"""The best experiment of each board and corpus: chosen from the metrics, written down, and registered in MLflow."""
 
 import importlib
 import math
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from anamnesis.boards import BOARDS
 from anamnesis.errors import AnamnesisError
 from anamnesis.params import Params
 from anamnesis.tracking import journal
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
-# Task -> the validation metric that decides, and 1 where more is better or -1 where less is.
-SCORES: dict[str, tuple[str, int]] = {"language": ("bits_per_character", -1)}
 CHALLENGER, CHAMPION = "challenger", "champion"
 METRIC = "anamnesis.metric"
 VALID_SCORE = "anamnesis.valid_score"
@@ -55,7 +54,7 @@ class Registered:
 
 
 def choose(params: Params, root: Path = Path()) -> list[dict[str, Any]]:
-    """The best experiment of each task and corpus by its validation score, as entries of reports/registry.json.
+    """The best experiment of each board and corpus by its validation score, as entries of reports/registry.json.
 
     An experiment that is not trained, not evaluated, or whose score is missing or not a finite number is no candidate.
     Equal scores: the model with fewer parameters, then the first name.
@@ -63,21 +62,24 @@ def choose(params: Params, root: Path = Path()) -> list[dict[str, Any]]:
     best: dict[str, tuple[tuple[float, float, str], dict[str, Any]]] = {}
     for name in params.experiments:
         result = read(name, root)
-        if result is None or result.metrics is None or result.card["task"] not in SCORES:
+        if result is None or result.metrics is None:
             continue
-        metric, sign = SCORES[result.card["task"]]
+        board = BOARDS.get(result.card["board"])
+        if board is None or not board.registered:
+            continue
         score = _score(result, "valid")
         if score is None:
             continue
-        model = f"{result.card['task']}-{result.card['corpus']}"
-        rank = (-sign * score, float(result.card.get("parameters") or 0), name)
+        model = f"{result.card['board']}-{result.card['corpus']}"
+        rank = (-score if board.higher else score, float(result.card.get("parameters") or 0), name)
         entry = {
             "model": model,
             "task": result.card["task"],
+            "board": result.card["board"],
             "corpus": result.card["corpus"],
             "experiment": name,
             "fingerprint": result.fingerprint,
-            "metric": metric,
+            "metric": board.metric,
             "score": score,
         }
         if model not in best or rank < best[model][0]:
@@ -192,8 +194,10 @@ def _ensure_model(store: Store, model: str, result: Result) -> None:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         card = result.card
-        metric = SCORES[card["task"]][0].replace("_", " ")
-        text = f"The best {card['task']} model of corpus {card['corpus']}, by {metric} on its validation split."
+        board = BOARDS[card["board"]]
+        metric = board.metric.replace("_", " ")
+        text = f"{board.title} The best {card['board']} model of corpus {card['corpus']}, "
+        text += f"by {metric} on its validation split."
         store.client.create_registered_model(model, description=text)
 
 
@@ -241,15 +245,10 @@ def _upload(store: Store, result: Result, run: "Run") -> None:
     import mlflow.pyfunc
 
     package = importlib.import_module("anamnesis")
-    importlib.import_module(f"anamnesis.{result.card['task']}.saved").load(result.folder)
-    sampling = result.card.get("sampling") or {}
-    options = {
-        "length": int(sampling.get("length") or 200),
-        "temperature": float(sampling.get("temperature") or 1.0),
-        "top_k": int(sampling.get("top_k") or 0),
-        "greedy": False,
-        "seed": 0,
-    }
+    serving = importlib.import_module(f"anamnesis.{result.card['task']}.serving")
+    serving.load(result.folder)
+    texts, options = serving.example(result.card)
+    cells = [store.root / "cells"] if "cell" in result.card["model"] else []
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         target = Path(folder) / "model"
@@ -257,8 +256,8 @@ def _upload(store: Store, result: Result, run: "Run") -> None:
             str(target),
             python_model=str(Path(__file__).with_name("served.py")),
             artifacts={"model": str(result.folder.resolve())},
-            code_paths=[str(Path(str(package.__file__)).parent)],
-            input_example=([str(sampling.get("prompt") or "")], options),
+            code_paths=[str(path) for path in (Path(str(package.__file__)).parent, *cells)],
+            input_example=(texts, options) if options else texts,
             pip_requirements=_requirements(),
             metadata={"fingerprint": result.fingerprint, "experiment": result.name},
         )
@@ -272,7 +271,7 @@ def _requirements() -> list[str]:
 
 def _tags(result: Result) -> dict[str, str]:
     # In the order in which MLflow's pages list them.
-    tags = {EXPERIMENT: result.name, METRIC: SCORES[result.card["task"]][0]}
+    tags = {EXPERIMENT: result.name, METRIC: BOARDS[result.card["board"]].metric}
     for key, split in ((VALID_SCORE, "valid"), (TEST_SCORE, "test")):
         score = _score(result, split)
         if score is not None:
@@ -282,7 +281,7 @@ def _tags(result: Result) -> dict[str, str]:
 
 
 def _score(result: Result, split: str) -> float | None:
-    value = ((result.metrics or {}).get(split) or {}).get(SCORES[result.card["task"]][0])
+    value = ((result.metrics or {}).get(split) or {}).get(BOARDS[result.card["board"]].metric)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)

@@ -33,8 +33,8 @@ class Result:
 
     @property
     def group(self) -> str:
-        """The MLflow experiment it belongs to, one for each task and corpus."""
-        return f"{self.card['task']}/{self.card['corpus']}"
+        """The MLflow experiment it belongs to, one for each leaderboard and corpus."""
+        return f"{self.card['board']}/{self.card['corpus']}"
 
     @cached_property
     def timings(self) -> dict[str, Any]:
@@ -93,9 +93,9 @@ def read(name: str, root: Path) -> Result | None:
     if not path.is_file():
         return None
     card = read_json(path)
-    missing = [key for key in ("fingerprint", "task", "corpus", "inputs") if key not in card]
+    missing = [key for key in ("fingerprint", "task", "board", "corpus", "inputs") if key not in card]
     if missing:
-        raise AnamnesisError(f"{path}: {missing[0]} is missing; run `dvc repro train@{name}`")
+        raise AnamnesisError(f"{path}: {missing[0]} is missing; run `anamnesis repro {name}`")
     scores = root / "metrics" / f"{name}.json"
     metrics = read_json(scores) if scores.is_file() else None
     # Metrics of an earlier training say nothing about this model.

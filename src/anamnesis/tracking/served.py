@@ -11,7 +11,7 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 
 
 class ServedModel(PythonModel):
-    """Answers each text with its continuation by a language model."""
+    """Answers each text by a model: with its continuation, the word for its blank, its author."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the model's files; a damaged or altered one raises an error that names it."""
@@ -21,29 +21,21 @@ class ServedModel(PythonModel):
 
         folder = Path(context.artifacts["model"])
         task = json.loads((folder / "model.json").read_text(encoding="utf-8"))["task"]
-        self._model = importlib.import_module(f"anamnesis.{task}.saved").load(folder)
+        self._serving = importlib.import_module(f"anamnesis.{task}.serving")
+        self._model = self._serving.load(folder)
 
     def predict(  # type: ignore[override]  # the hints are the signature, and MLflow lets `context` be left out
         self, model_input: list[str], params: dict[str, Any] | None = None
     ) -> list[str]:
-        """The continuation of each text, without the text itself.
+        """The answer to each text.
 
         Args:
-            model_input: texts to go on from; an empty one starts a new text.
-            params: `length` in tokens, `temperature` (above 0), `top_k` (0: all tokens), `greedy`, `seed`. Every text
-                is continued from the same seed, so an answer does not depend on the texts beside it.
+            model_input: what the model goes on from (an empty one starts a new text), or what it was made to answer.
+            params: of a language model `length` in tokens, `temperature` (above 0), `top_k` (0: all tokens), `greedy`,
+                `seed`. Every text is answered from the same seed, so an answer does not depend on the texts beside it.
         """
-        from anamnesis.language.generation import generate
-
-        given = params or {}
-        options: dict[str, Any] = {
-            "length": int(given.get("length", 200)),
-            "temperature": float(given.get("temperature", 1.0)),
-            "top_k": int(given.get("top_k", 0)) or None,
-            "greedy": bool(given.get("greedy", False)),
-            "seed": int(given.get("seed", 0)),
-        }
-        return ["".join(generate(self._model, text, **options)) for text in model_input]
+        answers: list[str] = self._serving.answer(self._model, model_input, params or {})
+        return answers
 
 
 set_model(ServedModel())

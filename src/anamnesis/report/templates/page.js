@@ -31,6 +31,9 @@
         test: { color: colour("ink") },
         floor: { color: colour("floor"), strokeWidth: 1 },
         label: { color: colour("soft"), fontSize: 12 },
+        kept: { color: colour("accent"), strokeWidth: 1.5 },
+        cut: { color: colour("cut"), strokeWidth: 1 },
+        cell: { color: colour("ink"), fontSize: 12 },
       },
     };
   }
@@ -71,7 +74,7 @@
   });
 
   for (const legend of document.querySelectorAll(".legend")) {
-    const entry = charts.find(({ chart }) => legend.parentElement.contains(chart));
+    const entry = charts.find(({ chart }) => legend.nextElementSibling === chart);
     const buttons = [...legend.querySelectorAll("button")];
     const pressed = () => buttons.find((button) => button.getAttribute("aria-pressed") === "true");
     const show = (button) => entry.shown?.view.signal("highlight", button ? button.dataset.experiment : null).runAsync();

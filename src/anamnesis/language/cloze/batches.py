@@ -1,0 +1,93 @@
+"""Batches of sentences of about the same length, in a new seeded order each epoch."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+# Batches that are cut from one pool of sentences sorted by length: enough to pad little, few enough to mix well.
+POOL = 16
+
+
+class Batch(NamedTuple):
+    """Sentences side by side, and the places that are predicted.
+
+    Attributes:
+        ids: (time, batch), int64, from `<s>` to `</s>`, padded behind it with anything.
+        lengths: tokens of each sentence, (batch,), int64.
+        times: the time steps of the blanks, (blanks,), int64, each from 1 to its sentence's length - 2.
+        columns: the sentences of the blanks, (blanks,), int64.
+    """
+
+    ids: Tensor
+    lengths: Tensor
+    times: Tensor
+    columns: Tensor
+
+
+def collate(sentences: Sequence[NDArray[np.int64]], places: Sequence[NDArray[np.int64]]) -> Batch:
+    """A batch of sentences (tokens,), each with the places (blanks,) that are to be predicted, in their order."""
+    lengths = np.array([len(sentence) for sentence in sentences])
+    ids = np.zeros((lengths.max(), len(sentences)), np.int64)
+    for column, sentence in enumerate(sentences):
+        ids[: len(sentence), column] = sentence
+    columns = np.repeat(np.arange(len(sentences)), [len(found) for found in places])
+    arrays = (ids, lengths, np.concatenate(places), columns)
+    return Batch(*(torch.from_numpy(array) for array in arrays))
+
+
+class SentenceBatches:
+    """Iterates over sentences that have a blank; goes on from `position`, so that a loader restored in mid-epoch
+    continues there.
+
+    Args:
+        sentences: each (tokens,), from `<s>` to `</s>`.
+        hidden: `blanks.candidates`; every such place of a sentence is predicted.
+        batch: sentences in a batch.
+        seed: of the order; None: by length.
+    """
+
+    def __init__(
+        self, sentences: Sequence[NDArray[np.int64]], hidden: NDArray[np.bool_], batch: int, seed: int | None
+    ) -> None:
+        self.sentences = [sentence for sentence in sentences if hidden[sentence].any()]
+        self.places = [np.flatnonzero(hidden[sentence]) for sentence in self.sentences]
+        self.lengths = np.array([len(sentence) for sentence in self.sentences])
+        self.batch, self.seed = batch, seed
+        self.position, self.epoch = 0, 0
+
+    def __len__(self) -> int:
+        return -(-len(self.sentences) // self.batch)
+
+    def __iter__(self) -> Iterator[Batch]:
+        groups = self._groups()
+        for number in range(self.position, len(groups)):
+            group = groups[number]
+            # Back at 0 with the last batch: a trainer that knows the length never asks for one more.
+            self.position = (number + 1) % len(groups)
+            self.epoch += self.position == 0
+            yield collate([self.sentences[index] for index in group], [self.places[index] for index in group])
+
+    def _groups(self) -> list[NDArray[np.int64]]:
+        """The sentences of each batch of this epoch."""
+        if self.seed is None:
+            return self._cut(np.argsort(self.lengths, kind="stable"))
+        random = np.random.default_rng((self.seed, self.epoch))
+        order = random.permutation(len(self.sentences))
+        groups: list[NDArray[np.int64]] = []
+        for first in range(0, len(order), POOL * self.batch):
+            pool = order[first : first + POOL * self.batch]
+            groups += self._cut(pool[np.argsort(self.lengths[pool], kind="stable")])
+        return [groups[index] for index in random.permutation(len(groups))]
+
+    def _cut(self, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        return [order[first : first + self.batch] for first in range(0, len(order), self.batch)]
+
+    def state_dict(self) -> dict[str, int]:
+        return {"position": self.position, "epoch": self.epoch}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.position, self.epoch = state["position"], state["epoch"]

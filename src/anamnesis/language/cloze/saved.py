@@ -1,0 +1,70 @@
+"""The model folder of a cloze model: the words' counts, or the network's weights, beside card and tokenizer."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from anamnesis.errors import AnamnesisError
+from anamnesis.language.cloze.blanks import candidates
+from anamnesis.language.cloze.model import ClozeModel, RecurrentModel, UnigramModel
+from anamnesis.language.cloze.settings import Model, Unigram
+from anamnesis.training import saved
+
+TOKENIZER = "tokenizer.json"
+HISTORY = ("epoch", "learning_rate", "train_perplexity", "valid_perplexity", "valid_accuracy")
+
+
+def load(folder: Path) -> ClozeModel:
+    """Read a model, after checking every file against its digest.
+
+    Raises:
+        AnamnesisError: a file is missing, damaged or altered, or the arrays do not fit the card; the line names it.
+    """
+    from anamnesis.tokens import tokenizer
+
+    card, weights = saved.read(folder)
+    try:
+        if card.get("objective") != "cloze":
+            raise ValueError
+        settings: Model = TypeAdapter(Model).validate_python(card.get("model"))
+    except (ValidationError, ValueError):
+        raise AnamnesisError(f"{folder}: not a model that fills blanks") from None
+    vocabulary = tokenizer.load(folder / TOKENIZER)
+    try:
+        hidden = candidates(vocabulary)
+    except AnamnesisError as error:
+        raise AnamnesisError(f"{folder}: {error}") from None
+    if isinstance(settings, Unigram):
+        return UnigramModel(card, vocabulary, _counts(folder, weights, hidden))
+    import torch
+
+    from anamnesis.language.cloze.network import ClozeNetwork
+
+    with torch.device("meta"):
+        # Shapes without memory: a card that asks for a billion units must not be able to fill it.
+        described = dict(ClozeNetwork(settings, hidden).named_parameters())
+    expected = {name: (tuple(value.shape), "float32") for name, value in described.items()}
+    if {name: (value.shape, str(value.dtype)) for name, value in weights.items()} != expected:
+        raise AnamnesisError(f"{folder}: the weights are not those of the network that model.json describes")
+    network = ClozeNetwork(settings, hidden)
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    return RecurrentModel(card, vocabulary, network.eval())
+
+
+def _counts(folder: Path, weights: dict[str, NDArray[np.generic]], hidden: NDArray[np.bool_]) -> NDArray[np.int64]:
+    counts = weights.get("counts", np.empty(0))
+    if weights.keys() != {"counts"} or counts.shape != hidden.shape or counts.dtype != np.int64:
+        raise AnamnesisError(f"{folder}: the weights are not the counts of the tokenizer's words")
+    sound: NDArray[np.int64] = counts.astype(np.int64)
+    if sound.min() < 0 or sound[~hidden].any() or not sound.any():
+        raise AnamnesisError(f"{folder}: the weights are not counts of words")
+    return sound
+
+
+def history_csv(rows: list[dict[str, float]]) -> str:
+    """history.csv: one row an epoch, with the columns `HISTORY`, numbers to six digits."""
+    lines = [",".join(HISTORY)]
+    lines += [",".join([f"{row['epoch']:.0f}", *(f"{row[column]:.6g}" for column in HISTORY[1:])]) for row in rows]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,56 @@
+"""The model folder of a regression on word numbers: `words`, the ids of words by number, and network or mean."""
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from anamnesis.errors import AnamnesisError
+from anamnesis.language.numbers.network import ConnectedModel, MeanModel, NumberModel, new_network
+from anamnesis.language.numbers.settings import Mean, Model
+from anamnesis.training import saved
+
+TOKENIZER = "tokenizer.json"
+HISTORY = ("epoch", "learning_rate", "train_rmse", "valid_rmse")
+
+
+def load(folder: Path) -> NumberModel:
+    """Read a model, after checking every file against its digest.
+
+    Raises:
+        AnamnesisError: a file is missing, damaged or altered, or the arrays do not fit the card; the line names it.
+    """
+    from anamnesis.tokens import tokenizer
+
+    card, weights = saved.read(folder)
+    try:
+        settings: Model = TypeAdapter(Model).validate_python(card.get("model"))
+    except ValidationError:
+        raise AnamnesisError(f"{folder}: not a model of word numbers") from None
+    vocabulary = tokenizer.load(folder / TOKENIZER)
+    words = weights.pop("words", np.empty(0))
+    sound = words.dtype == np.int64 and words.ndim == 1 and len(words) > 0
+    if not sound or words.min() < 0 or words.max() >= vocabulary.vocabulary_size:
+        raise AnamnesisError(f"{folder}: `words` of the weights does not number the tokenizer's words")
+    shapes = {name: value.shape for name, value in weights.items()}
+    if isinstance(settings, Mean):
+        if shapes != {"mean": (1,)}:
+            raise AnamnesisError(f"{folder}: the weights are not one mean")
+        return MeanModel(card, vocabulary, words, float(weights["mean"][0]))
+    import torch
+
+    with torch.device("meta"):
+        # Shapes without memory: a card that asks for a billion units must not be able to fill it.
+        expected = {name: tuple(value.shape) for name, value in new_network(settings).named_parameters()}
+    if shapes != expected:
+        raise AnamnesisError(f"{folder}: the weights are not those of the network that model.json describes")
+    network = new_network(settings)
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    return ConnectedModel(card, vocabulary, words, network.eval())
+
+
+def history_csv(rows: list[dict[str, float]]) -> str:
+    """history.csv: one row an epoch, with the columns `HISTORY`, numbers to six digits."""
+    lines = [",".join(HISTORY)]
+    lines += [",".join([f"{row['epoch']:.0f}", *(f"{row[column]:.6g}" for column in HISTORY[1:])]) for row in rows]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,52 @@
+"""A split of a token store in the tokens of another tokenizer, as a model that started elsewhere reads it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anamnesis.tokens import tokenizer
+from anamnesis.tokens.base import Tokenizer
+from anamnesis.tokens.store import open_split, read_stats, text_of
+
+TOKENIZER = "tokenizer.json"
+
+
+def read_split(store: Path, split: str, vocabulary: Tokenizer) -> tuple[NDArray[np.integer], dict[str, Any]]:
+    """The ids of a split in the tokens of `vocabulary`, and what there is to count, as in stats.json.
+
+    The counts `characters` and `text_sha256` are the store's: the text is the same. So every model pays for the same
+    number of characters, and for each character unknown to its own tokens as `bits.py` says, at one price for all:
+    the alphabet of the store's training split.
+
+    Args:
+        store: the token store's folder.
+        split: train, valid or test.
+        vocabulary: the tokenizer of a model; that of the store itself gives the store's own arrays.
+
+    Raises:
+        AnamnesisError: a file is missing or damaged, or the ids of the store do not say what its text was.
+    """
+    own, counts = tokenizer.load(store / TOKENIZER), read_stats(store)["splits"][split]
+    if same(own, vocabulary):
+        return open_split(store, split), counts
+    # An unknown character becomes U+FFFD, one for one, and so is unknown again.
+    spelled = own.kind == "characters"
+    text = own.decode(open_split(store, split).tolist()) if spelled else text_of(store, split)
+    chunks = list(vocabulary.chunks([text]))
+    ids: NDArray[np.integer] = np.concatenate([chunk.ids for chunk in chunks])
+    starts = 0 if vocabulary.start_id is None else int(np.count_nonzero(ids == vocabulary.start_id))
+    unknown = 0 if vocabulary.unknown_id is None else int(np.count_nonzero(ids == vocabulary.unknown_id))
+    return ids, {
+        **{key: counts[key] for key in ("characters", "text_sha256")},
+        "tokens": len(ids),
+        "targets": len(ids) - max(starts, 1),
+        "unknown_tokens": unknown,
+        "unknown_characters": sum(chunk.unknown_characters for chunk in chunks),
+    }
+
+
+def same(one: Tokenizer, other: Tokenizer) -> bool:
+    """Whether two tokenizers give every text the same ids."""
+    return (one.kind, one.tokens, one.saved()) == (other.kind, other.tokens, other.saved())

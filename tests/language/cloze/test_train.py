@@ -1,0 +1,196 @@
+"""The whole way of a cloze model: trained, killed and resumed, loaded, evaluated, its folder distrusted."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from anamnesis.errors import AnamnesisError
+from anamnesis.language.cloze.blanks import candidates, sentences
+from anamnesis.language.cloze.evaluation import evaluate, scores
+from anamnesis.language.cloze.saved import load
+from anamnesis.language.cloze.settings import Experiment
+from anamnesis.language.cloze.train import train
+from anamnesis.tokens import tokenizer
+from anamnesis.tokens.store import open_split
+from anamnesis.training import saved
+
+BIAS = "forwards.layers.0.bias_ih_l0"
+UNIGRAM = {"model": {"architecture": "unigram"}, "training": None}
+
+
+class Silent:
+    """A listener that remembers how it ended; `at` is called with each epoch."""
+
+    def __init__(self, at=lambda epoch: None):
+        self.at, self.ended, self.samples = at, "", []
+
+    def __call__(self, *arguments):
+        return self
+
+    def log(self, metrics, step):
+        self.at(step)
+
+    def sample(self, text, step):
+        self.samples.append(text)
+
+    def finish(self, fingerprint):
+        self.ended = fingerprint
+
+    def fail(self):
+        self.ended = "failed"
+
+
+@pytest.fixture
+def project(stores: Path, tmp_path: Path) -> Path:
+    (tmp_path / "data").symlink_to(stores / "data")
+    return tmp_path
+
+
+def settings(direction: str = "both", **changes: Any) -> Experiment:
+    content = {
+        "task": "language",
+        "objective": "cloze",
+        "tokens": "words",
+        "model": {"architecture": "rnn", "direction": direction, "hidden": 12, "dropout": 0.2, "softmax": "adaptive"},
+        "batch": 24,
+        "training": {"epochs": 3, "learning_rate": 0.01, "checkpoint_steps": 5},
+        "sentences": 4,
+    }
+    return Experiment.model_validate({**content, **changes})
+
+
+def test_killed_and_run_again_gives_the_same_bytes(project):
+    whole = Silent()
+    train("whole", settings(), project, whole)
+
+    def kill(epoch):
+        if epoch == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    killed = Silent(kill)
+    with pytest.raises(SystemExit):
+        train("killed", settings(), project, killed)
+    assert killed.ended == "failed"
+    assert not (project / "models" / "killed").exists()
+    assert list((project / ".anamnesis" / "checkpoints" / "killed").iterdir())
+    again = Silent()
+    train("killed", settings(), project, again)
+    for name in ("weights.safetensors", "history.csv", "samples.txt", "tokenizer.json"):
+        first, second = ((project / "models" / model / name).read_bytes() for model in ("whole", "killed"))
+        assert (name, first == second) == (name, True)
+    header = "epoch,learning_rate,train_perplexity,valid_perplexity,valid_accuracy"
+    assert (project / "models" / "whole" / "history.csv").read_text().splitlines()[0] == header
+    assert again.ended == load(project / "models" / "killed").card["fingerprint"]
+    assert len(whole.samples) == 3
+    assert "____" in whole.samples[0]
+
+
+def test_the_metrics_are_those_of_the_best_epoch(project):
+    train("both", settings(), project, Silent())
+    evaluate("both", settings(), project)
+    metrics = json.loads((project / "metrics" / "both.json").read_text())
+    assert metrics["board"] == "cloze"
+    history = [
+        [float(value) for value in row.split(",")]
+        for row in (project / "models" / "both" / "history.csv").read_text().splitlines()[1:]
+    ]
+    best = min(history, key=lambda row: row[3])
+    assert metrics["valid"]["perplexity"] == pytest.approx(best[3], rel=1e-4)
+    assert metrics["valid"]["accuracy"] == pytest.approx(best[4], rel=1e-4)
+    model = load(project / "models" / "both")
+    assert metrics["parameters"] == sum(value.numel() for value in model.network.parameters())
+    hidden = candidates(model.tokenizer)
+    for split in ("valid", "test"):
+        ids = open_split(project / "data" / "tokens" / "words", split)
+        assert metrics[split]["blanks"] == hidden[ids].sum()
+    blanks = json.loads((project / "predictions" / "both" / "blanks.json").read_text())
+    assert len(blanks) == 4
+    curve = (project / "predictions" / "both" / "curve.csv").read_text().splitlines()
+    assert curve[0].startswith("experiment,epoch,")
+    assert len(curve) == 4
+
+
+def test_training_learns_from_both_sides(project):
+    found = {}
+    training = {"epochs": 5, "learning_rate": 0.02}
+    for direction in ("left", "both"):
+        train(direction, settings(direction, training=training), project, Silent())
+        evaluate(direction, settings(direction, training=training), project)
+        found[direction] = json.loads((project / "metrics" / f"{direction}.json").read_text())
+    train("unigram", settings(**UNIGRAM), project, Silent())
+    evaluate("unigram", settings(**UNIGRAM), project)
+    found["unigram"] = json.loads((project / "metrics" / "unigram.json").read_text())
+    for split in ("valid", "test"):
+        both, left, unigram = (found[name][split]["perplexity"] for name in ("both", "left", "unigram"))
+        assert both < left < unigram
+
+
+def test_the_floor_counts_the_words_of_the_training_split(project):
+    train("unigram", settings(**UNIGRAM), project, Silent())
+    model = load(project / "models" / "unigram")
+    store = project / "data" / "tokens" / "words"
+    vocabulary = tokenizer.load(store / "tokenizer.json")
+    ids, valid = (open_split(store, split).tolist() for split in ("train", "valid"))
+    known = {token for token in range(3, len(vocabulary.tokens)) if any(map(str.isalnum, vocabulary.tokens[token]))}
+    seen = [token for token in ids if token in known]
+    nats = [-np.log(seen.count(token) / len(seen)) for token in valid if token in known]
+    found = scores(model, sentences(np.array(valid), vocabulary))
+    assert found["perplexity"] == pytest.approx(np.exp(np.mean(nats)), rel=1e-5)
+    assert found["accuracy"] == pytest.approx(valid.count(max(known, key=seen.count)) / len(nats), rel=1e-5)
+    assert model.card["parameters"] == len(known)
+
+
+def test_a_damaged_or_foreign_model_is_refused(project):
+    once = {"epochs": 1, "learning_rate": 0.01}
+    train("both", settings(training=once), project, Silent())
+    train("unigram", settings(**UNIGRAM), project, Silent())
+    with pytest.raises(AnamnesisError, match="other tokens"):
+        evaluate("both", settings(tokens="characters"), project)
+    with pytest.raises(AnamnesisError, match="found kind characters"):
+        train("both", settings(tokens="characters"), project, Silent())
+    folder, floor = project / "models" / "both", project / "models" / "unigram"
+    card, weights = saved.read(folder)
+    more = {"tokenizer.json": (folder / "tokenizer.json").read_bytes()}
+    other = {**weights, BIAS: weights[BIAS][1:]}
+    for content, arrays, message in (
+        (card, other, "not those of the network"),
+        (card, {**weights, BIAS: weights[BIAS].astype(np.float64)}, "not those of the network"),
+        ({**card, "model": {**card["model"], "hidden": 65536}}, weights, "not those of the network"),
+        ({**card, "model": {**card["model"], "direction": "left"}}, weights, "not those of the network"),
+        ({**card, "model": {"architecture": "fc"}}, weights, "not a model that fills blanks"),
+        ({**card, "objective": "word-number"}, weights, "not a model that fills blanks"),
+    ):
+        saved.save(project / "forged", arrays, content, more)
+        with pytest.raises(AnamnesisError, match=message):
+            load(project / "forged")
+    card, weights = saved.read(floor)
+    counts = weights["counts"]
+    for arrays in (
+        {},
+        {"counts": counts[1:]},
+        {"counts": counts * 1.0},
+        {"counts": counts - 1},
+        {"counts": counts * 0},
+    ):
+        saved.save(project / "forged", arrays, card, more)
+        with pytest.raises(AnamnesisError, match="the weights are not"):
+            load(project / "forged")
+    path = folder / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(AnamnesisError, match="weights"):
+        load(folder)
+
+
+def test_settings_that_do_not_go_together_are_refused():
+    with pytest.raises(ValidationError, match="needs a `training` block"):
+        settings(training=None)
+    with pytest.raises(ValidationError, match="remove `training`"):
+        settings(model={"architecture": "unigram"})
+    with pytest.raises(ValidationError, match="'left' or 'both'"):
+        settings(direction="right")

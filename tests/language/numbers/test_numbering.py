@@ -1,0 +1,58 @@
+"""Numbering words, windows of known words only, and batches that cover them."""
+
+import numpy as np
+import pytest
+import torch
+
+from anamnesis.errors import AnamnesisError
+from anamnesis.language.numbers.batches import NumberBatches
+from anamnesis.language.numbers.numbering import first_appearance, numbers, windows
+from anamnesis.tokens.characters import Characters
+from anamnesis.tokens.words import Words
+
+TOKENIZER = Words(["<unk>", "<s>", "</s>", "the", ",", "cat", "a", "--", "dog", "."])
+# "A cat, the cat. The dog." in lower case
+TRAIN = np.array([1, 6, 5, 4, 3, 5, 9, 2, 1, 3, 8, 9, 2], np.uint8)
+
+
+def test_words_are_numbered_as_they_appear_and_marks_are_none():
+    words = first_appearance(TRAIN, TOKENIZER)
+    assert [TOKENIZER.tokens[token] for token in words] == ["a", "cat", "the", "dog"]
+    assert numbers(TRAIN, words, TOKENIZER).tolist() == [1, 2, 3, 2, 3, 4]
+    # An unknown word has the number 0; marks and sentence ends leave no gap.
+    assert numbers(np.array([1, 8, 7, 0, 2, 1, 6]), words, TOKENIZER).tolist() == [4, 0, 1]
+
+
+def test_other_tokens_than_words_are_refused():
+    with pytest.raises(AnamnesisError, match="found kind characters; allowed: words"):
+        first_appearance(np.array([1, 2]), Characters(["<unk>", "a", "b"]))
+    with pytest.raises(AnamnesisError, match="no word to number"):
+        first_appearance(np.array([1, 9, 2]), TOKENIZER)
+
+
+def test_windows_with_an_unseen_word_are_left_out():
+    found = windows(np.array([1, 2, 3, 0, 4, 5, 6, 7]), 2)
+    assert found.tolist() == [[1, 2, 3], [4, 5, 6], [5, 6, 7]]
+    for row, window in (([1, 2, 0, 3, 4], 2), ([1, 2], 2), ([], 1)):
+        with pytest.raises(AnamnesisError, match=f"model.window: found {window}"):
+            windows(np.array(row, np.int64), window)
+
+
+def test_batches_cover_each_window_once_an_epoch_and_go_on_where_they_were():
+    rows = np.arange(1, 31).reshape(10, 3)
+    batches = NumberBatches(rows, 30, 4, seed=1)
+    first, second = ([(read.tolist(), wanted.tolist()) for read, wanted in batches] for _ in range(2))
+    assert len(batches) == len(first) == 3
+    assert sorted(wanted for _, part in first for wanted in part) == pytest.approx(rows[:, 2] / 30)
+    assert first != second
+    interrupted = NumberBatches(rows, 30, 4, seed=1)
+    iterator = iter(interrupted)
+    next(iterator)
+    resumed = NumberBatches(rows, 30, 4, seed=1)
+    resumed.load_state_dict(interrupted.state_dict())
+    assert [(read.tolist(), wanted.tolist()) for read, wanted in resumed] == first[1:]
+    assert [(read.tolist(), wanted.tolist()) for read, wanted in resumed] == second
+    in_order = NumberBatches(rows, 30, 4, seed=None)
+    assert torch.equal(
+        torch.cat([wanted for _, wanted in in_order]), torch.tensor(rows[:, 2] / 30, dtype=torch.float32)
+    )

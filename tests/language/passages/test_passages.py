@@ -1,0 +1,242 @@
+"""Telling labels of passages: features, scores, the frozen language model, saved and loaded."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from pydoc_data.topics import topics
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import TypeAdapter, ValidationError
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
+
+from anamnesis.errors import AnamnesisError
+from anamnesis.language import saved as language_saved
+from anamnesis.language.network import RecurrentPredictor
+from anamnesis.language.passages import saved, scores
+from anamnesis.language.passages.evaluation import evaluate
+from anamnesis.language.passages.features import frequencies, normalised, passages, standard
+from anamnesis.language.passages.settings import Experiment
+from anamnesis.language.passages.train import train
+from anamnesis.language.settings import Experiment as LanguageExperiment
+from anamnesis.language.states import states
+from anamnesis.language.train import train as train_language
+from anamnesis.tokens import store, tokenizer
+from anamnesis.tokens.settings import Tokens
+
+
+class Quiet:
+    """A listener that does nothing, but for ending the run after epoch `at` as a signal would."""
+
+    def __init__(self, at: int = 0) -> None:
+        self.at = at
+
+    def __call__(self, *arguments: Any) -> "Quiet":
+        return self
+
+    def log(self, metrics: dict[str, float], step: int) -> None:
+        if step == self.at:
+            raise KeyboardInterrupt
+
+    def sample(self, text: str, step: int) -> None:
+        pass
+
+    def finish(self, fingerprint: str) -> None:
+        pass
+
+    def fail(self) -> None:
+        pass
+
+
+def settings(architecture: str = "states", **changes: Any) -> Experiment:
+    content: dict[str, Any] = {
+        "task": "language",
+        "objective": "passage",
+        "tokens": "labelled",
+        "model": {"architecture": architecture},
+        "batch": 16,
+        "training": {"epochs": 4, "learning_rate": 0.01, "checkpoint_steps": 3},
+    }
+    if architecture == "states":
+        content |= {"start": "start", "model": {"architecture": "states", "hidden": 8, "dropout": 0.2}}
+    for key, value in changes.items():
+        content[key] = {**content[key], **value} if isinstance(value, dict) else value
+    return Experiment.model_validate(content)
+
+
+def write_table(path: Path, rows: list[tuple[str, str]]) -> Path:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("label", "text"), *rows])
+    return path
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a small language model `start` and a store of passages: plain, and all in capitals."""
+    root = tmp_path_factory.mktemp("passages")
+    text = "".join(topics[name] for name in sorted(topics))
+    sources = {}
+    for split, share in (("train", text[:8000]), ("valid", text[8000:9000]), ("test", text[9000:10000])):
+        sources[split] = root / f"{split}.txt"
+        sources[split].write_text(share, encoding="utf-8")
+    characters = TypeAdapter(Tokens).validate_python({"corpus": "c", "kind": "characters"})
+    store.write(root / "data" / "tokens" / "text", characters, sources)
+    pieces = [text[first : first + 60 + first % 50] for first in range(10_000, 40_000, 110)]
+    rows = [("loud", piece.upper()) if index % 3 == 0 else ("plain", piece) for index, piece in enumerate(pieces)]
+    tables = {
+        "train": write_table(root / "train.csv", rows[:200]),
+        "valid": write_table(root / "valid.csv", [*rows[200:230], ("plain", "an unknown Ω here")]),
+        "test": write_table(root / "test.csv", rows[230:260]),
+    }
+    store.write(root / "data" / "tokens" / "labelled", characters, tables)
+    experiment = LanguageExperiment.model_validate(
+        {
+            "task": "language",
+            "tokens": "text",
+            "model": {"architecture": "gru", "hidden": 16},
+            "batches": {"kind": "streams", "batch": 8, "steps": 20},
+            "training": {"epochs": 1, "learning_rate": 0.01},
+            "sampling": {"length": 5},
+        }
+    )
+    train_language("start", experiment, root, Quiet())
+    return root
+
+
+@pytest.fixture
+def project(pretrained: Path, tmp_path: Path) -> Path:
+    """A copy of its own of that project."""
+    return shutil.copytree(pretrained, tmp_path / "project")
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def start_of(project: Path) -> RecurrentPredictor:
+    model = language_saved.load(project / "models" / "start")
+    assert isinstance(model, RecurrentPredictor)
+    return model
+
+
+def test_scores_are_torchmetrics() -> None:
+    random = np.random.default_rng(0)
+    actual, predicted = random.integers(0, 4, 200), random.integers(0, 3, 200)
+    counts = scores.confusion(actual, predicted, 5)
+    assert counts[2, 1] == np.count_nonzero((actual == 2) & (predicted == 1))
+    pair = (torch.from_numpy(predicted), torch.from_numpy(actual))
+    assert scores.macro_f1(counts) == pytest.approx(float(multiclass_f1_score(*pair, 5, average="macro")))
+    assert scores.accuracy(counts) == pytest.approx(float(multiclass_accuracy(*pair, 5, average="micro")))
+
+
+def test_layout_gives_nothing_away(project: Path) -> None:
+    assert normalised("  It is\r\n\ta\u00a0truth\n\n universally ") == "It is a truth universally"
+    texts, labels = passages(project / "data" / "tokens" / "labelled", "valid")
+    assert not any("\n" in text or "  " in text for text in texts)
+    assert texts[-1] == "an unknown \ufffd here"
+    assert labels.tolist() == [int((index + 200) % 3 != 0) for index in range(30)] + [1]
+
+
+def test_frequencies_and_their_scale(project: Path) -> None:
+    learned = tokenizer.load(project / "data" / "tokens" / "labelled" / "tokenizer.json")
+    found = frequencies(learned, ["abca", "Ω", ""])
+    shares = {learned.tokens[index]: float(found[0, index]) for index in np.flatnonzero(found[0])}
+    assert shares == {"a": 0.5, "b": 0.25, "c": 0.25}
+    assert found[1, learned.unknown_id] == 1
+    assert not found[2].any()
+    mean, scale = standard(np.array([[1, 5], [3, 5]], np.float32))
+    np.testing.assert_array_equal(mean, [2, 5])
+    np.testing.assert_array_equal(scale, [1, 1])
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [settings("histogram"), settings(), settings(model={"summary": "both", "untrained": True})],
+    ids=["histogram", "frozen", "random"],
+)
+def test_trains_resumes_loads_and_classifies(project: Path, experiment: Experiment) -> None:
+    before = files_of(project / "models" / "start")
+    train("ours", experiment, project, Quiet())
+    whole = files_of(project / "models" / "ours")
+    shutil.rmtree(project / "models" / "ours")
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        train("ours", experiment, project, Quiet(at=3))
+    assert not (project / "models" / "ours").exists()
+    assert list((project / ".anamnesis" / "checkpoints" / "ours").iterdir())
+    train("ours", experiment, project, Quiet())
+    assert files_of(project / "models" / "ours") == whole
+    assert files_of(project / "models" / "start") == before
+
+    evaluate("ours", experiment, project)
+    metrics = json.loads((project / "metrics" / "ours.json").read_text())
+    assert metrics["board"] == "passage"
+    assert metrics["test"]["documents"] == 30
+    rows = list(csv.DictReader((project / "predictions" / "ours" / "confusion.csv").open()))
+    assert sum(int(row["count"]) for row in rows) == 30
+    right = sum(int(row["count"]) for row in rows if row["actual"] == row["predicted"])
+    assert right / 30 == pytest.approx(metrics["test"]["accuracy"], rel=1e-5)
+    # Capitals are seen by anything that looks; always saying 'plain' gets 2 / 3.
+    assert metrics["test"]["accuracy"] > 0.9
+
+    shutil.rmtree(project / "models" / "start")
+    model = saved.load(project / "models" / "ours")
+    shouted, spoken = model.classify(["THE IMPORT STATEMENT IS\nEXECUTED IN TWO STEPS", "it is executed in two steps"])
+    assert (shouted[0][0], spoken[0][0]) == ("loud", "plain")
+    assert sum(probability for _, probability in shouted) == pytest.approx(1)
+    assert model.classify(["it  is\nexecuted"]) == model.classify(["it is executed"])
+
+
+def test_frozen_weights_are_the_starts_and_random_ones_are_not(project: Path) -> None:
+    train("frozen", settings(), project, Quiet())
+    train("random", settings(model={"untrained": True}), project, Quiet())
+    start = start_of(project)
+    frozen, random = (saved.load(project / "models" / name).reader for name in ("frozen", "random"))
+    assert frozen is not None
+    assert random is not None
+    for name, value in start.network.named_parameters():
+        assert torch.equal(frozen.network.get_parameter(name), value)
+        if "bias" not in name:
+            assert not torch.equal(random.network.get_parameter(name), value)
+
+
+def test_the_head_reads_standardised_mean_states(project: Path) -> None:
+    train("frozen", settings(), project, Quiet())
+    model, text = saved.load(project / "models" / "frozen"), "it is executed in two steps"
+    mean = states(start_of(project), [text])[:, :16]
+    weights = {name: value.detach().numpy() for name, value in model.head.named_parameters()}
+    hidden = np.maximum((mean - model.mean) / model.scale @ weights["1.weight"].T + weights["1.bias"], 0)
+    logits = hidden @ weights["4.weight"].T + weights["4.bias"]
+    expected = np.exp(logits) / np.exp(logits).sum()
+    np.testing.assert_allclose(model.probabilities([text]), expected, rtol=1e-4)
+
+
+def test_evaluation_refuses_a_model_of_other_passages(project: Path) -> None:
+    train("ours", settings("histogram"), project, Quiet())
+    path = project / "data" / "tokens" / "labelled" / "stats.json"
+    stats = json.loads(path.read_text())
+    stats["splits"]["train"]["text_sha256"] = "0" * 64
+    path.write_text(json.dumps(stats))
+    with pytest.raises(AnamnesisError, match="trained on other passages"):
+        evaluate("ours", settings("histogram"), project)
+
+
+def test_a_store_without_documents_is_refused(project: Path) -> None:
+    with pytest.raises(AnamnesisError, match="holds a text, not documents"):
+        passages(project / "data" / "tokens" / "text", "valid")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "changes", "message"),
+    [
+        ("states", {"start": None}, "needs `start`"),
+        ("histogram", {"start": "start"}, "remove `start`"),
+        ("states", {"model": {"dropout": 1.0}}, "less than 1"),
+        ("states", {"training": None}, "training"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(architecture: str, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        settings(architecture, **changes)

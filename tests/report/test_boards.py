@@ -1,0 +1,239 @@
+"""Every board on the page: its numbers are those of the metrics, and what is missing breaks nothing."""
+
+import csv
+import html as entities
+import io
+import json
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+
+from anamnesis.boards import BOARDS
+from anamnesis.errors import AnamnesisError
+from anamnesis.report import leaderboard, page, results
+from anamnesis.report.compare import compare
+
+
+class Tables(HTMLParser):
+    """The body rows of each board's leaderboard by anchor: the values of the cells, as sorting sees them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.anchor, self.inside, self.rows = "", False, {}
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        if tag == "section":
+            self.anchor = attributes["id"]
+        if tag == "table":
+            self.inside = "sortable" in attributes.get("class", "")
+        if tag == "tr" and self.inside:
+            self.rows.setdefault(self.anchor, []).append([])
+        if tag in ("td", "th") and self.inside and "data-value" in attributes:
+            self.rows[self.anchor][-1].append(attributes["data-value"])
+
+
+@pytest.fixture(scope="module")
+def html(boards):
+    return (boards / "reports" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def copied(boards, tmp_path):
+    return shutil.copytree(boards, tmp_path / "project")
+
+
+def metrics_of(root, experiment):
+    return json.loads((root / "metrics" / f"{experiment}.json").read_text())
+
+
+def test_every_score_of_every_board_stands_in_its_table(boards, html):
+    tables = Tables(html).rows
+    seen = set()
+    for board, corpora in leaderboard.boards(leaderboard.table(boards)):
+        for corpus, rows in corpora:
+            body = [cells for cells in tables[f"{board}-{corpus}"] if cells]
+            assert [cells[1] for cells in body] == [row.result.experiment for row in rows]
+            for cells, row in zip(body, rows, strict=True):
+                scores = metrics_of(boards, row.result.experiment)
+                known = [
+                    metric
+                    for metric in BOARDS[board].metrics
+                    if any(
+                        metric in metrics_of(boards, other.result.experiment)["valid"]
+                        for _, part in corpora
+                        for other in part
+                    )
+                ]
+                wanted = [scores[split].get(metric) for split in ("valid", "test") for metric in known]
+                shown = [float(cell) if cell else None for cell in cells[-len(wanted) :]]
+                assert shown == wanted
+                seen.add(row.result.experiment)
+    assert len(seen) == len(list((boards / "metrics").iterdir()))
+
+
+def test_each_board_ranks_by_its_own_metric_in_its_own_sense(boards):
+    for board, corpora in leaderboard.boards(leaderboard.table(boards)):
+        metric, sign = BOARDS[board].metric, -1 if BOARDS[board].higher else 1
+        for _, rows in corpora:
+            scores = [sign * metrics_of(boards, row.result.experiment)["valid"][metric] for row in rows]
+            assert scores == sorted(scores)
+            assert [row.rank for row in rows] == list(range(1, len(rows) + 1))
+
+
+def test_boards_of_one_corpus_do_not_mix(boards):
+    rows = leaderboard.table(boards)
+    novel = {row.result.board: set() for row in rows if row.result.corpus == "novel"}
+    for row in rows:
+        if row.result.corpus == "novel":
+            novel[row.result.board].add(row.result.experiment)
+    assert set(novel) == {"language", "cloze", "word-number"}
+    assert all("cloze" in name for name in novel["cloze"])
+    assert {row.result.experiment for row in rows if row.mark == "best" and row.result.corpus == "novel"} == {
+        "novel-ngram3",
+        "novel-cloze-birnn",
+        "novel-numbers-fc5",
+    }
+
+
+def test_csv_has_the_scores_of_every_board(boards):
+    rows = list(csv.DictReader(io.StringIO((boards / "reports" / "leaderboard.csv").read_text())))
+    for row in rows:
+        scores = metrics_of(boards, row["experiment"])
+        for split in ("valid", "test"):
+            for metric in BOARDS[row["board"]].metrics:
+                value = scores[split].get(metric)
+                shown = row[f"{split}_{metric}"]
+                assert (float(shown) if shown else None) == value
+
+
+def test_terminal_shows_each_board_whole_on_eighty_columns(boards):
+    from rich.console import Console
+
+    from anamnesis.report import formats
+    from anamnesis.report.terminal import print_leaderboard
+
+    console = Console(file=io.StringIO(), width=80)
+    print_leaderboard(boards, console)
+    text = console.file.getvalue()
+    assert "…" not in text
+    assert all(len(line.rstrip()) <= 80 for line in text.splitlines())
+    for name, corpora in leaderboard.boards(leaderboard.table(boards)):
+        assert BOARDS[name].title in text
+        for row in (row for _, rows in corpora for row in rows):
+            line = next(line for line in text.splitlines() if f" {row.result.experiment} " in line)
+            for split in ("valid", "test"):
+                metric = BOARDS[name].metric
+                assert formats.score(metric, metrics_of(boards, row.result.experiment)[split][metric]) in line
+
+
+def test_what_starts_from_another_model_is_made_by_stages_of_its_own(copied):
+    for name in ("fairytales20-lstm-finetuned", "fairytales20-lstm-scratch"):
+        (copied / "metrics" / f"{name}.json").unlink()
+    assert results.load(copied).missing == {
+        "fairytales20-lstm-scratch": "evaluate@fairytales20-lstm-scratch",
+        "fairytales20-lstm-finetuned": "evaluate-derived@fairytales20-lstm-finetuned",
+    }
+
+
+# One of each board, one that others are compared with, one that starts from another.
+SOME = (
+    *("sherlock-uniform", "sherlock-lstm", "fairytales100-rnn", "fairytales20-lstm-scratch"),
+    *("fairytales20-lstm-finetuned", "memory-scrn", "novel-cloze-rnn", "novel-numbers-fc5", "authors-states"),
+)
+
+
+def test_any_experiment_may_be_missing(copied):
+    for path in (copied / "metrics" / f"{name}.json" for name in SOME):
+        kept = path.read_bytes()
+        path.unlink()
+        text = page.render(copied)
+        assert f"<strong>{path.stem}</strong> has no metrics yet" in text
+        path.write_bytes(kept)
+
+
+def test_any_one_experiment_is_enough(copied):
+    for path in (copied / "metrics" / f"{name}.json" for name in SOME):
+        root = copied.parent / path.stem
+        (root / "metrics").mkdir(parents=True)
+        shutil.copy(copied / "params.yaml", root)
+        shutil.copy(path, root / "metrics")
+        # No predictions at all, as of an evaluation that was cut short.
+        assert f"<strong>{path.stem}</strong> is best" in page.render(root)
+
+
+def test_second_run_writes_the_same_bytes(copied):
+    before = {path.name: path.read_bytes() for path in (copied / "reports").iterdir()}
+    compare(copied)
+    assert before == {path.name: path.read_bytes() for path in (copied / "reports").iterdir()}
+
+
+def test_word_numbers_stand_beside_the_language_model(boards):
+    rows = leaderboard.table(boards)
+    ranked = [row for row in rows if row.result.board == "word-number"]
+    groups = page.word_numbers(boards, rows, ranked)
+    assert [group.strategy for group in groups] == ["novel-numbers-fc5", "novel-numbers-mean"]
+    for group in groups:
+        assert [text.title for text in group.texts] == [group.strategy, group.strategy, "novel-lstm"]
+        assert group.texts[1].text == "sunk whimsical obstinacy forgot"
+        assert "temperature" in group.texts[-1].note
+
+
+def test_blanks_show_guesses_and_the_word_that_was_not_guessed(boards, html):
+    rows = [row for row in leaderboard.table(boards) if row.result.board == "cloze"]
+    found = page.blanks(boards, rows)
+    assert [blank.word for blank in found] == ["acknowledged", "determined", "mr."]
+    assert set(found[0].filled) == {row.result.experiment for row in rows}
+    assert found[1].before + "____" + found[1].after == "she was <b>not</b> ____ to be pleased"
+    section = html[html.index('id="cloze-novel"') :]
+    section = section[: section.index("</section>")]
+    # Nine cells; in one the word is not among the guesses, in the others it is marked for eyes and ears.
+    assert section.count('class="guess right"') == section.count('<span class="said"> right</span>') == 8
+    assert section.count("… mr. <span>14 %</span>") == 1
+    assert "<b>" not in section
+    assert entities.escape("she was <b>not</b>") in section
+
+
+def test_a_hostile_blank_or_label_stays_text(copied):
+    hostile = "</script><script>alert(1)</script>"
+    path = copied / "predictions" / "novel-cloze-rnn" / "blanks.json"
+    guess = {"word": hostile, "probability": 0.5}
+    path.write_text(json.dumps([{"text": f"{hostile} ____", "word": hostile, "probability": 0.5, "guesses": [guess]}]))
+    path = copied / "predictions" / "authors-states" / "confusion.csv"
+    path.write_text(f"actual,predicted,count\n{hostile},{hostile},3\n")
+    text = page.render(copied)
+    assert "<script>alert(1)" not in text
+    assert text.count(entities.escape(hostile)) >= 3
+
+
+def test_confusion_shares_are_of_the_actual_label(boards, html):
+    del html
+    rows = [row for row in leaderboard.table(boards) if row.result.board == "passage"]
+    charts = dict(page._confusion(boards, rows))
+    values = charts["authors-histogram"]["data"]["values"]
+    assert len(values) == 25
+    for label in {value["actual"] for value in values}:
+        assert sum(value["share"] for value in values if value["actual"] == label) == pytest.approx(1)
+    right = next(value for value in values if value["actual"] == value["predicted"] == "doyle")
+    assert (right["count"], right["share"]) == (80, 0.8)
+    assert charts["authors-histogram"]["description"].startswith("authors-histogram: 400 of 500 right")
+
+
+@pytest.mark.parametrize(
+    ("experiment", "file", "damage"),
+    [
+        ("novel-cloze-rnn", "blanks.json", '[{"text": "a"}]'),
+        ("novel-cloze-rnn", "blanks.json", "{"),
+        ("sherlock-lstm", "context.csv", "split,tokens\ntest,1\n"),
+        ("memory-rnn", "gradients.csv", "when,distance,norm\ninitial,1,much\n"),
+        ("memory-rnn", "clipping.csv", "nonsense\n1\n"),
+        ("authors-states", "confusion.csv", "actual,predicted\na,b\n"),
+        ("fairytales100-scrn", "curve.csv", "epoch\n1\n"),
+    ],
+)
+def test_a_damaged_file_is_named(copied, experiment, file, damage):
+    (copied / "predictions" / experiment / file).write_text(damage)
+    with pytest.raises(AnamnesisError, match=f"{experiment}/{file}"):
+        page.render(copied)

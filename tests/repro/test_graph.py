@@ -1,0 +1,44 @@
+"""What a user may type for a stage, in whichever section of params.yaml its experiment stands."""
+
+import pytest
+
+from anamnesis import params
+from anamnesis.errors import ParamsError
+from anamnesis.repro.graph import targets_of
+
+LSTM = {"architecture": "lstm", "hidden": 4}
+ENTRY = {"task": "language", "tokens": "a-characters", "model": LSTM, "training": {"epochs": 1, "learning_rate": 0.1}}
+SETTINGS = params.check(
+    {
+        "profile": "laptop",
+        "corpora": {"a": {"reader": "text", "source": {"kind": "literal", "text": "abc", "same": True}}},
+        "tokens": {"a-characters": {"corpus": "a", "kind": "characters"}},
+        "experiments": {"a-lstm": ENTRY},
+        "derived": {"a-tuned": ENTRY | {"start": "a-lstm"}},
+        "own": {"a-mgu": ENTRY | {"model": {"architecture": "cell", "cell": "mgu:MGU", "hidden": 4}}},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["a-lstm"], ["evaluate@a-lstm"]),
+        (["a-tuned"], ["evaluate-derived@a-tuned"]),
+        (["a-mgu"], ["evaluate-own@a-mgu"]),
+        (["train@a-tuned"], ["train-derived@a-tuned"]),
+        (["train-own@a-mgu"], ["train-own@a-mgu"]),
+        (["train"], ["train@a-lstm", "train-own@a-mgu", "train-derived@a-tuned"]),
+        (["compare", "a-lstm", "evaluate@a-lstm"], ["compare", "evaluate@a-lstm"]),
+        (["a", "a-characters"], ["fetch@a", "tokenize@a-characters"]),
+    ],
+)
+def test_names_become_stages_each_once(typed, meant):
+    assert targets_of(typed, SETTINGS) == meant
+
+
+def test_an_unknown_name_is_refused_with_the_nearest():
+    with pytest.raises(ParamsError, match=r"'a-lsmt'; did you mean 'a-lstm'\?"):
+        targets_of(["a-lsmt"], SETTINGS)
+    with pytest.raises(ParamsError, match="no stage or experiment is named 'train-own@a-lstm'"):
+        targets_of(["train-own@a-lstm"], SETTINGS)
