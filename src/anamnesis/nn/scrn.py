@@ -1,8 +1,8 @@
 """The recurrent network with context features (Mikolov et al. 2015), a whole segment at once.
 
 The context is linear: it is computed for all time steps in a logarithmic number of passes, the carried state included.
-The hidden units go through PyTorch's fused kernel on a GPU. On a CPU that kernel is a loop over time itself, and a slower
-one than `_Hidden`, in which all that does not depend on the step before is computed for the whole segment.
+The hidden units go through PyTorch's fused kernel on a GPU. On a CPU that kernel is a loop over time itself, and slower
+than `_Hidden`, where all that does not depend on the step before is computed for the whole segment.
 """
 
 import math
