@@ -179,6 +179,8 @@ def tail(log: Path, lines: int) -> str:
 def _conclude(one: _Running) -> None:
     text = _read(one.log)
     kind, _, name = one.progress.stage.name.partition("@")
+    # train-derived and train-own say what train says.
+    kind = kind.partition("-")[0]
     # `anamnesis.console.summary` writes this line.
     said = [line for line in text.splitlines() if line.startswith(f"{kind} {name}") and ": " in line]
     one.progress.text = said[-1].partition(": ")[2] if said else ""
