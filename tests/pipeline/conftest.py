@@ -18,7 +18,7 @@ import yaml
 
 REPOSITORY = Path(__file__).parents[2]
 # What the pipeline is made of; the budgets, the texts and the results are the test's own.
-PARTS = ("src/anamnesis", "pipelines", "dvc.yaml", ".dvc", ".dvcignore", ".gitignore", "data/own/README.md")
+PARTS = ("src/anamnesis", "pipelines", "cells", "dvc.yaml", ".dvc", ".dvcignore", ".gitignore", "data/own/README.md")
 OUTPUTS = ("data/raw", "data/tokens", "models", "metrics", "predictions", "reports", "dvc.lock")
 NOISE = shutil.ignore_patterns("__pycache__", "cache", "tmp", "config.local", "state.db")
 
@@ -55,6 +55,11 @@ class Project:
 
     def dvc(self, *arguments: str, code: int | None = 0) -> "subprocess.CompletedProcess[str]":
         return self.run(sys.executable, "-m", "dvc", *arguments, code=code)
+
+    def repro(self) -> set[str]:
+        """The stages whose command a plain `dvc repro` starts."""
+        lines = self.dvc("repro").stdout.splitlines()
+        return {line.split("'")[1] for line in lines if line.startswith("Running stage '")}
 
     def anamnesis(self, *arguments: str, code: int | None = 0) -> "subprocess.CompletedProcess[str]":
         return self.run(sys.executable, "-m", "anamnesis.cli", *arguments, code=code)
@@ -158,7 +163,7 @@ def make(tmp_path_factory: pytest.TempPathFactory, readme: dict[str, Any]) -> Ca
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, target)
         texts(root / "data" / "own")
-        content = {"profile": "laptop", **copy.deepcopy(readme)}
+        content = {"profile": "laptop", **copy.deepcopy(readme), "derived": {}, "own": {}}
         (root / "params.yaml").write_text(yaml.safe_dump(budgets(content), sort_keys=False))
         project = Project(root, shared)
         project.git("init", "--quiet")

@@ -24,15 +24,9 @@ def read(project, path):
     return json.loads((project.root / path).read_text())
 
 
-def ran(done):
-    """The stages whose command a `dvc repro` started."""
-    return {line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage '")}
-
-
 def test_plain_dvc_gives_the_same_bytes_as_stages_side_by_side(make, finished):
     plain = make("plain")
-    done = plain.dvc("repro")
-    assert ran(done) == STAGES
+    assert plain.repro() == STAGES
     one, other = finished.outputs(), plain.outputs()
     assert {path.split("/")[0] for path in one} == {"data", "models", "metrics", "predictions", "reports", "dvc.lock"}
     assert sorted(one) == sorted(other)
@@ -181,7 +175,7 @@ def test_editing_a_text_runs_what_depends_on_it_and_nothing_else(copied):
     book = copied.root / "data" / "own" / "mybook.txt"
     book.write_text("A preface, in which the reader is greeted.\n\n" + book.read_text())
     # DVC watches the folder, so both corpora are read again; one of them comes out as it was.
-    assert ran(copied.dvc("repro")) == {
+    assert copied.repro() == {
         "fetch@mybook",
         "fetch@bench",
         "tokenize@mybook-characters",

@@ -1,0 +1,88 @@
+"""The sections `derived` and `own`: starting from another model, and a cell of the user's own, by the real stages."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.pipeline
+DOC = Path(__file__).parents[2] / "docs" / "your-own-cell.md"
+
+
+@pytest.fixture(scope="module")
+def extended(make):
+    """The user's project with the document's own cell, its probe, and a fine-tuned model; everything has run."""
+    project = make("extended")
+    text = DOC.read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", text, re.S).group(1)
+    (project.root / "cells" / "mgu.py").write_text(code, encoding="utf-8")
+    own = yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.S).group(1))["own"]
+
+    def extend(content):
+        lstm = content["experiments"]["mybook-lstm"]
+        small = {
+            "batches": lstm["batches"],
+            "training": {"epochs": 1, "learning_rate": 0.004},
+            "sampling": {"length": 9},
+        }
+        cell = own["sherlock-mgu"] | small | {"tokens": "mybook-characters"}
+        probe = own["memory-mgu"] | {"tokens": "mybook-characters"}
+        probe |= {"recall": {"lags": [2, 3], "seeds": 1, "steps": 4, "check": 2, "sequences": 9}}
+        content["tokens"]["bench-characters"] = {"corpus": "bench", "kind": "characters"}
+        content["own"] = {"mybook-mgu": cell, "memory-mgu": probe}
+        content["derived"] = {
+            "bench-tuned": {**lstm, **small, "tokens": "bench-characters", "start": "mybook-lstm"},
+            "bench-untouched": {
+                **{key: lstm[key] for key in ("task", "model", "sampling")},
+                "tokens": "bench-characters",
+                "start": "mybook-lstm",
+            },
+        }
+
+    project.edit(extend)
+    project.said = project.anamnesis("repro", "-j", "2").stdout
+    return project
+
+
+def test_everything_is_ranked_and_the_best_is_registered(extended):
+    for name in ("mybook-mgu", "memory-mgu", "bench-tuned", "bench-untouched"):
+        assert (extended.root / "metrics" / f"{name}.json").is_file()
+        assert name in extended.said
+        assert name in (extended.root / "reports" / "index.html").read_text()
+    models = json.loads((extended.root / "reports" / "registry.json").read_text())["models"]
+    assert {entry["model"] for entry in models} == {"language-mybook", "language-bench"}
+
+
+def test_a_fine_tuned_model_knows_what_it_started_from(extended):
+    start, tuned, untouched = (
+        json.loads((extended.root / "models" / name / "model.json").read_text())
+        for name in ("mybook-lstm", "bench-tuned", "bench-untouched")
+    )
+    assert tuned["start_fingerprint"] == untouched["start_fingerprint"] == start["fingerprint"]
+    assert untouched["weights_sha256"] == start["weights_sha256"] != tuned["weights_sha256"]
+    bits = {
+        name: json.loads((extended.root / "metrics" / f"{name}.json").read_text())["valid"]["bits_per_character"]
+        for name in ("bench-tuned", "bench-untouched")
+    }
+    assert bits["bench-tuned"] < bits["bench-untouched"]
+
+
+def test_an_own_cell_generates_and_scores(extended):
+    written = extended.anamnesis("generate", "mybook-mgu", "--prompt", "The ", "--length", "20").stdout
+    assert len(written.rstrip("\n")) >= 20
+    assert "perplexity" in extended.anamnesis("score", "mybook-mgu", "The class.").stdout
+
+
+def test_only_what_depends_on_a_cell_or_a_start_runs_again(extended):
+    assert extended.repro() == set()
+    cell = extended.root / "cells" / "mgu.py"
+    cell.write_text(cell.read_text().replace("uniform_(parameter, -1 /", "uniform_(parameter, -0.9 /"))
+    last = {"compare", "register"}
+    again = {f"{kind}-own@{name}" for kind in ("train", "evaluate") for name in ("mybook-mgu", "memory-mgu")}
+    assert extended.repro() == again | last
+    extended.edit(lambda content: content["experiments"]["mybook-lstm"].update(seed=2))
+    names = ("bench-tuned", "bench-untouched")
+    derived = {f"{kind}-derived@{name}" for kind in ("train", "evaluate") for name in names}
+    assert extended.repro() == {"train@mybook-lstm", "evaluate@mybook-lstm"} | derived | last
