@@ -185,4 +185,4 @@ def test_a_tokenizer_of_another_size_is_refused(folder, trained):
 
 def test_history_has_six_digits():
     row = dict.fromkeys(saved.HISTORY[1:], 1 / 3) | {"epoch": 12.0}
-    assert saved.history_csv([row]).splitlines()[1] == "12,0.333333,0.333333,0.333333,0.333333"
+    assert folders.history_csv(saved.HISTORY, [row]).splitlines()[1] == "12,0.333333,0.333333,0.333333,0.333333"

@@ -14,6 +14,7 @@ from anamnesis.language.generation import generate
 from anamnesis.language.protocol import NextTokenModel
 from anamnesis.language.settings import Experiment, NGram, Uniform
 from anamnesis.language.uniform import UniformModel
+from anamnesis.training import saved as folders
 
 
 def fit(name: str, experiment: Experiment, root: Path, inputs: str) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def fit(name: str, experiment: Experiment, root: Path, inputs: str) -> dict[str,
     card = saved.new_card(name, experiment, stats, parameters, None, inputs)
     with files.new_folder(root / "models" / name) as folder:
         card = saved.save(folder, weights, card, store / saved.TOKENIZER)
-        files.write_text(folder / "history.csv", saved.history_csv([row]))
+        files.write_text(folder / "history.csv", folders.history_csv(saved.HISTORY, [row]))
         files.write_text(folder / "samples.txt", f"== after counting ==\n{text}\n")
     console.summary("train", name, f"{parameters:,} counts, valid perplexity {row['valid_perplexity']:.4g}")
     return card

@@ -10,7 +10,6 @@ from anamnesis.language.network import RecurrentNetwork
 from anamnesis.language.streams import IGNORED, Batch
 from anamnesis.nn.stack import State, detach, flatten
 from anamnesis.training.module import TaskModule
-from anamnesis.training.optimizers import MONITOR, configure
 from anamnesis.training.settings import Training
 
 
@@ -29,8 +28,6 @@ class LanguageModule(TaskModule):
     """
 
     network: RecurrentNetwork
-    loss_count: Tensor
-    valid_count: Tensor
 
     def __init__(
         self,
@@ -40,15 +37,10 @@ class LanguageModule(TaskModule):
         bits_per_character: Any,
         truncate: int | None = None,
     ) -> None:
-        super().__init__()
-        self.network, self.settings = network, settings
-        self.truncate = truncate
-        self.steps_per_epoch, self.bits_per_character = steps_per_epoch, bits_per_character
+        super().__init__(network, settings, steps_per_epoch)
+        self.truncate, self.bits_per_character = truncate, bits_per_character
         self.carried: State | None = None
         self.valid_carried: State | None = None
-        zero = torch.zeros((), dtype=torch.float64)
-        for name in ("loss_sum", "loss_count", "valid_sum", "valid_count"):
-            self.register_buffer(name, zero.clone())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         total, count, self.carried = self._segment(batch, self.carried, self.truncate)
@@ -73,27 +65,13 @@ class LanguageModule(TaskModule):
             parts.append(outputs)
         return self.network.loss(torch.cat(parts), targets), (targets != IGNORED).sum(), detach(state)
 
-    def on_validation_epoch_start(self) -> None:
-        self.valid_sum.zero_()
-        self.valid_count.zero_()
-
-    def on_validation_epoch_end(self) -> None:
-        self.log(MONITOR, self.valid_sum / self.valid_count)
-
-    def on_train_epoch_end(self) -> None:
-        self.loss_sum.zero_()
-        self.loss_count.zero_()
-
     def epoch_row(self) -> dict[str, float]:
         """Perplexities over the epoch's training segments, as the weights changed, and over the validation split."""
         return {
-            "train_perplexity": _perplexity(self.loss_sum, self.loss_count),
-            "valid_perplexity": _perplexity(self.valid_sum, self.valid_count),
+            "train_perplexity": perplexity(self.train_mean()),
+            "valid_perplexity": perplexity(self.valid_mean()),
             "valid_bits_per_character": self.bits_per_character(float(self.valid_sum)),
         }
-
-    def configure_optimizers(self) -> Any:
-        return configure(self.network.parameters(), self.settings, self.steps_per_epoch)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["carried"] = None if self.carried is None else flatten(self.carried)
@@ -104,7 +82,6 @@ class LanguageModule(TaskModule):
         self.carried = None if carried is None else self.network.stack.unflatten([t.to(device) for t in carried])
 
 
-def _perplexity(nats: Tensor, count: Tensor) -> float:
-    """exp of the mean negative log-likelihood; infinite where that overflows."""
-    mean = float(nats) / max(float(count), 1.0)
-    return math.exp(mean) if mean < 700 else math.inf
+def perplexity(nats: float) -> float:
+    """exp of a mean negative log-likelihood; infinite where that overflows."""
+    return math.exp(nats) if nats < 700 else math.inf

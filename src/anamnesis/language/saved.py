@@ -84,13 +84,6 @@ def load(folder: Path) -> NextTokenModel:
         raise AnamnesisError(f"{folder}: {error}") from None
 
 
-def history_csv(rows: list[dict[str, float]]) -> str:
-    """history.csv: one row an epoch, with the columns `HISTORY`, numbers to six digits."""
-    lines = [",".join(HISTORY)]
-    lines += [",".join([f"{row['epoch']:.0f}", *(f"{row[column]:.6g}" for column in HISTORY[1:])]) for row in rows]
-    return "\n".join(lines) + "\n"
-
-
 def _check(card: dict[str, Any], path: Path) -> None:
     if card.get("task") != "language" or card.get("objective") != "next-token":
         learnt = card.get("objective") or card.get("task")

@@ -8,7 +8,8 @@ from anamnesis import console, files
 from anamnesis.language import baselines, objectives, saved, transfer
 from anamnesis.language.bits import bits_per_character_of
 from anamnesis.language.settings import Experiment, Reader, Streams, Windows
-from anamnesis.training.watch import StartWatch, Watch
+from anamnesis.training import saved as folders
+from anamnesis.training.watch import StartWatch, Watch, watched
 
 CODE = ("nn", "training", "language")
 
@@ -33,18 +34,15 @@ def train(name: str, experiment: Any, root: Path, start: StartWatch) -> None:
         objectives.module(experiment.objective, "train").train(name, experiment, root, start)
         return
     inputs = transfer.inputs_digest(experiment, root)
-    watch = start(name, experiment, inputs, root)
-    try:
+
+    def fitted(watch: Watch) -> dict[str, Any]:
         if experiment.start is not None and experiment.training is None:
-            card = transfer.untouched(name, experiment, root, inputs)
-        elif isinstance(experiment.model, Reader):
-            card = _train_network(name, experiment, experiment.model, root, store, inputs, watch)
-        else:
-            card = baselines.fit(name, experiment, root, inputs)
-    except BaseException:
-        watch.fail()
-        raise
-    watch.finish(card["fingerprint"])
+            return transfer.untouched(name, experiment, root, inputs)
+        if isinstance(experiment.model, Reader):
+            return _train_network(name, experiment, experiment.model, root, store, inputs, watch)
+        return baselines.fit(name, experiment, root, inputs)
+
+    watched(start, name, experiment, inputs, root, fitted)
 
 
 def _train_network(
@@ -105,18 +103,12 @@ def _train_network(
     with files.new_folder(root / "models" / name) as folder:
         weights = {key: value.float().numpy() for key, value in fitted.weights.items()}
         card = saved.save(folder, weights, card, tokenizer_path)
-        files.write_text(folder / "history.csv", saved.history_csv(fitted.history))
+        files.write_text(folder / "history.csv", folders.history_csv(saved.HISTORY, fitted.history))
         headed = (f"== after epoch {epoch} ==\n{text}\n" for epoch, text in enumerate(fitted.samples, start=1))
         files.write_text(folder / "samples.txt", "\n".join(headed))
     speed = fitted.steps * _tokens_per_step(experiment) / fitted.seconds
-    files.write_json(
-        root / ".anamnesis" / "timings" / f"{name}.json",
-        {
-            "fingerprint": card["fingerprint"],
-            "seconds": fitted.seconds,
-            "cpu_seconds": fitted.cpu_seconds,
-            "tokens_per_second": speed,
-        },
+    folders.keep_timings(
+        root, name, card, seconds=fitted.seconds, cpu_seconds=fitted.cpu_seconds, tokens_per_second=speed
     )
     shutil.rmtree(checkpoint.parent, ignore_errors=True)
     best = fitted.history[fitted.best_epoch - 1]

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
 from anamnesis.language import saved
+from anamnesis.training import saved as folders
 
 if TYPE_CHECKING:
     from anamnesis.language.network import RecurrentPredictor
@@ -132,7 +133,7 @@ def untouched(name: str, experiment: Any, root: Path, inputs: str) -> dict[str, 
     card = saved.new_card(name, experiment, stats, parameters, None, inputs) | card_entries(model, stats)
     with files.new_folder(root / "models" / name) as folder:
         card = saved.save(folder, weights, card, root / "models" / experiment.start / saved.TOKENIZER)
-        files.write_text(folder / "history.csv", saved.history_csv([row]))
+        files.write_text(folder / "history.csv", folders.history_csv(saved.HISTORY, [row]))
         files.write_text(folder / "samples.txt", f"== untouched ==\n{sampling.prompt}{''.join(pieces)}\n")
     console.summary("train", name, f"as {experiment.start} left it, valid perplexity {row['valid_perplexity']:.4g}")
     return card

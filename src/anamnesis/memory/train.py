@@ -9,7 +9,8 @@ from typing import Any
 from anamnesis import console, files
 from anamnesis.memory import saved
 from anamnesis.memory.settings import Cell, Experiment
-from anamnesis.training.watch import StartWatch, Watch
+from anamnesis.training import saved as folders
+from anamnesis.training.watch import StartWatch, Watch, watched
 
 CODE = ("nn", "training", "memory")
 HISTORY = ("epoch", "seed", "lag", "steps", "valid_copy_accuracy", "valid_adding_error", "solved")
@@ -31,13 +32,7 @@ def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> N
         AnamnesisError: the gradient on the text is NaN or infinite, or the settings do not fit the data.
     """
     inputs = saved.inputs_digest(experiment, root / "data" / "tokens" / experiment.tokens)
-    watch = start(name, experiment, inputs, root)
-    try:
-        card = _train(name, experiment, root, inputs, watch)
-    except BaseException:
-        watch.fail()
-        raise
-    watch.finish(card["fingerprint"])
+    watched(start, name, experiment, inputs, root, lambda watch: _train(name, experiment, root, inputs, watch))
 
 
 def _train(name: str, experiment: Experiment, root: Path, inputs: str, watch: Watch) -> dict[str, Any]:
@@ -91,10 +86,7 @@ def _train(name: str, experiment: Experiment, root: Path, inputs: str, watch: Wa
         card = saved.save(folder, weights, card, store, _clipping(part[1]["norms"]))
         files.write_text(folder / "history.csv", _history(rows))
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
-    files.write_json(
-        root / ".anamnesis" / "timings" / f"{name}.json",
-        {"fingerprint": card["fingerprint"], "seconds": seconds, "cpu_seconds": cpu_seconds},
-    )
+    folders.keep_timings(root, name, card, seconds=seconds, cpu_seconds=cpu_seconds)
     shutil.rmtree(unfinished.parent, ignore_errors=True)
     told = "; ".join(f"{probe} up to lag {', '.join(map(str, spans[probe]))}" for probe in PROBES)
     console.summary("train", name, f"{parameters:,} parameters in {cell.hidden} units, {told}, {seconds:.0f} s")

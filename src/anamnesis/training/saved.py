@@ -7,7 +7,7 @@ byte that changes anywhere is noticed before the model is used.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,26 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         return card, safetensors.load(data)
     except (SafetensorError, KeyError, TypeError, ValueError):
         raise AnamnesisError(f"{folder / WEIGHTS}: damaged: not a safetensors file of NumPy arrays; {MEND}") from None
+
+
+def history_csv(columns: Sequence[str], rows: Iterable[Mapping[str, float]]) -> str:
+    """The content of history.csv: one row an epoch, numbers to six digits; the first column, the epoch, is whole."""
+    first, *others = columns
+    lines = [",".join([f"{row[first]:.0f}", *(f"{row[column]:.6g}" for column in others)]) for row in rows]
+    return "\n".join([",".join(columns), *lines]) + "\n"
+
+
+def keep_timings(root: Path, name: str, card: Mapping[str, Any], **measured: float) -> None:
+    """Note how long a training took, outside of all outputs, for the tracker.
+
+    Args:
+        root: the project's folder.
+        name: the experiment.
+        card: the model's; the times are of the training with its fingerprint.
+        measured: seconds, processor seconds, and a speed, by name.
+    """
+    path = root / ".anamnesis" / "timings" / f"{name}.json"
+    files.write_json(path, {"fingerprint": card["fingerprint"], **measured})
 
 
 def read_bytes(path: Path) -> bytes:

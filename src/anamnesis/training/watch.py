@@ -23,3 +23,16 @@ class Watch(Protocol):
 
 StartWatch = Callable[[str, Any, str, Path], Watch]
 """(experiment's name, its settings, digest of the inputs, project folder) -> the listener."""
+
+
+def watched(
+    start: StartWatch, name: str, experiment: Any, inputs: str, root: Path, train: Callable[[Watch], dict[str, Any]]
+) -> None:
+    """Train under a listener, which hears how it ended: `train(watch)` returns the card of the finished model."""
+    watch = start(name, experiment, inputs, root)
+    try:
+        card = train(watch)
+    except BaseException:
+        watch.fail()
+        raise
+    watch.finish(card["fingerprint"])

@@ -1,15 +1,12 @@
 """The Lightning module of a cloze model: the mean negative log-likelihood of the words at the blanks."""
 
-import math
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from anamnesis.language.cloze.batches import Batch
 from anamnesis.language.cloze.network import ClozeNetwork
+from anamnesis.language.module import perplexity
 from anamnesis.training.module import TaskModule
-from anamnesis.training.optimizers import MONITOR, configure
 from anamnesis.training.settings import Training
 
 
@@ -23,16 +20,11 @@ class ClozeModule(TaskModule):
     """
 
     network: ClozeNetwork
-    loss_count: Tensor
-    valid_count: Tensor
     valid_hits: Tensor
 
     def __init__(self, network: ClozeNetwork, settings: Training, steps_per_epoch: int) -> None:
-        super().__init__()
-        self.network, self.settings, self.steps_per_epoch = network, settings, steps_per_epoch
-        zero = torch.zeros((), dtype=torch.float64)
-        for name in ("loss_sum", "loss_count", "valid_sum", "valid_count", "valid_hits"):
-            self.register_buffer(name, zero.clone())
+        super().__init__(network, settings, steps_per_epoch)
+        self.register_buffer("valid_hits", torch.zeros((), dtype=torch.float64))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         total = self.network.loss(self.network(batch), batch.ids[batch.times, batch.columns])
@@ -48,29 +40,13 @@ class ClozeModule(TaskModule):
         self.valid_count += len(words)
 
     def on_validation_epoch_start(self) -> None:
-        for total in (self.valid_sum, self.valid_count, self.valid_hits):
-            total.zero_()
-
-    def on_validation_epoch_end(self) -> None:
-        self.log(MONITOR, self.valid_sum / self.valid_count)
-
-    def on_train_epoch_end(self) -> None:
-        self.loss_sum.zero_()
-        self.loss_count.zero_()
+        super().on_validation_epoch_start()
+        self.valid_hits.zero_()
 
     def epoch_row(self) -> dict[str, float]:
         """Perplexities of the epoch's training blanks, as the weights changed, and of the validation split's."""
         return {
-            "train_perplexity": _perplexity(self.loss_sum, self.loss_count),
-            "valid_perplexity": _perplexity(self.valid_sum, self.valid_count),
+            "train_perplexity": perplexity(self.train_mean()),
+            "valid_perplexity": perplexity(self.valid_mean()),
             "valid_accuracy": float(self.valid_hits) / max(float(self.valid_count), 1.0),
         }
-
-    def configure_optimizers(self) -> Any:
-        return configure(self.network.parameters(), self.settings, self.steps_per_epoch)
-
-
-def _perplexity(nats: Tensor, count: Tensor) -> float:
-    """exp of the mean negative log-likelihood; infinite where that overflows."""
-    mean = float(nats) / max(float(count), 1.0)
-    return math.exp(mean) if mean < 700 else math.inf

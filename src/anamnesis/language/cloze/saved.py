@@ -61,10 +61,3 @@ def _counts(folder: Path, weights: dict[str, NDArray[np.generic]], hidden: NDArr
     if sound.min() < 0 or sound[~hidden].any() or not sound.any():
         raise AnamnesisError(f"{folder}: the weights are not counts of words")
     return sound
-
-
-def history_csv(rows: list[dict[str, float]]) -> str:
-    """history.csv: one row an epoch, with the columns `HISTORY`, numbers to six digits."""
-    lines = [",".join(HISTORY)]
-    lines += [",".join([f"{row['epoch']:.0f}", *(f"{row[column]:.6g}" for column in HISTORY[1:])]) for row in rows]
-    return "\n".join(lines) + "\n"

@@ -16,7 +16,7 @@ from anamnesis.language.cloze.model import ClozeModel, RecurrentModel, UnigramMo
 from anamnesis.language.cloze.settings import Experiment, Reader
 from anamnesis.language.saved import inputs_digest, new_card
 from anamnesis.training import saved
-from anamnesis.training.watch import StartWatch, Watch
+from anamnesis.training.watch import StartWatch, Watch, watched
 
 if TYPE_CHECKING:
     from anamnesis.tokens.base import Tokenizer
@@ -39,13 +39,7 @@ def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> N
     """
     store = root / "data" / "tokens" / experiment.tokens
     inputs = inputs_digest(experiment, store)
-    watch = start(name, experiment, inputs, root)
-    try:
-        card = _train(name, experiment, root, store, inputs, watch)
-    except BaseException:
-        watch.fail()
-        raise
-    watch.finish(card["fingerprint"])
+    watched(start, name, experiment, inputs, root, lambda watch: _train(name, experiment, root, store, inputs, watch))
 
 
 def _train(name: str, experiment: Experiment, root: Path, store: Path, inputs: str, watch: Watch) -> dict[str, Any]:
@@ -90,11 +84,10 @@ def _train(name: str, experiment: Experiment, root: Path, store: Path, inputs: s
     card = new_card(name, experiment, stats, parameters, best_epoch, inputs)
     with files.new_folder(root / "models" / name) as folder:
         card = saved.save(folder, weights, card, {folders.TOKENIZER: (store / folders.TOKENIZER).read_bytes()})
-        files.write_text(folder / "history.csv", folders.history_csv(history))
+        files.write_text(folder / "history.csv", saved.history_csv(folders.HISTORY, history))
         files.write_text(folder / "samples.txt", "\n".join(f"== {when} ==\n{sample}\n" for when, sample in samples))
     if speeds:
-        timings = {"fingerprint": card["fingerprint"], **speeds}
-        files.write_json(root / ".anamnesis" / "timings" / f"{name}.json", timings)
+        saved.keep_timings(root, name, card, **speeds)
         shutil.rmtree(root / ".anamnesis" / "checkpoints" / name, ignore_errors=True)
     best = history[(best_epoch or 1) - 1]
     console.summary(

@@ -1,14 +1,11 @@
 """The Lightning module of the regression on word numbers: mean squared error."""
 
 import math
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from anamnesis.language.numbers.batches import Batch
 from anamnesis.training.module import TaskModule
-from anamnesis.training.optimizers import MONITOR, configure
 from anamnesis.training.settings import Training
 
 
@@ -22,15 +19,9 @@ class NumberModule(TaskModule):
         words: how many words are numbered.
     """
 
-    loss_count: Tensor
-    valid_count: Tensor
-
     def __init__(self, network: nn.Module, settings: Training, steps_per_epoch: int, words: int) -> None:
-        super().__init__()
-        self.network, self.settings, self.steps_per_epoch, self.words = network, settings, steps_per_epoch, words
-        zero = torch.zeros((), dtype=torch.float64)
-        for name in ("loss_sum", "loss_count", "valid_sum", "valid_count"):
-            self.register_buffer(name, zero.clone())
+        super().__init__(network, settings, steps_per_epoch)
+        self.words = words
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         loss = self._squared(batch)
@@ -48,23 +39,9 @@ class NumberModule(TaskModule):
         windows, targets = batch
         return (self.network(windows)[:, 0] - targets).square()
 
-    def on_validation_epoch_start(self) -> None:
-        self.valid_sum.zero_()
-        self.valid_count.zero_()
-
-    def on_validation_epoch_end(self) -> None:
-        self.log(MONITOR, self.valid_sum / self.valid_count)
-
-    def on_train_epoch_end(self) -> None:
-        self.loss_sum.zero_()
-        self.loss_count.zero_()
-
     def epoch_row(self) -> dict[str, float]:
         """Root mean squared errors in word numbers: of the epoch's training batches, and of the validation split."""
         return {
-            "train_rmse": math.sqrt(float(self.loss_sum) / max(float(self.loss_count), 1.0)) * self.words,
-            "valid_rmse": math.sqrt(float(self.valid_sum) / max(float(self.valid_count), 1.0)) * self.words,
+            "train_rmse": math.sqrt(self.train_mean()) * self.words,
+            "valid_rmse": math.sqrt(self.valid_mean()) * self.words,
         }
-
-    def configure_optimizers(self) -> Any:
-        return configure(self.network.parameters(), self.settings, self.steps_per_epoch)

@@ -47,10 +47,3 @@ def load(folder: Path) -> NumberModel:
     network = new_network(settings)
     network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     return ConnectedModel(card, vocabulary, words, network.eval())
-
-
-def history_csv(rows: list[dict[str, float]]) -> str:
-    """history.csv: one row an epoch, with the columns `HISTORY`, numbers to six digits."""
-    lines = [",".join(HISTORY)]
-    lines += [",".join([f"{row['epoch']:.0f}", *(f"{row[column]:.6g}" for column in HISTORY[1:])]) for row in rows]
-    return "\n".join(lines) + "\n"

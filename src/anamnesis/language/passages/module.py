@@ -1,7 +1,6 @@
 """The Lightning module of the small network that tells labels, and its batches."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +9,6 @@ from torch import Tensor, nn
 
 from anamnesis.language.passages import scores
 from anamnesis.training.module import TaskModule
-from anamnesis.training.optimizers import MONITOR, configure
 from anamnesis.training.settings import Training
 
 Batch = tuple[Tensor, Tensor]
@@ -63,15 +61,10 @@ class PassageModule(TaskModule):
         labels: how many there are.
     """
 
-    loss_count: Tensor
     counts: Tensor
 
     def __init__(self, network: nn.Module, settings: Training, steps_per_epoch: int, labels: int) -> None:
-        super().__init__()
-        self.network, self.settings, self.steps_per_epoch = network, settings, steps_per_epoch
-        zero = torch.zeros((), dtype=torch.float64)
-        for name in ("loss_sum", "loss_count", "valid_sum"):
-            self.register_buffer(name, zero.clone())
+        super().__init__(network, settings, steps_per_epoch)
         self.register_buffer("counts", torch.zeros(labels, labels, dtype=torch.int64))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -85,29 +78,20 @@ class PassageModule(TaskModule):
         features, labels = batch
         logits = self.network(features)
         self.valid_sum += nn.functional.cross_entropy(logits, labels, reduction="sum")
+        self.valid_count += len(labels)
         found = scores.confusion(labels.cpu().numpy(), logits.argmax(-1).cpu().numpy(), len(self.counts))
         self.counts += torch.from_numpy(found).to(self.counts.device)
 
     def on_validation_epoch_start(self) -> None:
-        self.valid_sum.zero_()
+        super().on_validation_epoch_start()
         self.counts.zero_()
-
-    def on_validation_epoch_end(self) -> None:
-        self.log(MONITOR, self.valid_sum / self.counts.sum())
-
-    def on_train_epoch_end(self) -> None:
-        self.loss_sum.zero_()
-        self.loss_count.zero_()
 
     def epoch_row(self) -> dict[str, float]:
         """Mean losses in nats a passage over the epoch's batches and the validation split, and scores of the latter."""
         counts = self.counts.cpu().numpy()
         return {
-            "train_loss": float(self.loss_sum) / max(float(self.loss_count), 1.0),
-            "valid_loss": float(self.valid_sum) / float(counts.sum()),
+            "train_loss": self.train_mean(),
+            "valid_loss": self.valid_mean(),
             "valid_accuracy": scores.accuracy(counts),
             "valid_macro_f1": scores.macro_f1(counts),
         }
-
-    def configure_optimizers(self) -> Any:
-        return configure(self.network.parameters(), self.settings, self.steps_per_epoch)

@@ -68,10 +68,3 @@ def part(weights: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[
     """The inverse of `named`: the arrays of one prefix, without it."""
     found = {name: value for name, value in weights.items() if name.startswith(f"{prefix}/")}
     return {name.removeprefix(f"{prefix}/"): value for name, value in found.items()}
-
-
-def history_csv(rows: list[dict[str, float]]) -> str:
-    """history.csv: one row an epoch, with the columns `HISTORY`, numbers to six digits."""
-    lines = [",".join(HISTORY)]
-    lines += [",".join([f"{row['epoch']:.0f}", *(f"{row[column]:.6g}" for column in HISTORY[1:])]) for row in rows]
-    return "\n".join(lines) + "\n"

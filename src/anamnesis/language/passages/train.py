@@ -11,7 +11,7 @@ from anamnesis import console, files
 from anamnesis.language import transfer
 from anamnesis.language.passages.settings import Experiment, States
 from anamnesis.language.saved import new_card
-from anamnesis.training.watch import StartWatch, Watch
+from anamnesis.training.watch import StartWatch, Watch, watched
 
 if TYPE_CHECKING:
     from anamnesis.language.network import RecurrentPredictor
@@ -33,13 +33,7 @@ def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> N
         AnamnesisError: the loss is NaN or infinite, or the settings do not fit the data or the model to start from.
     """
     inputs = transfer.inputs_digest(experiment, root)
-    watch = start(name, experiment, inputs, root)
-    try:
-        card = _train(name, experiment, root, inputs, watch)
-    except BaseException:
-        watch.fail()
-        raise
-    watch.finish(card["fingerprint"])
+    watched(start, name, experiment, inputs, root, lambda watch: _train(name, experiment, root, inputs, watch))
 
 
 def reader_of(experiment: Experiment, root: Path) -> "RecurrentPredictor | None":
@@ -113,9 +107,8 @@ def _train(name: str, experiment: Experiment, root: Path, inputs: str, watch: Wa
         card |= {"reader": reader.card["model"], **transfer.card_entries(reader, stats)}
     with files.new_folder(root / "models" / name) as folder:
         card = saved.save(folder, weights, card, {folders.TOKENIZER: (source / folders.TOKENIZER).read_bytes()})
-        files.write_text(folder / "history.csv", folders.history_csv(fitted.history))
-    timings = {"fingerprint": card["fingerprint"], "seconds": fitted.seconds, "cpu_seconds": fitted.cpu_seconds}
-    files.write_json(root / ".anamnesis" / "timings" / f"{name}.json", timings)
+        files.write_text(folder / "history.csv", saved.history_csv(folders.HISTORY, fitted.history))
+    saved.keep_timings(root, name, card, seconds=fitted.seconds, cpu_seconds=fitted.cpu_seconds)
     shutil.rmtree(checkpoint.parent, ignore_errors=True)
     best = fitted.history[fitted.best_epoch - 1]
     console.summary(
