@@ -117,7 +117,7 @@ MINIMAL_GATED_UNIT = """
 import torch
 from torch import nn
 
-from anamnesis.nn.layers import Layer
+from anamnesis.nn.layer import Layer
 
 
 class MGU(nn.Module, Layer):

@@ -191,7 +191,7 @@ def test_another_project_has_other_classes(project: Path, tmp_path: Path, monkey
 
 SOUND = """import torch
 from torch import nn
-from anamnesis.nn.layers import Layer
+from anamnesis.nn.layer import Layer
 
 class Own(nn.Module, Layer):
     def __init__(self, inputs, hidden):
@@ -212,8 +212,8 @@ MISTAKES = [
     ("", "", "../own:Own", "cell: found '../own:Own'; allowed: a file of cells/ and its class, such as mgu:MGU"),
     ("import torch", "1 / 0", "own:Own", "cells/own.py, line 1: cannot be imported: ZeroDivisionError"),
     ("class Own", "class", "own:Own", "cells/own.py.*: cannot be imported: SyntaxError"),
-    ("nn.Module, Layer", "nn.Module", "own:Own", "Own must derive from torch.nn.Module and anamnesis.nn.layers.Layer"),
-    ("nn.Module, Layer", "Layer", "own:Own", "Own must derive from torch.nn.Module and anamnesis.nn.layers.Layer"),
+    ("nn.Module, Layer", "nn.Module", "own:Own", "Own must derive from torch.nn.Module and anamnesis.nn.layer.Layer"),
+    ("nn.Module, Layer", "Layer", "own:Own", "Own must derive from torch.nn.Module and anamnesis.nn.layer.Layer"),
     ("self, inputs, hidden", "self, inputs", "own:Own", r"Own cannot be called with \(inputs, hidden\): too many"),
     ("self.outputs, self.state_sizes = hidden, ", "self.sizes = ", "own:Own", "set self.outputs"),
     ("(hidden,)", "hidden", "own:Own", "set self.state_sizes to a tuple"),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
-from anamnesis.language import context, objectives, saved, transfer
+from anamnesis.language import context, objectives, saved
 from anamnesis.language.bits import bits_per_character_of
 from anamnesis.language.generation import samples
 from anamnesis.language.preference import shuffle_preference
@@ -152,7 +152,7 @@ def _evaluate(name: str, experiment: Experiment, root: Path) -> None:
     model = saved.load(folder)
     card = model.card
     stats = read_stats(store)
-    if not transfer.fits(card, store, stats):
+    if not saved.fits(card, store, stats):
         raise AnamnesisError(f"{folder}: trained on other tokens than {store} holds; run `anamnesis repro {name}`")
     metrics = common_metrics(card, experiment.board, stats)
     contexts = []

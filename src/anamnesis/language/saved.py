@@ -84,6 +84,18 @@ def load(folder: Path) -> NextTokenModel:
         raise AnamnesisError(f"{folder}: {error}") from None
 
 
+def fits(card: dict[str, Any], store: Path, stats: dict[str, Any]) -> bool:
+    """Whether a model learned from what the token store holds now: its tokens, or its text in other tokens.
+
+    Args:
+        card: the model's card.
+        stats: content of the store's stats.json.
+    """
+    if card.get("start") is not None:
+        return bool(card["train_text_sha256"] == stats["splits"]["train"]["text_sha256"])
+    return bool(files.sha256_file(store / TOKENIZER) == card["tokenizer_sha256"])
+
+
 def _check(card: dict[str, Any], path: Path) -> None:
     if card.get("task") != "language" or card.get("objective") != "next-token":
         learnt = card.get("objective") or card.get("task")

@@ -66,18 +66,6 @@ def begun(experiment: Any, root: Path) -> "RecurrentPredictor | None":
     return start_model(experiment.start, root, experiment.model.model_dump(mode="json"))
 
 
-def fits(card: dict[str, Any], store: Path, stats: dict[str, Any]) -> bool:
-    """Whether a model learned from what the token store holds now: its tokens, or its text in other tokens.
-
-    Args:
-        card: the model's card.
-        stats: content of the store's stats.json.
-    """
-    if card.get("start") is not None:
-        return bool(card["train_text_sha256"] == stats["splits"]["train"]["text_sha256"])
-    return bool(files.sha256_file(store / saved.TOKENIZER) == card["tokenizer_sha256"])
-
-
 def card_entries(start: "RecurrentPredictor", stats: dict[str, Any]) -> dict[str, str]:
     """What the card of a model that began with `start` says besides: which one, and what text was read in its tokens.
 

@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from anamnesis.nn.layers import Layer, LayerState, open_forget_gate
+from anamnesis.nn.layer import Layer, LayerState
+from anamnesis.nn.layers import open_forget_gate
 
 
 class GatesLSTM(nn.Module, Layer):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import anamnesis
 from anamnesis.errors import AnamnesisError
-from anamnesis.nn.layers import Layer
+from anamnesis.nn.layer import Layer
 from anamnesis.nn.settings import CELL
 
 FOLDER = "cells"
@@ -70,7 +70,7 @@ def cell_class(cell: str) -> type:
     if not isinstance(kind, type):
         raise AnamnesisError(f"cell {cell}: {FOLDER}/{file}.py has no class {name}; its classes: {_listed(own)}")
     if not (issubclass(kind, nn.Module) and issubclass(kind, Layer)):
-        raise AnamnesisError(f"cell {cell}: {name} must derive from torch.nn.Module and anamnesis.nn.layers.Layer")
+        raise AnamnesisError(f"cell {cell}: {name} must derive from torch.nn.Module and anamnesis.nn.layer.Layer")
     return kind
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.nn.layers import Layer, LayerState
+from anamnesis.nn.layer import Layer, LayerState
 
 
 class SCRN(nn.Module, Layer):

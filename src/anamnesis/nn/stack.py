@@ -5,7 +5,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from anamnesis.nn.layers import LayerState, new_layer
+from anamnesis.nn.layer import LayerState
+from anamnesis.nn.layers import new_layer
 from anamnesis.nn.settings import Layers
 
 State = list[LayerState]
