@@ -5,13 +5,13 @@ import math
 import os
 import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from listener import Recorder
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.language import saved
@@ -22,29 +22,6 @@ from anamnesis.language.train import train
 from anamnesis.nn.stack import detach
 from anamnesis.tokens import tokenizer
 from anamnesis.tokens.store import open_split
-
-
-class Recorder:
-    """A listener that remembers; `at` is called with each epoch that is logged."""
-
-    def __init__(self, at: Callable[[int], None] = lambda epoch: None) -> None:
-        self.at, self.rows, self.ended = at, {}, ""
-
-    def __call__(self, *arguments: Any) -> "Recorder":
-        return self
-
-    def log(self, metrics: dict[str, float], step: int) -> None:
-        self.rows[step] = metrics
-        self.at(step)
-
-    def sample(self, text: str, step: int) -> None:
-        pass
-
-    def finish(self, fingerprint: str) -> None:
-        self.ended = fingerprint
-
-    def fail(self) -> None:
-        self.ended = "failed"
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from listener import Recorder, interrupt
 from pydantic import TypeAdapter, ValidationError
 
 from anamnesis.errors import AnamnesisError
@@ -26,30 +27,6 @@ from anamnesis.tokens import store, tokenizer
 from anamnesis.tokens.settings import Tokens
 
 LSTM = {"architecture": "lstm", "layers": 2, "hidden": 12}
-
-
-class Recorder:
-    """A listener that remembers the rows; with `at`, it ends the run after that epoch as a signal would."""
-
-    def __init__(self, at: int = 0) -> None:
-        self.at, self.rows = at, {}
-
-    def __call__(self, *arguments: Any) -> "Recorder":
-        return self
-
-    def log(self, metrics: dict[str, float], step: int) -> None:
-        self.rows[step] = metrics
-        if step == self.at:
-            raise KeyboardInterrupt
-
-    def sample(self, text: str, step: int) -> None:
-        pass
-
-    def finish(self, fingerprint: str) -> None:
-        pass
-
-    def fail(self) -> None:
-        pass
 
 
 def settings(**changes: Any) -> Experiment:
@@ -183,7 +160,7 @@ def test_an_interrupted_fine_tuning_ends_with_the_bytes_of_one_that_was_not(proj
     whole = files_of(project / "models" / "tuned")
     shutil.rmtree(project / "models" / "tuned")
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        train("tuned", experiment, project, Recorder(at=2))
+        train("tuned", experiment, project, Recorder(interrupt(2)))
     assert not (project / "models" / "tuned").exists()
     assert list((project / ".anamnesis" / "checkpoints" / "tuned").iterdir())
     train("tuned", experiment, project, Recorder())

@@ -9,35 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from listener import Recorder
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.memory import recall, saved, text
 from anamnesis.memory.evaluation import evaluate
 from anamnesis.memory.recall import Place
 from anamnesis.memory.train import train
-
-
-class Recorder:
-    """A listener that remembers."""
-
-    def __init__(self) -> None:
-        self.rows: dict[int, dict[str, float]] = {}
-        self.ended = ""
-
-    def __call__(self, *arguments: Any) -> "Recorder":
-        return self
-
-    def log(self, metrics: dict[str, float], step: int) -> None:
-        self.rows[step] = metrics
-
-    def sample(self, text: str, step: int) -> None:
-        raise AssertionError("there is nothing to sample")
-
-    def finish(self, fingerprint: str) -> None:
-        self.ended = fingerprint
-
-    def fail(self) -> None:
-        self.ended = "failed"
 
 
 def files_of(*folders: Path) -> dict[str, bytes]:

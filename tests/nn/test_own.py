@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from listener import Recorder, interrupt
 
 import anamnesis
 from anamnesis import params
@@ -94,26 +95,6 @@ def test_a_stack_of_it_learns_to_remember(project: Path) -> None:
     assert losses[-1] < 0.05
 
 
-class Silent:
-    """A listener that forgets; with `at`, it ends the run after that epoch as a signal would."""
-
-    def __init__(self, at: int = 0) -> None:
-        self.at = at
-
-    def __call__(self, *arguments: Any) -> "Silent":
-        return self
-
-    def log(self, metrics: dict[str, float], step: int) -> None:
-        if step == self.at:
-            raise KeyboardInterrupt
-
-    def sample(self, text: str, step: int) -> None: ...
-
-    def finish(self, fingerprint: str) -> None: ...
-
-    def fail(self) -> None: ...
-
-
 def test_the_documented_experiments_train_resume_generate_and_fit_the_probe(project: Path) -> None:
     from anamnesis.language import saved
     from anamnesis.language.generation import generate
@@ -143,9 +124,9 @@ def test_the_documented_experiments_train_resume_generate_and_fit_the_probe(proj
     for interrupted in (False, True):
         if interrupted:
             with pytest.raises(SystemExit):
-                train("own", language, project, Silent(at=2))
+                train("own", language, project, Recorder(interrupt(2)))
             assert not (project / "models" / "own").exists()
-        train("own", language, project, Silent())
+        train("own", language, project, Recorder())
         files = sorted((project / "models" / "own").iterdir())
         made.append({path.name: path.read_bytes() for path in files})
         model = saved.load(project / "models" / "own")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from listener import Recorder
 from pydantic import ValidationError
 
 from anamnesis.errors import AnamnesisError
@@ -22,28 +23,6 @@ from anamnesis.training import saved
 
 BIAS = "forwards.layers.0.bias_ih_l0"
 UNIGRAM = {"model": {"architecture": "unigram"}, "training": None}
-
-
-class Silent:
-    """A listener that remembers how it ended; `at` is called with each epoch."""
-
-    def __init__(self, at=lambda epoch: None):
-        self.at, self.ended, self.samples = at, "", []
-
-    def __call__(self, *arguments):
-        return self
-
-    def log(self, metrics, step):
-        self.at(step)
-
-    def sample(self, text, step):
-        self.samples.append(text)
-
-    def finish(self, fingerprint):
-        self.ended = fingerprint
-
-    def fail(self):
-        self.ended = "failed"
 
 
 @pytest.fixture
@@ -66,20 +45,20 @@ def settings(direction: str = "both", **changes: Any) -> Experiment:
 
 
 def test_killed_and_run_again_gives_the_same_bytes(project):
-    whole = Silent()
+    whole = Recorder()
     train("whole", settings(), project, whole)
 
     def kill(epoch):
         if epoch == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    killed = Silent(kill)
+    killed = Recorder(kill)
     with pytest.raises(SystemExit):
         train("killed", settings(), project, killed)
     assert killed.ended == "failed"
     assert not (project / "models" / "killed").exists()
     assert list((project / ".anamnesis" / "checkpoints" / "killed").iterdir())
-    again = Silent()
+    again = Recorder()
     train("killed", settings(), project, again)
     for name in ("weights.safetensors", "history.csv", "samples.txt", "tokenizer.json"):
         first, second = ((project / "models" / model / name).read_bytes() for model in ("whole", "killed"))
@@ -92,7 +71,7 @@ def test_killed_and_run_again_gives_the_same_bytes(project):
 
 
 def test_the_metrics_are_those_of_the_best_epoch(project):
-    train("both", settings(), project, Silent())
+    train("both", settings(), project, Recorder())
     evaluate("both", settings(), project)
     metrics = json.loads((project / "metrics" / "both.json").read_text())
     assert metrics["board"] == "cloze"
@@ -120,10 +99,10 @@ def test_training_learns_from_both_sides(project):
     found = {}
     training = {"epochs": 5, "learning_rate": 0.02}
     for direction in ("left", "both"):
-        train(direction, settings(direction, training=training), project, Silent())
+        train(direction, settings(direction, training=training), project, Recorder())
         evaluate(direction, settings(direction, training=training), project)
         found[direction] = json.loads((project / "metrics" / f"{direction}.json").read_text())
-    train("unigram", settings(**UNIGRAM), project, Silent())
+    train("unigram", settings(**UNIGRAM), project, Recorder())
     evaluate("unigram", settings(**UNIGRAM), project)
     found["unigram"] = json.loads((project / "metrics" / "unigram.json").read_text())
     for split in ("valid", "test"):
@@ -132,7 +111,7 @@ def test_training_learns_from_both_sides(project):
 
 
 def test_the_floor_counts_the_words_of_the_training_split(project):
-    train("unigram", settings(**UNIGRAM), project, Silent())
+    train("unigram", settings(**UNIGRAM), project, Recorder())
     model = load(project / "models" / "unigram")
     store = project / "data" / "tokens" / "words"
     vocabulary = tokenizer.load(store / "tokenizer.json")
@@ -148,12 +127,12 @@ def test_the_floor_counts_the_words_of_the_training_split(project):
 
 def test_a_damaged_or_foreign_model_is_refused(project):
     once = {"epochs": 1, "learning_rate": 0.01}
-    train("both", settings(training=once), project, Silent())
-    train("unigram", settings(**UNIGRAM), project, Silent())
+    train("both", settings(training=once), project, Recorder())
+    train("unigram", settings(**UNIGRAM), project, Recorder())
     with pytest.raises(AnamnesisError, match="other tokens"):
         evaluate("both", settings(tokens="characters"), project)
     with pytest.raises(AnamnesisError, match="found kind characters"):
-        train("both", settings(tokens="characters"), project, Silent())
+        train("both", settings(tokens="characters"), project, Recorder())
     folder, floor = project / "models" / "both", project / "models" / "unigram"
     card, weights = saved.read(folder)
     more = {"tokenizer.json": (folder / "tokenizer.json").read_bytes()}

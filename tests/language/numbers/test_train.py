@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from listener import Recorder
 from pydantic import ValidationError
 
 from anamnesis.errors import AnamnesisError
@@ -16,28 +17,6 @@ from anamnesis.language.numbers.saved import load
 from anamnesis.language.numbers.settings import Experiment
 from anamnesis.language.numbers.train import train
 from anamnesis.tokens.store import open_split
-
-
-class Silent:
-    """A listener that remembers how it ended; `at` is called with each epoch."""
-
-    def __init__(self, at=lambda epoch: None):
-        self.at, self.ended = at, ""
-
-    def __call__(self, *arguments):
-        return self
-
-    def log(self, metrics, step):
-        self.at(step)
-
-    def sample(self, text, step):
-        pass
-
-    def finish(self, fingerprint):
-        self.ended = fingerprint
-
-    def fail(self):
-        self.ended = "failed"
 
 
 @pytest.fixture
@@ -64,7 +43,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def test_killed_and_run_again_gives_the_same_bytes(project):
-    whole = Silent()
+    whole = Recorder()
     train("whole", settings(), project, whole)
 
     def kill(epoch):
@@ -72,10 +51,10 @@ def test_killed_and_run_again_gives_the_same_bytes(project):
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(SystemExit):
-        train("killed", settings(), project, Silent(kill))
+        train("killed", settings(), project, Recorder(kill))
     assert not (project / "models" / "killed").exists()
     assert list((project / ".anamnesis" / "checkpoints" / "killed").iterdir())
-    again = Silent()
+    again = Recorder()
     train("killed", settings(), project, again)
     first, second = (files_of(project / "models" / name) for name in ("whole", "killed"))
     for name in ("weights.safetensors", "history.csv", "samples.txt", "tokenizer.json"):
@@ -85,7 +64,7 @@ def test_killed_and_run_again_gives_the_same_bytes(project):
 
 
 def test_the_model_is_evaluated_beside_its_floors(project):
-    train("fc", settings(), project, Silent())
+    train("fc", settings(), project, Recorder())
     evaluation.evaluate("fc", settings(), project)
     metrics = json.loads((project / "metrics" / "fc.json").read_text())
     assert metrics["board"] == "word-number"
@@ -100,7 +79,7 @@ def test_the_model_is_evaluated_beside_its_floors(project):
 
 def test_the_mean_is_its_own_floor(project):
     mean = settings(model={"architecture": "mean", "window": 3}, training=None)
-    train("mean", mean, project, Silent())
+    train("mean", mean, project, Recorder())
     evaluation.evaluate("mean", mean, project)
     metrics = json.loads((project / "metrics" / "mean.json").read_text())
     assert metrics["parameters"] == 1
@@ -109,7 +88,7 @@ def test_the_mean_is_its_own_floor(project):
 
 
 def test_words_come_back_by_their_numbers(project, stores):
-    train("fc", settings(training={"epochs": 1, "learning_rate": 0.01}), project, Silent())
+    train("fc", settings(training={"epochs": 1, "learning_rate": 0.01}), project, Recorder())
     model = load(project / "models" / "fc")
     ids = open_split(stores / "data" / "tokens" / "words", "train")
     places = [int(np.flatnonzero(ids == word)[0]) for word in model.words.tolist()]
@@ -121,7 +100,7 @@ def test_words_come_back_by_their_numbers(project, stores):
 
 
 def test_a_damaged_or_foreign_model_is_refused(project):
-    train("fc", settings(training={"epochs": 1, "learning_rate": 0.01}), project, Silent())
+    train("fc", settings(training={"epochs": 1, "learning_rate": 0.01}), project, Recorder())
     with pytest.raises(AnamnesisError, match="other tokens"):
         evaluation.evaluate("fc", settings(tokens="characters"), project)
     path = project / "models" / "fc" / "weights.safetensors"

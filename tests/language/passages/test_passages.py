@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from listener import Recorder, interrupt
 from pydantic import TypeAdapter, ValidationError
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
 
@@ -26,29 +27,6 @@ from anamnesis.language.states import states
 from anamnesis.language.train import train as train_language
 from anamnesis.tokens import store, tokenizer
 from anamnesis.tokens.settings import Tokens
-
-
-class Quiet:
-    """A listener that does nothing, but for ending the run after epoch `at` as a signal would."""
-
-    def __init__(self, at: int = 0) -> None:
-        self.at = at
-
-    def __call__(self, *arguments: Any) -> "Quiet":
-        return self
-
-    def log(self, metrics: dict[str, float], step: int) -> None:
-        if step == self.at:
-            raise KeyboardInterrupt
-
-    def sample(self, text: str, step: int) -> None:
-        pass
-
-    def finish(self, fingerprint: str) -> None:
-        pass
-
-    def fail(self) -> None:
-        pass
 
 
 def settings(architecture: str = "states", **changes: Any) -> Experiment:
@@ -102,7 +80,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "sampling": {"length": 5},
         }
     )
-    train_language("start", experiment, root, Quiet())
+    train_language("start", experiment, root, Recorder())
     return root
 
 
@@ -159,14 +137,14 @@ def test_frequencies_and_their_scale(project: Path) -> None:
 )
 def test_trains_resumes_loads_and_classifies(project: Path, experiment: Experiment) -> None:
     before = files_of(project / "models" / "start")
-    train("ours", experiment, project, Quiet())
+    train("ours", experiment, project, Recorder())
     whole = files_of(project / "models" / "ours")
     shutil.rmtree(project / "models" / "ours")
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        train("ours", experiment, project, Quiet(at=3))
+        train("ours", experiment, project, Recorder(interrupt(3)))
     assert not (project / "models" / "ours").exists()
     assert list((project / ".anamnesis" / "checkpoints" / "ours").iterdir())
-    train("ours", experiment, project, Quiet())
+    train("ours", experiment, project, Recorder())
     assert files_of(project / "models" / "ours") == whole
     assert files_of(project / "models" / "start") == before
 
@@ -190,8 +168,8 @@ def test_trains_resumes_loads_and_classifies(project: Path, experiment: Experime
 
 
 def test_frozen_weights_are_the_starts_and_random_ones_are_not(project: Path) -> None:
-    train("frozen", settings(), project, Quiet())
-    train("random", settings(model={"untrained": True}), project, Quiet())
+    train("frozen", settings(), project, Recorder())
+    train("random", settings(model={"untrained": True}), project, Recorder())
     start = start_of(project)
     frozen, random = (saved.load(project / "models" / name).reader for name in ("frozen", "random"))
     assert frozen is not None
@@ -203,7 +181,7 @@ def test_frozen_weights_are_the_starts_and_random_ones_are_not(project: Path) ->
 
 
 def test_the_head_reads_standardised_mean_states(project: Path) -> None:
-    train("frozen", settings(), project, Quiet())
+    train("frozen", settings(), project, Recorder())
     model, text = saved.load(project / "models" / "frozen"), "it is executed in two steps"
     mean = states(start_of(project), [text])[:, :16]
     weights = {name: value.detach().numpy() for name, value in model.head.named_parameters()}
@@ -214,7 +192,7 @@ def test_the_head_reads_standardised_mean_states(project: Path) -> None:
 
 
 def test_evaluation_refuses_a_model_of_other_passages(project: Path) -> None:
-    train("ours", settings("histogram"), project, Quiet())
+    train("ours", settings("histogram"), project, Recorder())
     path = project / "data" / "tokens" / "labelled" / "stats.json"
     stats = json.loads(path.read_text())
     stats["splits"]["train"]["text_sha256"] = "0" * 64
