@@ -158,8 +158,8 @@ def _steadier(root: Path, scrn: str, rnn: str) -> list[Finding]:
     strayed = " against ".join(formats.percent(each.fluctuation) for each in (one, other))
     return [
         Finding(
-            f"{scrn} steadier than {rnn}: its perplexity strays less from its trend",
+            f"{scrn} steadier than {rnn}: its perplexity strays less from its trend, by a tenth at least",
             {"valid": strayed},
-            {"valid": one.fluctuation < other.fluctuation},
+            {"valid": steadiness.steadier(one, other)},
         )
     ]

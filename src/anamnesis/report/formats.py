@@ -63,5 +63,5 @@ def short(names: list[str]) -> dict[str, str]:
 
 
 def percent(value: float) -> str:
-    """A small share in percent, to two digits."""
-    return f"{100 * value:.2g} %"
+    """A small share in percent, to three digits."""
+    return f"{100 * value:.3g} %"

@@ -15,6 +15,10 @@ from anamnesis.report.results import Curve, Result
 SKIPPED = 1 / 3
 
 
+# One training of each is compared, so that a small difference says nothing.
+CLEARLY = 0.9
+
+
 @dataclass(frozen=True)
 class Steadiness:
     """The fluctuation of one learning curve over the epochs that count.
@@ -102,9 +106,16 @@ def sentence(rnn: Steadiness | None, scrn: Steadiness | None, rnn_name: str, scr
         f"{formats.percent(rnn.fluctuation)}, and rose after {scrn.rises} of {scrn.steps} epochs, the RNN's after "
         f"{rnn.rises} of {rnn.steps}"
     )
-    if scrn.fluctuation < rnn.fluctuation:
+    if steadier(scrn, rnn):
         return f"In this one training of each, {scrn_name} is steadier than {rnn_name}: {numbers}."
+    if scrn.rises == rnn.rises == 0:
+        numbers += "; neither fluctuates here"
     return f"In this one training of each, {scrn_name} is not steadier than {rnn_name}: {numbers}."
+
+
+def steadier(one: Steadiness, other: Steadiness) -> bool:
+    """Whether one learning curve fluctuates clearly less than another: by a tenth at least."""
+    return one.fluctuation < CLEARLY * other.fluctuation
 
 
 def _comparable(rnn: Result, scrn: Result) -> bool:
