@@ -1,5 +1,6 @@
 """A small project with the pipeline's shape, whose stages are shell scripts."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,8 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A shell that runs the tests in the background makes all of them deaf to Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def repro(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
