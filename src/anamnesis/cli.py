@@ -163,11 +163,7 @@ def score(
     the lower, the more expected. A word's surprise is the sum of its tokens', so that all of them add up to minus the
     log-probability; with characters, the space after a word is part of it.
     """
-    if not sentences and sys.stdin.isatty():
-        raise ParamsError("no sentence: give some in quotes, or a line each on standard input")
-    given = sentences or [line for line in sys.stdin.read().splitlines() if line.strip()]
-    if not given:
-        raise ParamsError("no sentence: standard input holds no line with text")
+    given = _given(sentences, "sentence")
     loaded = _model(model)
     from anamnesis.language.scoring import score as rate
 
@@ -212,11 +208,7 @@ def fill(
     top: Annotated[int, typer.Option(min=1, help="How many words to show, the likeliest first.")] = 5,
 ) -> None:
     """Let a model that learnt to fill blanks say which words fit, each with its probability."""
-    if not texts and sys.stdin.isatty():
-        raise ParamsError("no text: give some in quotes, or a line each on standard input")
-    given = texts or [line for line in sys.stdin.read().splitlines() if line.strip()]
-    if not given:
-        raise ParamsError("no text: standard input holds no line with text")
+    given = _given(texts, "text")
     loaded = _model(model, "cloze")
     from anamnesis.language.cloze.fill import fill as guess
 
@@ -341,6 +333,20 @@ def _enter() -> Path:
     root = find_root()
     os.chdir(root)
     return root
+
+
+def _given(texts: list[str] | None, what: str) -> list[str]:
+    """The texts of the command line, or else the lines of standard input that are not blank.
+
+    Raises:
+        ParamsError: there is none; the line says that no `what` was given.
+    """
+    if not texts and sys.stdin.isatty():
+        raise ParamsError(f"no {what}: give some in quotes, or a line each on standard input")
+    given = texts or [line for line in sys.stdin.read().splitlines() if line.strip()]
+    if not given:
+        raise ParamsError(f"no {what}: standard input holds no line with text")
+    return given
 
 
 def _model(name: str, objective: str = "next-token") -> Any:
