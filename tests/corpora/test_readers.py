@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from anamnesis.corpora import digits, documents, pairs, series, stories
+from anamnesis.corpora import cleaning, digits, documents, pairs, series, stories
 from anamnesis.corpora.settings import Chapters, Cut, Digits, Documents, Draw, File, Pairs, Series, Stories, StoryDraw
 from anamnesis.corpora.sources import Part
 from anamnesis.corpora.splits import normalise
@@ -182,6 +182,41 @@ def test_no_sentence_of_either_language_is_on_both_sides(tmp_path):
     for column in (0, 1):
         seen = [{normalise(row[column]) for row in found[name]} for name in NAMES]
         assert sum(map(len, seen)) == len(seen[0] | seen[1] | seen[2])
+
+
+@pytest.mark.parametrize(
+    ("sentence", "cleaned"),
+    [
+        ("Cafe\u0301  noir\u00a0\n", "Caf\u00e9 noir"),
+        ("\ufeffMor\u00adgen \u200b komt\u0000", "Morgen komt"),
+        ("one\ttwo\x85three\x1cfour\x7f\x9b", "one two three four"),
+        ("e\u200b\u0301", "\u00e9"),
+        ("\u202aleft\u202c \u2060right\u200f", "left right"),
+        (
+            "\u0645\u06cc\u200c\u062e, \U0001f468\u200d\U0001f469",
+            "\u0645\u06cc\u200c\u062e, \U0001f468\u200d\U0001f469",
+        ),
+        ("\ufb01ne \u00bd \u201cquoted\u201d", "\ufb01ne \u00bd \u201cquoted\u201d"),
+    ],
+)
+def test_what_nobody_sees_is_cleaned_away(sentence, cleaned):
+    assert cleaning.clean(sentence) == cleaning.clean(cleaned) == cleaned
+
+
+def test_sentences_that_look_the_same_are_the_same(tmp_path):
+    lines = "".join(f"A caf\u00e9 {n}\tEen caf\u00e9 {n}\nA CAFE\u0301\u00ad {n}\tCaf\u00e9 {n}\n" for n in range(60))
+    lines += "".join(f"\ufeffA cafe\u0301\u200b {n}\tEen caf\u00e9\u0000 {n}\n" for n in range(60))
+    counts = pairs.read(Pairs(reader="pairs", source=SOURCE), [part(tmp_path, "n", lines)], tmp_path)
+    found = rows(tmp_path)
+    assert counts["left_out"]["duplicates"] == 60
+    assert sorted(row[:2] for row in joined(found)) == sorted(
+        row
+        for n in range(60)
+        for row in ([f"A caf\u00e9 {n}", f"Een caf\u00e9 {n}"], [f"A CAF\u00c9 {n}", f"Caf\u00e9 {n}"])
+    )
+    seen = [{normalise(row[0]) for row in found[name]} for name in NAMES]
+    assert all(seen)
+    assert sum(map(len, seen)) == len(seen[0] | seen[1] | seen[2]) == 60
 
 
 def catalogue(messages: dict[str, str], order: str = "<") -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from anamnesis.corpora import tables, text
+from anamnesis.corpora.cleaning import clean
 from anamnesis.corpora.settings import Pairs, SplitName
 from anamnesis.corpora.sources import Part
 from anamnesis.corpora.splits import NAMES, fill, normalise
@@ -25,7 +26,7 @@ TEMPLATE = re.compile(
 def read(corpus: Pairs, parts: list[Part], folder: Path) -> dict[str, Any]:
     """Write `train.csv`, `valid.csv` and `test.csv` with the columns `source`, `target` and `origin`.
 
-    White space is collapsed, pairs that are the same but for case and white space are kept once (the first).
+    Sentences are cleaned (`clean`); pairs that are the same but for case are kept once (the first).
     Splits that the source names stay as they are if it names all three.
 
     Returns:
@@ -69,8 +70,8 @@ def read(corpus: Pairs, parts: list[Part], folder: Path) -> dict[str, Any]:
 def _usable(pairs: list[Pair], corpus: Pairs, left_out: dict[str, int], keep_duplicates: bool) -> list[Pair]:
     result, seen = [], set()
     for source, target, origin in pairs:
-        pair = (" ".join(source.split()), " ".join(target.split()), origin)
-        key = (normalise(source), normalise(target))
+        pair = (clean(source), clean(target), origin)
+        key = (normalise(pair[0]), normalise(pair[1]))
         if min(words(pair[0]), words(pair[1])) < corpus.minimum_words:
             left_out["too_short"] += 1
         elif corpus.plain and (TEMPLATE.search(pair[0]) or TEMPLATE.search(pair[1])):
