@@ -17,6 +17,13 @@ from pydantic import ValidationError
         {"kind": "words", "sentences": "no"},
         {"kind": "subwords"},
         {"kind": "subwords", "size": 255},
+        {"kind": "word-pairs", "languages": ["en"]},
+        {"kind": "word-pairs", "languages": ["en", "ja"]},
+        {"kind": "word-pairs", "size": 300},
+        {"kind": "word-pairs", "longest": 0},
+        {"kind": "subword-pairs"},
+        {"kind": "subword-pairs", "size": 300, "languages": ["en", "Dutch"]},
+        {"kind": "subword-pairs", "size": 300, "limit": 8},
     ],
 )
 def test_refused(values, entry):
@@ -28,3 +35,6 @@ def test_defaults(entry):
     words = entry(kind="words")
     assert (words.limit, words.minimum_count, words.language, words.lower) == (None, 1, "en", False)
     assert words.corpus == "small"
+    pairs = entry(kind="subword-pairs", size=300)
+    assert (pairs.languages, pairs.shared, pairs.longest) == (["en", "nl"], True, None)
+    assert entry(kind="subword-pairs", size=300, languages=["en", "ja"]).languages == ["en", "ja"]

@@ -5,9 +5,7 @@ train.offsets.npy    0             7               15    18  (documents + 1,)
 train.labels.npy     2             0               2         (documents,), numbers in the sorted list of labels
 """
 
-import csv
 import hashlib
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.tokens import arrays, settings, text, tokenizer
+from anamnesis.tokens import arrays, settings, tables, text, tokenizer
 from anamnesis.tokens.base import Chunk, Tokenizer
 
-COLUMNS = ["label", "text"]
-csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+COLUMNS = ("label", "text")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +66,7 @@ def open_documents(folder: Path, split: str) -> Documents:
 
 
 def write(
-    folder: Path, entry: settings.Tokens, sources: dict[str, Path], advance: Callable[[int], object]
+    folder: Path, entry: settings.DocumentTokens, sources: dict[str, Path], advance: Callable[[int], object]
 ) -> dict[str, Any]:
     """Learn the tokenizer from the training documents and write the arrays of every split, as `store.write` says.
 
@@ -79,18 +76,13 @@ def write(
         The content of stats.json, with `labels`, sorted, and the number of `documents` in each split.
 
     Raises:
-        AnamnesisError: the kind is bigrams, a table is no table of label and text or has no rows, a document holds
-            no token, or a label does not occur in the training split.
+        AnamnesisError: a table is no table of label and text or has no rows, a document holds no token, or a label
+            does not occur in the training split.
     """
-    if isinstance(entry, settings.Bigrams):
-        raise AnamnesisError(
-            f"corpus {entry.corpus!r} is a table of documents: found kind 'bigrams'; "
-            "allowed: characters, words or subwords"
-        )
     found: set[str] = set()
 
     def training() -> Iterator[str]:
-        for label, content in rows(sources["train"], lambda line: advance(len(line))):
+        for label, content in tables.rows(sources["train"], COLUMNS, lambda line: advance(len(line))):
             found.add(label)
             yield content
 
@@ -122,36 +114,6 @@ def write(
     return stats
 
 
-def rows(path: Path, observe: Callable[[bytes], object]) -> Iterator[tuple[str, str]]:
-    """The label and the text of each row of a table; `observe` sees the raw bytes of each line.
-
-    Raises:
-        AnamnesisError: there is no such file, it is not UTF-8, or not a table with these two columns.
-    """
-
-    def lines(file: Any) -> Iterator[str]:
-        for line in file:
-            observe(line)
-            yield line.decode()
-
-    try:
-        with open(path, "rb") as file:
-            reader = csv.reader(lines(file), strict=True)
-            header = next(reader, [])
-            if header != COLUMNS:
-                raise AnamnesisError(f"{path}: found the columns {', '.join(header) or '(none)'}; allowed: label, text")
-            for row in reader:
-                if len(row) != len(COLUMNS):
-                    raise AnamnesisError(f"{path}: line {reader.line_num}: {len(row)} columns; 2 are expected")
-                yield row[0], row[1]
-    except FileNotFoundError:
-        raise AnamnesisError(f"{path}: there is no such file; fetch the corpus first") from None
-    except UnicodeDecodeError:
-        raise AnamnesisError(f"{path}: line {reader.line_num + 1}: not UTF-8") from None
-    except csv.Error as error:
-        raise AnamnesisError(f"{path}: line {reader.line_num}: {error}") from None
-
-
 class _Table:
     """The rows of a table, turned to ids and counted as they pass."""
 
@@ -165,7 +127,7 @@ class _Table:
 
     def chunks(self) -> Iterator[Chunk]:
         """The ids of each document."""
-        for label, content in rows(self.path, self._observe):
+        for label, content in tables.rows(self.path, COLUMNS, self._observe):
             if label not in self.numbers:
                 raise AnamnesisError(f"{self.path}: the label {label!r} does not occur in the training split")
             chunk = self.learned.encode_document(content)

@@ -11,11 +11,19 @@ UNSPACED = ("bo", "ja", "km", "lo", "my", "th")
 
 def _language(value: str) -> str:
     if value in UNSPACED:
-        raise ValueError(f"{value} puts no spaces between words; use kind: characters or subwords")
+        raise ValueError(f"{value} puts no spaces between words; use characters or subwords")
     return value
 
 
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$"), AfterValidator(_language)]
+Code = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+Language = Annotated[Code, AfterValidator(_language)]
+Longest = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        description="tokens that each sentence of a training pair may have; null: no limit (valid and test stay whole)",
+    ),
+]
 Sentences = Literal["punctuation", "lines"]
 
 
@@ -55,4 +63,35 @@ class Subwords(Settings):
     size: int = Field(ge=256, le=1_000_000, description="largest vocabulary: the 256 bytes and the merges")
 
 
-Tokens = Annotated[Characters | Bigrams | Words | Subwords, Field(discriminator="kind")]
+class WordPairs(Settings):
+    """Sentence pairs, cut into words and punctuation marks with a vocabulary for each language."""
+
+    kind: Literal["word-pairs"]
+    corpus: str = Field(description="an entry of `corpora` with `reader: pairs`")
+    languages: list[Language] = Field(
+        ["en", "nl"], min_length=2, max_length=2, description="codes of source and target, as of `words`"
+    )
+    limit: int | None = Field(
+        None, ge=4, description="largest vocabulary of each language, with <unk>, <s>, </s>; null: no limit"
+    )
+    minimum_count: int = Field(1, ge=1, description="times a word must occur in the training split to be kept")
+    lower: bool = Field(False, description="make every word lower-case")
+    longest: Longest = None
+
+
+class SubwordPairs(Settings):
+    """Sentence pairs, cut into subwords: every sentence comes back exactly."""
+
+    kind: Literal["subword-pairs"]
+    corpus: str = Field(description="an entry of `corpora` with `reader: pairs`")
+    languages: list[Code] = Field(["en", "nl"], min_length=2, max_length=2, description="codes of source and target")
+    size: int = Field(ge=256, le=1_000_000, description="largest vocabulary: the 256 bytes and the merges")
+    shared: bool = Field(True, description="one vocabulary learned from both languages; false: one of each")
+    longest: Longest = None
+
+
+# What each kind of corpus may be cut into: running text, labelled documents, sentence pairs.
+TextTokens = Characters | Bigrams | Words | Subwords
+DocumentTokens = Characters | Words | Subwords
+PairTokens = WordPairs | SubwordPairs
+Tokens = Annotated[TextTokens | PairTokens, Field(discriminator="kind")]

@@ -1,6 +1,7 @@
 """The tokenize stage: from a fetched corpus to a token store."""
 
 from pathlib import Path
+from typing import Any
 
 from anamnesis import console
 from anamnesis.tokens import store
@@ -20,9 +21,21 @@ def tokenize(name: str, entry: Tokens, root: Path) -> str:
         stats = store.write(
             root / "data" / "tokens" / name, entry, sources, lambda count: progress.advance(bar, count / 1000)
         )
+    return summary(stats)
+
+
+def summary(stats: dict[str, Any]) -> str:
+    """What a token store holds, on one line."""
     splits = stats["splits"].values()
     tokens = " + ".join(f"{split['tokens']:,}" for split in splits)
-    unknown = sum(split["unknown_tokens"] for split in splits) / sum(split["tokens"] for split in splits)
-    number = sum(split.get("documents", 0) for split in splits)
-    held = f" of {number:,} documents with {len(stats['labels'])} labels" if number else ""
-    return f"{tokens} {entry.kind}{held}, vocabulary {stats['vocabulary_size']:,}, {unknown:.2%} unknown"
+    total = sum(split["tokens"] + split.get("source_tokens", 0) for split in splits)
+    unknown = sum(split["unknown_tokens"] for split in splits) / total
+    what, size = stats["kind"], f"{stats['vocabulary_size']:,}"
+    if "labels" in stats:
+        number = sum(split["documents"] for split in splits)
+        what += f" of {number:,} documents with {len(stats['labels'])} labels"
+    if "languages" in stats:
+        number, left_out = (sum(split[key] for split in splits) for key in ("pairs", "left_out"))
+        what = f"target tokens of {number:,} {stats['kind']} ({left_out:,} longer training pairs left out)"
+        size = f"{stats['source_vocabulary_size']:,} -> {size}"
+    return f"{tokens} {what}, vocabulary {size}, {unknown:.2%} unknown"

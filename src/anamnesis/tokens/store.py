@@ -1,28 +1,42 @@
 """The ids of a corpus on disk: one array per split, the tokenizer, and what there is to count.
 
-A table of documents is stored as `documents.py` says.
+A table of documents is stored as `documents.py` says, one of sentence pairs as `pairs.py` says.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 import numpy as np
 
 from anamnesis import files
 from anamnesis.errors import AnamnesisError
-from anamnesis.tokens import arrays, documents, settings, text, tokenizer
+from anamnesis.tokens import arrays, documents, pairs, settings, tables, text, tokenizer
 from anamnesis.tokens.documents import Documents, open_documents
+from anamnesis.tokens.pairs import Pairs, open_pairs, pair_texts
 
-__all__ = ["SPLITS", "Documents", "open_documents", "open_split", "read_stats", "sources", "text_of", "write"]
+__all__ = [
+    "SPLITS",
+    "Documents",
+    "Pairs",
+    "open_documents",
+    "open_pairs",
+    "open_split",
+    "pair_texts",
+    "read_stats",
+    "sources",
+    "text_of",
+    "write",
+]
 
 SPLITS = ("train", "valid", "test")
 
 
 def sources(corpus: str, root: Path = Path()) -> dict[str, Path]:
-    """The file of each split of a fetched corpus: a text (`.txt`), or a table of documents (`.csv`).
+    """The file of each split of a fetched corpus: a text (`.txt`), or a table (`.csv`).
 
     Raises:
         AnamnesisError: the corpus is not there.
@@ -45,7 +59,8 @@ def write(
 ) -> dict[str, Any]:
     """Make a token store: learn the tokenizer from the training split, turn every split into ids.
 
-    Memory does not grow with the text, but for the table of the different words of the training split.
+    Memory does not grow with the text, but for the table of the different words of the training split, and for
+    sentence pairs, of which a split is held at a time.
 
     Args:
         folder: takes the place of what was there, in one step.
@@ -57,30 +72,58 @@ def write(
         The content of stats.json.
 
     Raises:
-        AnamnesisError: a split is missing, is empty, holds no word, or is not UTF-8; or as `documents.write`.
+        AnamnesisError: the kind of tokens is not for this corpus; a split is missing, is empty, holds no word, or is
+            not UTF-8; or as `documents.write` and `pairs.write`.
     """
     with files.new_folder(folder) as new:
-        if sources["train"].suffix == ".csv":
-            stats = documents.write(new, entry, sources, advance)
-            files.write_json(new / "stats.json", stats)
-            return stats
-        learned = tokenizer.learn(entry, text.blocks(sources["train"], lambda data: advance(len(data)), block))
-        tokenizer.save(learned, new / "tokenizer.json")
-        stats = {
-            "corpus": entry.corpus,
-            "kind": entry.kind,
-            "vocabulary_size": learned.vocabulary_size,
-            "splits": {},
-        }
-        for split, source in sources.items():
-            reader = _Reader(source, advance, block)
-            counts = arrays.write_ids(new / f"{split}.npy", learned, learned.chunks(reader))
-            if not counts["tokens"]:
-                raise AnamnesisError(f"{source}: there is nothing in it to tokenize")
-            stats["splits"][split] = counts | reader.counts()
-            if split == "train":
-                stats["alphabet"] = int(np.count_nonzero(reader.seen))
+        stats = _write(new, entry, sources, advance, block)
         files.write_json(new / "stats.json", stats)
+    return stats
+
+
+def _write(
+    folder: Path, entry: settings.Tokens, sources: dict[str, Path], advance: Callable[[int], object], block: int
+) -> dict[str, Any]:
+    if sources["train"].suffix != ".csv":
+        if isinstance(entry, settings.TextTokens):
+            return _write_text(folder, entry, sources, advance, block)
+        raise _not_for(entry, "running text", settings.TextTokens)
+    columns = tables.columns(sources["train"], documents.COLUMNS, pairs.COLUMNS)
+    if columns == list(documents.COLUMNS):
+        if isinstance(entry, settings.DocumentTokens):
+            return documents.write(folder, entry, sources, advance)
+        raise _not_for(entry, "a table of documents", settings.DocumentTokens)
+    if isinstance(entry, settings.PairTokens):
+        return pairs.write(folder, entry, sources, advance)
+    raise _not_for(entry, "a table of sentence pairs", settings.PairTokens)
+
+
+def _not_for(entry: settings.Tokens, what: str, kinds: UnionType) -> AnamnesisError:
+    *others, last = (get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(kinds))
+    return AnamnesisError(
+        f"corpus {entry.corpus!r} is {what}: found kind {entry.kind!r}; allowed: {', '.join(others)} or {last}"
+    )
+
+
+def _write_text(
+    folder: Path, entry: settings.TextTokens, sources: dict[str, Path], advance: Callable[[int], object], block: int
+) -> dict[str, Any]:
+    learned = tokenizer.learn(entry, text.blocks(sources["train"], lambda data: advance(len(data)), block))
+    tokenizer.save(learned, folder / "tokenizer.json")
+    stats: dict[str, Any] = {
+        "corpus": entry.corpus,
+        "kind": entry.kind,
+        "vocabulary_size": learned.vocabulary_size,
+        "splits": {},
+    }
+    for split, source in sources.items():
+        reader = _Reader(source, advance, block)
+        counts = arrays.write_ids(folder / f"{split}.npy", learned, learned.chunks(reader))
+        if not counts["tokens"]:
+            raise AnamnesisError(f"{source}: there is nothing in it to tokenize")
+        stats["splits"][split] = counts | reader.counts()
+        if split == "train":
+            stats["alphabet"] = int(np.count_nonzero(reader.seen))
     return stats
 
 
@@ -117,12 +160,14 @@ def text_of(folder: Path, split: str) -> str:
     """The text of a split, byte for byte what the corpus holds, with the lines that separate its documents.
 
     Raises:
-        AnamnesisError: the ids do not say what the text was: unknown tokens, words, or a table of documents; or a file
-            is missing or damaged.
+        AnamnesisError: the ids do not say what the text was: unknown tokens, words, or a table; or a file is
+            missing or damaged.
     """
     stats = read_stats(folder)
     if "labels" in stats:
         raise AnamnesisError(f"{folder}: holds documents, not one text; `open_documents` reads them")
+    if "languages" in stats:
+        raise AnamnesisError(f"{folder}: holds sentence pairs, not one text; `open_pairs` reads them")
     learned, ids = tokenizer.load(folder / "tokenizer.json"), open_split(folder, split)
     if learned.unknown_id is not None and (unknown := int(np.count_nonzero(ids == learned.unknown_id))):
         raise AnamnesisError(f"{folder}: {unknown:,} tokens of {split} are unknown: its text cannot be had from ids")

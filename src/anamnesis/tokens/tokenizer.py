@@ -17,7 +17,7 @@ __all__ = ["Tokenizer", "learn", "learn_documents", "load", "save"]
 FORMAT = 1
 
 
-def learn(entry: settings.Tokens, blocks: Iterable[str]) -> Tokenizer:
+def learn(entry: settings.TextTokens, blocks: Iterable[str]) -> Tokenizer:
     """The tokenizer that an entry of `tokens` asks for, learned from the training split, which comes in blocks."""
     if isinstance(entry, settings.Characters):
         return characters.learn(blocks)
@@ -28,9 +28,7 @@ def learn(entry: settings.Tokens, blocks: Iterable[str]) -> Tokenizer:
     return words.learn(blocks, **entry.model_dump(exclude={"kind", "corpus"}))
 
 
-def learn_documents(
-    entry: settings.Characters | settings.Words | settings.Subwords, documents: Iterable[str]
-) -> Tokenizer:
+def learn_documents(entry: settings.DocumentTokens, documents: Iterable[str]) -> Tokenizer:
     """As `learn`, from documents that stand by themselves: nothing is learned across the end of one."""
     if isinstance(entry, settings.Words):
         return learn(entry, (document + "\n\n" for document in documents))  # a blank line ends a sentence
