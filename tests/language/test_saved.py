@@ -75,13 +75,13 @@ def test_two_trainings_write_the_same_bytes(stores, experiment, tmp_path):
 
 def test_the_inputs_digest_follows_settings_and_store(stores, experiment, tmp_path):
     store = shutil.copytree(stores / "data" / "tokens" / "words", tmp_path / "store")
-    first = saved.inputs_digest(experiment("words"), store)
-    assert saved.inputs_digest(experiment("words"), store) == first
-    assert saved.inputs_digest(experiment("words", seed=2), store) != first
+    first = folders.inputs_digest(experiment("words"), store)
+    assert folders.inputs_digest(experiment("words"), store) == first
+    assert folders.inputs_digest(experiment("words", seed=2), store) != first
     for name in ("stats.json", "tokenizer.json"):
         content = (store / name).read_text()
         (store / name).write_text(content + " ")
-        assert saved.inputs_digest(experiment("words"), store) != first
+        assert folders.inputs_digest(experiment("words"), store) != first
         (store / name).write_text(content)
 
 

@@ -13,6 +13,7 @@ from anamnesis import files, params
 from anamnesis.language import saved
 from anamnesis.tokens import characters, tokenizer
 from anamnesis.tracking import store
+from anamnesis.training import saved as folders
 
 TEXT = "it was the best of times, it was the worst of times\n"
 
@@ -79,14 +80,14 @@ def finish(root: Path) -> Finish:
         settings = params.load(root / "params.yaml")
         experiment = settings.experiments[name].model_copy(update={"seed": seed})
         tokens = root / "data" / "tokens" / experiment.tokens
-        inputs = saved.inputs_digest(experiment, tokens)
+        inputs = folders.inputs_digest(experiment, tokens)
         stats = {"corpus": settings.tokens[experiment.tokens].corpus}
         folder = root / "models" / name
         shutil.rmtree(folder, ignore_errors=True)
         card = saved.save(
             folder,
             {"nothing": np.zeros(0)},
-            saved.new_card(name, experiment, stats, 7, epochs, inputs),
+            folders.new_card(name, experiment, stats, 7, epochs, inputs),
             tokens / "tokenizer.json",
         )
         rows = [f"{epoch},0.01,{20 / epoch:g},{21 / epoch:g},{5 / epoch:g}" for epoch in range(1, epochs + 1)]

@@ -21,7 +21,7 @@ def fit(name: str, experiment: Experiment, root: Path, inputs: str) -> dict[str,
     """Count a baseline and write models/NAME, with one row of history, as epoch 0, and one sample.
 
     Args:
-        inputs: `saved.inputs_digest` of the experiment and its token store.
+        inputs: `training.saved.inputs_digest` of the experiment and its token store.
 
     Returns:
         The card, model.json.
@@ -67,7 +67,7 @@ def fit(name: str, experiment: Experiment, root: Path, inputs: str) -> dict[str,
         )
     )
     parameters = sum(int(np.count_nonzero(array)) for key, array in weights.items() if key.startswith("counts"))
-    card = saved.new_card(name, experiment, stats, parameters, None, inputs)
+    card = folders.new_card(name, experiment, stats, parameters, None, inputs)
     with files.new_folder(root / "models" / name) as folder:
         card = saved.save(folder, weights, card, store / saved.TOKENIZER)
         files.write_text(folder / "history.csv", folders.history_csv(saved.HISTORY, [row]))

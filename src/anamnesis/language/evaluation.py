@@ -1,8 +1,6 @@
 """The evaluate stage of a language model: its scores on the validation and test splits, and texts it writes."""
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from math import exp, fsum, isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +19,7 @@ from anamnesis.language.reading import target_scores
 from anamnesis.language.scoring import counted
 from anamnesis.language.settings import Experiment
 from anamnesis.language.targets import TargetScores
+from anamnesis.training.results import common_metrics, csv_text, curve_csv, rounded
 
 
 class SplitScores(NamedTuple):
@@ -127,23 +126,6 @@ def evaluate(name: str, experiment: Any, root: Path) -> None:
         objectives.module(experiment.objective, "evaluation").evaluate(name, experiment, root)
 
 
-def common_metrics(card: dict[str, Any], board: str, stats: dict[str, Any]) -> dict[str, Any]:
-    """What metrics/NAME.json says of every model of this task, whatever its objective.
-
-    Args:
-        card: the model's card.
-        board: on which leaderboard it is ranked.
-        stats: content of the token store's stats.json.
-    """
-    copied = ("experiment", "task", "corpus", "tokens", "architecture", "parameters", "fingerprint")
-    return {
-        **{key: card[key] for key in copied},
-        "board": board,
-        "vocabulary_size": stats["vocabulary_size"],
-        "data": {split: stats["splits"][split]["text_sha256"] for split in ("valid", "test")},
-    }
-
-
 def _evaluate(name: str, experiment: Experiment, root: Path) -> None:
     from anamnesis.language.reencoded import read_split
     from anamnesis.tokens.store import read_stats
@@ -169,7 +151,7 @@ def _evaluate(name: str, experiment: Experiment, root: Path) -> None:
         files.write_json(predictions / "samples.json", samples(model, experiment.sampling, experiment.seed))
         files.write_text(predictions / "curve.csv", curve_csv(folder / "history.csv", name))
         if contexts:
-            files.write_text(predictions / "context.csv", _csv([("split", "tokens", "perplexity"), *contexts]))
+            files.write_text(predictions / "context.csv", csv_text([("split", "tokens", "perplexity"), *contexts]))
     files.write_json(root / "metrics" / f"{name}.json", metrics)
     test = metrics["test"]
     console.summary(
@@ -180,29 +162,8 @@ def _evaluate(name: str, experiment: Experiment, root: Path) -> None:
     )
 
 
-def curve_csv(history: Path, name: str) -> str:
-    """The rows of history.csv with a column `experiment` before them."""
-    try:
-        with open(history, encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file))
-    except (OSError, ValueError, csv.Error) as error:
-        raise AnamnesisError(f"{history}: cannot be read: {error}; run `anamnesis repro {name}`") from None
-    return _csv([["experiment", *rows[0]], *([name, *row] for row in rows[1:])])
-
-
-def _csv(rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
-
-
 def _perplexity(nats: float) -> float:
     try:
         return exp(nats)
     except OverflowError:
         raise AnamnesisError(f"found {nats:.4g} nats a token: a perplexity too large to write down") from None
-
-
-def rounded(value: float) -> float:
-    """The value to 6 significant digits, as metrics are stored."""
-    return float(f"{value:.6g}")

@@ -1,6 +1,5 @@
 """The Lightning module of a recurrent language model: truncated BPTT with a carried state."""
 
-import math
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from anamnesis.language.network import RecurrentNetwork
 from anamnesis.language.streams import IGNORED, Batch
 from anamnesis.nn.stack import State, detach, flatten
 from anamnesis.training.module import TaskModule
+from anamnesis.training.results import perplexity
 from anamnesis.training.settings import Training
 
 
@@ -80,8 +80,3 @@ class LanguageModule(TaskModule):
         carried = checkpoint["carried"]
         device = self.loss_sum.device
         self.carried = None if carried is None else self.network.stack.unflatten([t.to(device) for t in carried])
-
-
-def perplexity(nats: float) -> float:
-    """exp of a mean negative log-likelihood; infinite where that overflows."""
-    return math.exp(nats) if nats < 700 else math.inf

@@ -20,47 +20,6 @@ TOKENIZER = "tokenizer.json"
 HISTORY = ("epoch", "learning_rate", "train_perplexity", "valid_perplexity", "valid_bits_per_character")
 
 
-def inputs_digest(experiment: Any, tokens_folder: Path) -> str:
-    """A hex digest of all that decides how a training ends: the experiment's settings and the token store.
-
-    Args:
-        experiment: the settings of any objective of this task.
-
-    Raises:
-        AnamnesisError: the token store is not there.
-    """
-    return files.digest(
-        files.canonical_json(experiment.model_dump(mode="json")),
-        saved.read_bytes(tokens_folder / "stats.json"),
-        saved.read_bytes(tokens_folder / TOKENIZER),
-    )
-
-
-def new_card(
-    name: str, experiment: Any, stats: dict[str, Any], parameters: int, best_epoch: int | None, inputs: str
-) -> dict[str, Any]:
-    """The card of a model just trained, without what `training.saved.save` adds.
-
-    Args:
-        experiment: the settings of any objective of this task.
-        stats: content of the token store's stats.json.
-        parameters: how many numbers the training found.
-        best_epoch: the epoch the weights are from; None for a model that is counted, not trained.
-        inputs: `inputs_digest` of the training.
-    """
-    settings = experiment.model_dump(mode="json")
-    return {
-        "experiment": name,
-        "board": experiment.board,
-        "corpus": stats["corpus"],
-        "architecture": experiment.model.architecture,
-        "parameters": parameters,
-        "best_epoch": best_epoch,
-        "inputs": inputs,
-        **settings,
-    }
-
-
 def save(folder: Path, weights: dict[str, NDArray[Any]], card: dict[str, Any], tokenizer_path: Path) -> dict[str, Any]:
     """Write a model into `folder` with a copy of its tokenizer; returns the card as `training.saved.save` does."""
     return saved.save(folder, weights, card, {TOKENIZER: saved.read_bytes(tokenizer_path)})

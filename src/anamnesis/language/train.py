@@ -97,7 +97,7 @@ def _train_network(
 
     fitted = fit(name, module, batches, valid, experiment.training, checkpoint, on_epoch)
     parameters = sum(value.numel() for value in fitted.weights.values())
-    card = saved.new_card(name, experiment, stats, parameters, fitted.best_epoch, inputs)
+    card = folders.new_card(name, experiment, stats, parameters, fitted.best_epoch, inputs)
     if begun is not None:
         card |= transfer.card_entries(begun, stats)
     with files.new_folder(root / "models" / name) as folder:

@@ -48,12 +48,12 @@ def settings_of(model: "RecurrentPredictor") -> "Reader":
 
 
 def inputs_digest(experiment: Any, root: Path) -> str:
-    """As `saved.inputs_digest`; where there is a `start`, its model is one of the inputs.
+    """As `training.saved.inputs_digest`; where there is a `start`, its model is one of the inputs.
 
     Raises:
         AnamnesisError: the token store or the model to start from is not there.
     """
-    inputs = saved.inputs_digest(experiment, root / "data" / "tokens" / experiment.tokens)
+    inputs = folders.inputs_digest(experiment, root / "data" / "tokens" / experiment.tokens)
     if experiment.start is None:
         return inputs
     return files.digest(inputs, start_model(experiment.start, root).card["fingerprint"])
@@ -118,7 +118,7 @@ def untouched(name: str, experiment: Any, root: Path, inputs: str) -> dict[str, 
     )
     weights = {key: value.detach().cpu().numpy() for key, value in model.network.named_parameters()}
     parameters = sum(value.size for value in weights.values())
-    card = saved.new_card(name, experiment, stats, parameters, None, inputs) | card_entries(model, stats)
+    card = folders.new_card(name, experiment, stats, parameters, None, inputs) | card_entries(model, stats)
     with files.new_folder(root / "models" / name) as folder:
         card = saved.save(folder, weights, card, root / "models" / experiment.start / saved.TOKENIZER)
         files.write_text(folder / "history.csv", folders.history_csv(saved.HISTORY, [row]))

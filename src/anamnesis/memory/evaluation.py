@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
 from anamnesis.memory import saved
 from anamnesis.memory.settings import Experiment
+from anamnesis.training.results import common_metrics, rounded
 
 if TYPE_CHECKING:
     from anamnesis.memory.gradients import Flow
@@ -64,8 +65,8 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
             }
             scores[split] = {
                 **_spans(solved),
-                **{f"gradient_decay_{when}": _round(flow.decay) for when, flow in flows.items()},
-                "perplexity": _round(text.perplexity(model.trained, ids)),
+                **{f"gradient_decay_{when}": rounded(flow.decay) for when, flow in flows.items()},
+                "perplexity": rounded(text.perplexity(model.trained, ids)),
             }
             bar.advance(task)
     steps = {place: count for place, (_, count) in model.recall.items()}
@@ -73,18 +74,7 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
         files.write_text(predictions / "recall.csv", _recall_csv(recalled, steps, solved))
         files.write_text(predictions / "gradients.csv", _gradients_csv(flows))
         files.write_bytes(predictions / saved.CLIPPING, (folder / saved.CLIPPING).read_bytes())
-    metrics = {
-        "experiment": name,
-        "task": card["task"],
-        "board": card["board"],
-        "corpus": card["corpus"],
-        "tokens": card["tokens"],
-        "architecture": card["architecture"],
-        "parameters": card["parameters"],
-        "fingerprint": card["fingerprint"],
-        "data": {split: stats["splits"][split]["text_sha256"] for split in scores},
-        **scores,
-    }
+    metrics = common_metrics(card, card["board"], stats) | scores
     files.write_json(root / "metrics" / f"{name}.json", metrics)
     test = scores["test"]
     spans = ", ".join(
@@ -138,7 +128,3 @@ def _gradients_csv(flows: "dict[str, Flow]") -> str:
             if math.isfinite(norm):
                 lines.append(f"{when},{distance},{norm:.6g},{f'{hidden:.6g}' if math.isfinite(hidden) else ''}")
     return "\n".join(lines) + "\n"
-
-
-def _round(value: Any) -> float:
-    return float(f"{value:.6g}")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from anamnesis import files
 from anamnesis.errors import AnamnesisError
 from anamnesis.memory.settings import Cell, Experiment
 from anamnesis.training import saved as folders
@@ -40,18 +39,6 @@ class MemoryModel:
     recall: "dict[Place, tuple[ProbeNetwork, int]]"
 
 
-def inputs_digest(experiment: Experiment, store: Path) -> str:
-    """A hex digest of all that decides how a training ends: the experiment's settings and the token store.
-
-    Raises:
-        AnamnesisError: the token store is not there.
-    """
-    from anamnesis.tokens.store import read_stats
-
-    settings = experiment.model_dump(mode="json")
-    return files.digest(files.canonical_json(settings), files.canonical_json(read_stats(store)))
-
-
 def new_card(
     name: str,
     experiment: Experiment,
@@ -67,21 +54,15 @@ def new_card(
         stats: content of the token store's stats.json.
         cell: the cell with its sizes.
         parameters: how many its recurrent layers have.
-        inputs: `inputs_digest` of the training.
+        inputs: `training.saved.inputs_digest` of the training.
         trained: probe, seed, lag and optimiser steps of each network that was trained for recall.
     """
-    settings = experiment.model_dump(mode="json")
     return {
-        **settings,
-        "experiment": name,
-        "board": experiment.board,
-        "corpus": stats["corpus"],
+        **folders.new_card(name, experiment, stats, parameters, None, inputs),
         "vocabulary_size": stats["vocabulary_size"],
-        "architecture": experiment.model.architecture,
         "allowed_parameters": experiment.parameters,
         "parameters": parameters,
         "hidden": cell.hidden,
-        "inputs": inputs,
         "trained": trained,
     }
 

@@ -31,7 +31,7 @@ def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> N
     Raises:
         AnamnesisError: the gradient on the text is NaN or infinite, or the settings do not fit the data.
     """
-    inputs = saved.inputs_digest(experiment, root / "data" / "tokens" / experiment.tokens)
+    inputs = folders.inputs_digest(experiment, root / "data" / "tokens" / experiment.tokens)
     watched(start, name, experiment, inputs, root, lambda watch: _train(name, experiment, root, inputs, watch))
 
 

@@ -86,7 +86,7 @@ def fit(
     trainer = Trainer(
         accelerator=settings.accelerator,
         devices=1,
-        precision=settings.precision,
+        precision=_precision(settings),
         max_epochs=settings.epochs,
         gradient_clip_val=settings.clip_norm,
         callbacks=callbacks,
@@ -115,6 +115,15 @@ def fit(
     return Fitted(
         best.weights, best.epoch, best.history, best.samples, seconds, cpu_seconds, trainer.global_step - first_step
     )
+
+
+def _precision(settings: Training) -> Any:
+    """The precision to train in, where `auto` leaves it to the device."""
+    if settings.precision != "auto":
+        return settings.precision
+    if settings.accelerator == "cpu" or not torch.cuda.is_available():
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
 
 
 def _steps_done(checkpoint: Path) -> int:

@@ -24,6 +24,45 @@ WEIGHTS, CARD = "weights.safetensors", "model.json"
 MEND = "run `anamnesis repro` to make it again"
 
 
+def inputs_digest(experiment: Any, store: Path) -> str:
+    """A hex digest of all that decides how a training ends: the experiment's settings and the token store.
+
+    Args:
+        experiment: the settings, of any task.
+        store: the folder of a token store; its JSON files hold the digests of its arrays, and the tokenizers.
+
+    Raises:
+        AnamnesisError: the token store is not there.
+    """
+    paths = {store / "stats.json", *store.glob("*.json")}
+    settings = files.canonical_json(experiment.model_dump(mode="json"))
+    return files.digest(settings, *(read_bytes(path) for path in sorted(paths)))
+
+
+def new_card(
+    name: str, experiment: Any, stats: Mapping[str, Any], parameters: int, best_epoch: int | None, inputs: str
+) -> dict[str, Any]:
+    """The card of a model just trained, without what `save` adds.
+
+    Args:
+        experiment: the settings, of any task.
+        stats: content of the token store's stats.json.
+        parameters: how many numbers the training found.
+        best_epoch: the epoch the weights are from; None for a model that is counted, not trained.
+        inputs: `inputs_digest` of the training.
+    """
+    return {
+        "experiment": name,
+        "board": experiment.board,
+        "corpus": stats["corpus"],
+        "architecture": experiment.model.architecture,
+        "parameters": parameters,
+        "best_epoch": best_epoch,
+        "inputs": inputs,
+        **experiment.model_dump(mode="json"),
+    }
+
+
 def save(
     folder: Path, weights: Mapping[str, NDArray[Any]], card: Mapping[str, Any], more: Mapping[str, bytes]
 ) -> dict[str, Any]:

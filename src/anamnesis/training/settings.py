@@ -54,4 +54,6 @@ class Training(Settings):
     )
     checkpoint_steps: int = Field(100, ge=1, description="optimiser steps between two checkpoints to resume from")
     accelerator: Literal["cpu", "gpu", "auto"] = "cpu"
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
+        "32-true", description="auto: bf16-mixed on a GPU that has it, 16-mixed on another GPU, 32-true on a CPU"
+    )

@@ -14,8 +14,8 @@ from anamnesis.language.cloze.blanks import blanks, candidates, sentences
 from anamnesis.language.cloze.fill import BLANK, guesses
 from anamnesis.language.cloze.model import ClozeModel
 from anamnesis.language.cloze.settings import Experiment
-from anamnesis.language.evaluation import common_metrics, curve_csv, rounded
 from anamnesis.language.targets import TargetScores, from_distributions
+from anamnesis.training.results import common_metrics, curve_csv, rounded
 
 # Words that a sentence must have besides its blank to be shown: with fewer there is nothing to guess from.
 CONTEXT = 5

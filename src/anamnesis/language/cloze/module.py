@@ -5,8 +5,8 @@ from torch import Tensor
 
 from anamnesis.language.cloze.batches import Batch
 from anamnesis.language.cloze.network import ClozeNetwork
-from anamnesis.language.module import perplexity
 from anamnesis.training.module import TaskModule
+from anamnesis.training.results import perplexity
 from anamnesis.training.settings import Training
 
 

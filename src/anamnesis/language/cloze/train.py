@@ -14,7 +14,6 @@ from anamnesis.language.cloze.blanks import candidates, sentences
 from anamnesis.language.cloze.evaluation import scores, shown
 from anamnesis.language.cloze.model import ClozeModel, RecurrentModel, UnigramModel
 from anamnesis.language.cloze.settings import Experiment, Reader
-from anamnesis.language.saved import inputs_digest, new_card
 from anamnesis.training import saved
 from anamnesis.training.watch import StartWatch, Watch, watched
 
@@ -38,7 +37,7 @@ def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> N
         AnamnesisError: the loss is NaN or infinite, or the tokens are not words.
     """
     store = root / "data" / "tokens" / experiment.tokens
-    inputs = inputs_digest(experiment, store)
+    inputs = saved.inputs_digest(experiment, store)
     watched(start, name, experiment, inputs, root, lambda watch: _train(name, experiment, root, store, inputs, watch))
 
 
@@ -81,7 +80,7 @@ def _train(name: str, experiment: Experiment, root: Path, store: Path, inputs: s
             }
         ]
         samples = [("after counting", _sample(floor, text["valid"]))]
-    card = new_card(name, experiment, stats, parameters, best_epoch, inputs)
+    card = saved.new_card(name, experiment, stats, parameters, best_epoch, inputs)
     with files.new_folder(root / "models" / name) as folder:
         card = saved.save(folder, weights, card, {folders.TOKENIZER: (store / folders.TOKENIZER).read_bytes()})
         files.write_text(folder / "history.csv", saved.history_csv(folders.HISTORY, history))

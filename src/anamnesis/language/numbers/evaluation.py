@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
-from anamnesis.language.evaluation import common_metrics, curve_csv, rounded
 from anamnesis.language.numbers import numbering
 from anamnesis.language.numbers import saved as folders
 from anamnesis.language.numbers.network import NumberModel, decoded, spelled, written
 from anamnesis.language.numbers.settings import Experiment
+from anamnesis.training.results import common_metrics, curve_csv, rounded
 
 
 def scores(model: NumberModel, windows: NDArray[np.int64], mean: float) -> dict[str, float | int]:

@@ -12,7 +12,6 @@ from anamnesis.language.numbers import numbering
 from anamnesis.language.numbers import saved as folders
 from anamnesis.language.numbers.network import ConnectedModel, MeanModel, new_network, spelled, written
 from anamnesis.language.numbers.settings import Connected, Experiment
-from anamnesis.language.saved import inputs_digest, new_card
 from anamnesis.training import saved
 from anamnesis.training.watch import StartWatch, Watch, watched
 
@@ -36,7 +35,7 @@ def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> N
         AnamnesisError: the loss is NaN or infinite, or the settings do not fit the data.
     """
     store = root / "data" / "tokens" / experiment.tokens
-    inputs = inputs_digest(experiment, store)
+    inputs = saved.inputs_digest(experiment, store)
     watched(start, name, experiment, inputs, root, lambda watch: _train(name, experiment, root, store, inputs, watch))
 
 
@@ -77,7 +76,7 @@ def _train(name: str, experiment: Experiment, root: Path, store: Path, inputs: s
         floor = MeanModel({}, vocabulary, words, mean)
         texts = [("after counting", spelled(floor, written(floor, valid[0, :-1], experiment.length)))]
     parameters = sum(value.size for key, value in weights.items() if key != "words")
-    card = new_card(name, experiment, stats, parameters, best_epoch, inputs)
+    card = saved.new_card(name, experiment, stats, parameters, best_epoch, inputs)
     with files.new_folder(root / "models" / name) as folder:
         card = saved.save(folder, weights, card, {folders.TOKENIZER: (store / folders.TOKENIZER).read_bytes()})
         files.write_text(folder / "history.csv", saved.history_csv(folders.HISTORY, history))

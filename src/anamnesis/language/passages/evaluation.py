@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
-from anamnesis.language.evaluation import common_metrics, curve_csv
 from anamnesis.language.passages import saved, scores
 from anamnesis.language.passages.features import passages
 from anamnesis.language.passages.settings import Experiment
+from anamnesis.training.results import common_metrics, curve_csv
 
 
 def evaluate(name: str, experiment: Experiment, root: Path) -> None:

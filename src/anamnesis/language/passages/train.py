@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from anamnesis import console, files
 from anamnesis.language import transfer
 from anamnesis.language.passages.settings import Experiment, States
-from anamnesis.language.saved import new_card
 from anamnesis.training.watch import StartWatch, Watch, watched
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def _train(name: str, experiment: Experiment, root: Path, inputs: str, watch: Wa
     fitted = fit(name, module, batches, held_out, experiment.training, checkpoint, on_epoch)
     weights = folders.named("head", fitted.weights) | {"mean": mean, "scale": scale}
     parameters = sum(value.numel() for value in fitted.weights.values())
-    card = new_card(name, experiment, stats, parameters, fitted.best_epoch, inputs)
+    card = saved.new_card(name, experiment, stats, parameters, fitted.best_epoch, inputs)
     card |= {"labels": labels, "train_text_sha256": stats["splits"]["train"]["text_sha256"]}
     if reader is not None:
         weights |= folders.named("reader", dict(reader.network.named_parameters()))
