@@ -1,79 +1,113 @@
-"""Bidirectional stacks: a padded batch equals each sequence alone, in both directions and at every depth."""
+"""Encoder stacks: a padded batch equals each sequence alone, in one direction and in both, at every depth."""
 
 import pytest
 import torch
 from torch import nn
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.nn.bidirectional import KINDS, BidirectionalStack
+from anamnesis.nn.encoder import KINDS, EncoderStack
 
 INPUTS, HIDDEN, TIME = 4, 5, 9
 LENGTHS = torch.tensor([6, 9, 1, 3])
+State = list[tuple[torch.Tensor, ...]]
 
 
-def made(kind: str, layers: int, **more: float) -> BidirectionalStack:
+def made(kind: str, layers: int, bidirectional: bool = True, dropout: float = 0.0) -> EncoderStack:
     torch.manual_seed(0)
-    return BidirectionalStack(kind, INPUTS, HIDDEN, layers, **more)
+    return EncoderStack(kind, INPUTS, HIDDEN, layers, dropout, bidirectional)
 
 
-def alone(stack: BidirectionalStack, x: torch.Tensor) -> torch.Tensor:
+def alone(stack: EncoderStack, x: torch.Tensor) -> tuple[torch.Tensor, State]:
     """One sequence (time, inputs) by layers of one direction, every second of which reads it reversed."""
-    for both in stack.layers:
-        ways = []
-        for suffix in ("", "_reverse"):
-            one = type(both)(both.input_size, HIDDEN)
+    last: State = []
+    for layer in stack.layers:
+        ways, states = [], []
+        for suffix in ("", "_reverse") if layer.bidirectional else ("",):
+            one = type(layer)(layer.input_size, HIDDEN)
             names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
-            one.load_state_dict({name: both.get_parameter(name + suffix) for name in names})
-            ways.append(one(x.flip(0) if suffix else x)[0])
-        x = torch.cat([ways[0], ways[1].flip(0)], dim=-1)
-    return x
+            one.load_state_dict({name: layer.get_parameter(name + suffix) for name in names})
+            outputs, state = one(x.flip(0) if suffix else x)
+            ways.append(outputs.flip(0) if suffix else outputs)
+            states.append([part[0] for part in (state if isinstance(state, tuple) else (state,))])
+        x = torch.cat(ways, dim=-1)
+        last.append(tuple(torch.cat(parts, dim=-1) for parts in zip(*states, strict=True)))
+    return x, last
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_padded_batch_equals_each_sequence_alone(kind: str, layers: int) -> None:
-    stack = made(kind, layers)
+def test_a_padded_batch_equals_each_sequence_alone(kind: str, layers: int, bidirectional: bool) -> None:
+    stack = made(kind, layers, bidirectional)
     x = torch.randn(TIME, len(LENGTHS), INPUTS)
-    outputs = stack(x, LENGTHS)
-    assert outputs.shape == (TIME, len(LENGTHS), stack.outputs) == (TIME, len(LENGTHS), 2 * HIDDEN)
+    outputs, last = stack(x, LENGTHS)
+    assert outputs.shape == (TIME, len(LENGTHS), stack.outputs)
+    assert stack.outputs == (2 * HIDDEN if bidirectional else HIDDEN)
+    # Of an LSTM the hidden state and the cell.
+    assert [len(parts) for parts in last] == [2 if kind == "lstm" else 1] * layers
     for row, length in enumerate(LENGTHS.tolist()):
-        expected = alone(stack, x[:length, row])
+        expected, expected_last = alone(stack, x[:length, row])
         torch.testing.assert_close(outputs[:length, row], expected, atol=1e-6, rtol=1e-5)
         assert not outputs[length:, row].any()
+        for found, wanted in zip(last, expected_last, strict=True):
+            for part, one in zip(found, wanted, strict=True):
+                assert part.shape == (len(LENGTHS), stack.outputs)
+                torch.testing.assert_close(part[row], one, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_last_hidden_state_is_forwards_after_the_end_and_backwards_at_the_beginning(kind: str) -> None:
+    outputs, last = (stack := made(kind, 2))(torch.randn(TIME, len(LENGTHS), INPUTS), LENGTHS)
+    hidden = last[-1][0]
+    ends = outputs[LENGTHS - 1, torch.arange(len(LENGTHS))]
+    assert torch.equal(hidden[:, :HIDDEN], ends[:, :HIDDEN])
+    assert torch.equal(hidden[:, HIDDEN:], outputs[0, :, HIDDEN:])
+    assert stack.outputs == 2 * HIDDEN
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
-def test_padding_changes_no_output_and_gets_no_gradient(kind: str, layers: int) -> None:
-    stack = made(kind, layers)
+def test_padding_changes_nothing_and_gets_no_gradient(kind: str, layers: int, bidirectional: bool) -> None:
+    stack = made(kind, layers, bidirectional)
     x = torch.randn(TIME, len(LENGTHS), INPUTS)
     behind = torch.arange(TIME)[:, None] >= LENGTHS
     other = torch.where(behind[..., None], torch.full_like(x, 1e3), x).requires_grad_()
-    outputs = stack(other, LENGTHS)
-    assert torch.equal(outputs, stack(x, LENGTHS))
+    outputs, last = stack(other, LENGTHS)
+    expected, expected_last = stack(x, LENGTHS)
+    assert torch.equal(outputs, expected)
+    for parts, wanted in zip(last, expected_last, strict=True):
+        assert all(torch.equal(one, other) for one, other in zip(parts, wanted, strict=True))
     outputs.square().sum().backward()
     assert other.grad is not None
     assert not other.grad[behind].any()
     assert other.grad[~behind].any(-1).all()
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradients_equal_those_of_the_sequences_alone(kind: str) -> None:
-    stack = made(kind, 2)
+def test_gradients_equal_those_of_the_sequences_alone(kind: str, bidirectional: bool) -> None:
+    stack = made(kind, 2, bidirectional)
     x = torch.randn(TIME, len(LENGTHS), INPUTS)
-    stack(x, LENGTHS).square().sum().backward()
+
+    def loss(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        outputs, last = stack(x, lengths)
+        return outputs.square().sum() + sum(part.square().sum() for parts in last for part in parts)
+
+    loss(x, LENGTHS).backward()
     together = [value.grad.clone() for value in stack.parameters() if value.grad is not None]
     stack.zero_grad()
     for row, length in enumerate(LENGTHS.tolist()):
-        stack(x[:length, row : row + 1], torch.tensor([length])).square().sum().backward()
+        loss(x[:length, row : row + 1], torch.tensor([length])).backward()
     apart = [value.grad for value in stack.parameters() if value.grad is not None]
     assert len(together) == len(list(stack.parameters()))
     torch.testing.assert_close(together, apart, atol=1e-5, rtol=1e-5)
 
 
-def test_equals_torchs_deep_bidirectional_module_on_full_sequences() -> None:
-    stack = made("lstm", 3)
-    twin = nn.LSTM(INPUTS, HIDDEN, 3, bidirectional=True)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_equals_torchs_deep_module_on_full_sequences(bidirectional: bool) -> None:
+    stack = made("lstm", 3, bidirectional)
+    twin = nn.LSTM(INPUTS, HIDDEN, 3, bidirectional=bidirectional)
     twin.load_state_dict(
         {
             name.replace("_l0", f"_l{index}"): value
@@ -82,25 +116,34 @@ def test_equals_torchs_deep_bidirectional_module_on_full_sequences() -> None:
         }
     )
     x = torch.randn(TIME, 2, INPUTS)
-    torch.testing.assert_close(stack(x, torch.tensor([TIME, TIME])), twin(x)[0], atol=1e-6, rtol=1e-5)
+    outputs, last = stack(x, torch.tensor([TIME, TIME]))
+    expected, states = twin(x)
+    torch.testing.assert_close(outputs, expected, atol=1e-6, rtol=1e-5)
+    # PyTorch has (layer and direction, batch, hidden) of each part.
+    for part, of_all in enumerate(states):
+        beside = of_all.unflatten(0, (3, -1)).transpose(1, 2).flatten(2)
+        for layer, wanted in zip(last, beside, strict=True):
+            torch.testing.assert_close(layer[part], wanted, atol=1e-6, rtol=1e-5)
 
 
 def test_dropout_is_between_layers_and_only_in_training() -> None:
     deep, single = made("gru", 2, dropout=0.5), made("gru", 1, dropout=0.5)
     x = torch.randn(TIME, len(LENGTHS), INPUTS)
-    assert not torch.equal(deep(x, LENGTHS), deep(x, LENGTHS))
-    assert torch.equal(single(x, LENGTHS), single(x, LENGTHS))
+    assert not torch.equal(deep(x, LENGTHS)[0], deep(x, LENGTHS)[0])
+    assert torch.equal(single(x, LENGTHS)[0], single(x, LENGTHS)[0])
     deep.eval()
-    assert torch.equal(deep(x, LENGTHS), deep(x, LENGTHS))
+    assert torch.equal(deep(x, LENGTHS)[0], deep(x, LENGTHS)[0])
 
 
-def test_the_forget_gates_of_both_directions_start_open() -> None:
-    for layer in made("lstm", 2).layers:
-        for suffix in ("l0", "l0_reverse"):
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_the_forget_gates_of_every_direction_start_open(bidirectional: bool) -> None:
+    for layer in made("lstm", 2, bidirectional).layers:
+        assert layer.bidirectional == bidirectional
+        for suffix in ("l0", "l0_reverse") if bidirectional else ("l0",):
             bias = layer.get_parameter(f"bias_ih_{suffix}") + layer.get_parameter(f"bias_hh_{suffix}")
             assert torch.equal(bias[HIDDEN : 2 * HIDDEN], torch.ones(HIDDEN))
 
 
 def test_another_kind_is_refused() -> None:
-    with pytest.raises(AnamnesisError, match="bidirectional: found 'scrn'; allowed: rnn, gru, lstm"):
-        BidirectionalStack("scrn", INPUTS, HIDDEN)
+    with pytest.raises(AnamnesisError, match="encoder: found 'scrn'; allowed: rnn, gru, lstm"):
+        EncoderStack("scrn", INPUTS, HIDDEN)

@@ -1,22 +1,25 @@
-"""Stacks that read a sequence in both directions, for tasks that know its end before they answer."""
+"""Stacks that read whole sequences, padded or not, for tasks that know a sequence's end before they answer."""
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.nn.layers import open_forget_gate
+from anamnesis.nn.stack import State
 
 KINDS: dict[str, Any] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
-class BidirectionalStack(nn.Module):
-    """Bidirectional layers on top of each other (Schuster and Paliwal 1997; Graves et al. 2013, section 3).
+class EncoderStack(nn.Module):
+    """Layers on top of each other that read a sequence forwards, or in both directions (Schuster and Paliwal 1997;
+    Graves et al. 2013, section 3).
 
-    In each layer one network reads forwards and one backwards, from zero states; every layer above reads both. A
-    sequence ends where `lengths` says, and what stands behind its end changes nothing: the backward network starts at
-    the last real step. There is no state to carry: the backward one would come from the future.
+    Each layer starts from a zero state. With two directions, one network reads forwards and one backwards, and every
+    layer above reads both. A sequence ends where `lengths` says, and what stands behind its end changes nothing: the
+    backward network starts at the last real step, and the last state is the one after it.
 
     Args:
         kind: "rnn" (tanh), "gru" or "lstm".
@@ -24,24 +27,27 @@ class BidirectionalStack(nn.Module):
         hidden: units of each direction.
         layers: how many layers.
         dropout: probability of zeroing an output between two layers.
+        bidirectional: whether to read in both directions.
 
     Raises:
         AnamnesisError: the kind is none of these.
     """
 
-    def __init__(self, kind: str, inputs: int, hidden: int, layers: int = 1, dropout: float = 0.0) -> None:
+    def __init__(
+        self, kind: str, inputs: int, hidden: int, layers: int = 1, dropout: float = 0.0, bidirectional: bool = False
+    ) -> None:
         super().__init__()
         if kind not in KINDS:
-            raise AnamnesisError(f"bidirectional: found {kind!r}; allowed: {', '.join(KINDS)}")
-        self.kind, self.outputs = kind, 2 * hidden
+            raise AnamnesisError(f"encoder: found {kind!r}; allowed: {', '.join(KINDS)}")
+        self.kind, self.outputs = kind, (1 + bidirectional) * hidden
         sizes = [inputs] + [self.outputs] * (layers - 1)
-        self.layers = nn.ModuleList(KINDS[kind](size, hidden, bidirectional=True) for size in sizes)
+        self.layers = nn.ModuleList(KINDS[kind](size, hidden, bidirectional=bidirectional) for size in sizes)
         if kind == "lstm":
             for layer in self.layers:
                 open_forget_gate(layer, hidden)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
         """Read whole sequences.
 
         Args:
@@ -49,13 +55,18 @@ class BidirectionalStack(nn.Module):
             lengths: time steps of each sequence, (batch,), int64 on the CPU, from 1 to time.
 
         Returns:
-            (time, batch, 2 * hidden), the forward network's units first; zero behind each sequence's end.
+            The top layer's outputs, (time, batch, outputs), zero behind each sequence's end; and of each layer the
+            parts of its last state, each (batch, outputs): the forward network's after the last step beside the
+            backward one's after the first.
         """
         packed = pack_padded_sequence(inputs, lengths, enforce_sorted=False)
+        last: State = []
         for index, layer in enumerate(self.layers):
             if index:
                 # Packed data hold the real steps only, so that padding draws no random numbers either.
                 packed = PackedSequence(self.dropout(packed.data), *packed[1:])
-            packed, _ = layer(packed)
+            packed, state = layer(packed)
+            parts = state if isinstance(state, tuple) else (state,)
+            last.append(tuple(torch.cat(list(part), dim=-1) for part in parts))
         outputs: Tensor = pad_packed_sequence(packed, total_length=len(inputs))[0]
-        return outputs
+        return outputs, last
