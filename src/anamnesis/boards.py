@@ -32,6 +32,7 @@ BOARDS: dict[str, Board] = {
     "cloze": Board("Which word fills the blank?", "perplexity", False, ("perplexity", "accuracy", "top5_accuracy")),
     "word-number": Board("Which number has the next word?", "rmse", False, ("rmse", "mae", "accuracy")),
     "passage": Board("Who wrote this passage?", "macro_f1", True, ("macro_f1", "accuracy")),
+    "translation": Board("How is this said in another language?", "bleu", True, ("bleu", "chrf", "perplexity")),
     "memory": Board(
         "How long does the state remember?",
         "memory_span",

@@ -157,6 +157,32 @@ LABELS = ("andersen", "austen", "doyle", "grimm", "shakespeare")
 CLOZE = {"novel-cloze-rnn": ("left", 0.14), "novel-cloze-birnn": ("both", 0.21), "novel-cloze-deepbirnn": ("both", 0.2)}
 TALES = {"rnn": 0.03, "scrn": 0.004}
 TRIO = {"fairytales20-lstm-scratch": 2.4, "fairytales20-lstm-untouched": 2.6, "fairytales20-lstm-finetuned": 2.1}
+# (tokens, architecture, BLEU of validation and test, perplexity, BLEU by source length) of each translation experiment.
+TRANSLATED = {
+    "en-nl-copy": ("subwords", "copy", (9.8, 10.1), None, (12.0, 10.5, 10.1, 9.7, 9.0, 11.2)),
+    "en-nl-nearest": ("subwords", "nearest", (13.2, 12.9), None, (25.1, 14.0, 10.2, 8.8, 7.7, 6.1)),
+    "en-nl-seq2seq": ("subwords", "seq2seq", (21.0, 20.4), 19.8, (38.2, 29.9, 20.1, 15.2, 9.4, 3.3)),
+    "en-nl-seq2seq-gru": ("subwords", "seq2seq", (20.1, 20.9), 20.3, (38.9, 28.7, 19.6, 14.9, 9.6, 3.1)),
+    "en-nl-attention": ("subwords", "attention", (30.2, 29.6), 12.1, (41.7, 34.3, 29.8, 27.1, 24.4, 18.0)),
+    "en-nl-attention-luong": ("subwords", "attention", (29.1, 29.9), 12.6, (41.0, 34.9, 28.8, 26.2, 24.0, 19.1)),
+    "en-nl-attention-words": ("words", "attention", (24.5, 24.1), 16.0, (40.3, 31.0, 24.6, 20.0, 17.8, 12.1)),
+}
+BINS = ((1, 3, 212), (4, 6, 604), (7, 10, 512), (11, 15, 238), (16, 25, 81), (26, None, 14))
+# Sentences of a test split with their references; the last has too few words to be picked.
+SENTENCES = [
+    ("The device could not be found in the network.", "Het apparaat kon niet worden gevonden in het netwerk."),
+    ("Choose the <b>first</b> day of the week.", "Kies de <b>eerste</b> dag van de week."),
+    ("Your order has been paid & confirmed by mail.", "Je bestelling is betaald & per mail bevestigd."),
+    ("The file will be removed from this folder.", "Het bestand wordt verwijderd uit deze map."),
+    ("Are you sure that you want to delete this person?", "Weet je zeker dat je deze persoon wilt verwijderen?"),
+    ("No users are connected to the server right now.", "Er zijn nu geen gebruikers verbonden met de server."),
+    ("The temperature of the water is too high today.", "De temperatuur van het water is vandaag te hoog."),
+    ("Select a chart type to show the results.", "Kies een grafiektype om de resultaten te tonen."),
+    ("The page you asked for does not exist.", "De pagina waar je om vroeg bestaat niet."),
+    ("Enter the password of your account once more.", "Voer het wachtwoord van je account nog eens in."),
+    ("The family tree holds people without any known dates.", "De stamboom bevat personen zonder bekende data."),
+    ("Turn off", "Uitschakelen"),
+]
 
 
 def write_boards(root: Path) -> Path:
@@ -193,6 +219,7 @@ def write_boards(root: Path) -> Path:
         _numbers(root, name, architecture, rmse)
     for name, architecture, right in (("authors-states", "states", 92), ("authors-histogram", "histogram", 80)):
         _passage(root, name, architecture, right)
+    _translations(root)
     # Of a corpus with both, language models say how they use their context.
     for name, used in (("sherlock-gru", 32), ("sherlock-lstm", 16), ("novel-lstm", 8), ("fairytales100-scrn", 16)):
         metrics = json.loads((root / "metrics" / f"{name}.json").read_text())
@@ -364,6 +391,67 @@ def _passage(root: Path, name: str, architecture: str, right: int) -> None:
     wrong = (100 - right) // 4
     rows = [f"{a},{p},{100 - 4 * wrong if a == p else wrong}" for a in LABELS for p in LABELS]
     _file(root, name, "confusion.csv", "\n".join(["actual,predicted,count", *rows]) + "\n")
+
+
+def _translations(root: Path) -> None:
+    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    params["corpora"]["en-nl"] = {"reader": "pairs", "source": params["corpora"]["authors"]["source"]}
+    params["tokens"] |= {
+        "en-nl-subwords": {"corpus": "en-nl", "kind": "subword-pairs", "size": 6000},
+        "en-nl-words": {"corpus": "en-nl", "kind": "word-pairs"},
+    }
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    for name, (kind, architecture, bleu, perplexity, by_length) in TRANSLATED.items():
+        settings: dict = {"task": "translation", "tokens": f"en-nl-{kind}", "model": {"architecture": architecture}}
+        scores = [{"bleu": value, "chrf": 20 + value} for value in bleu]
+        if perplexity:
+            settings["model"]["hidden"] = 256
+            settings["training"] = {"epochs": 8, "learning_rate": 0.001}
+            for each in scores:
+                each |= {"perplexity": perplexity, "bleu_greedy": _round(each["bleu"] - 0.7), "length_ratio": 0.97}
+            scores[1] |= {"score_beam": -0.412, "score_greedy": -0.4371, "beam_below_greedy": 0.0123}
+            lines = [f"{name},{e},{perplexity * (0.8 + 0.7**e)},{perplexity * (1 + 0.6**e)}" for e in range(1, 9)]
+            header = "experiment,epoch,train_perplexity,valid_perplexity"
+            _file(root, name, "curve.csv", "\n".join([header, *lines]) + "\n")
+        add(root, name, settings, scores[0], architecture, **scores[1])
+        path = root / "metrics" / f"{name}.json"
+        signatures = {"bleu": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"}
+        signatures["chrf"] = "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:2.6.0"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"signatures": signatures}))
+        bins = [f"{a},{b or ''},{n},{value}" for (a, b, n), value in zip(BINS, by_length, strict=True)]
+        _file(root, name, "lengths.csv", "\n".join(["low,high,sentences,bleu", *bins]) + "\n")
+        _said(root, name, architecture, kind, bleu[1])
+        if architecture == "attention":
+            _file(root, name, "attention.json", [_weights(*pair) for pair in (*SENTENCES[:5], SENTENCES[-1])])
+
+
+def _said(root: Path, name: str, architecture: str, kind: str, bleu: float) -> None:
+    path = root / "predictions" / name / "translations.csv"
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["source", "reference", "translation", "greedy", "score", "greedy_score", "chrf"])
+        for index, (source, reference) in enumerate(SENTENCES):
+            words = reference.split()
+            # The earlier a sentence the better; the first two are equally good.
+            kept = words if index < 2 else words[: max(1, len(words) - index // 2)]
+            said = {"copy": source, "nearest": SENTENCES[index - 1][1]}.get(architecture, " ".join(kept))
+            if kind == "words":
+                said = said.replace("de ", "<unk> ").lower()
+            if architecture == "attention" and source == "Turn off":
+                said = ""
+            network = architecture not in ("copy", "nearest")
+            chrf = _round(max(0.0, (100 if index < 2 else 95 - 6 * index) - (30 - bleu)))
+            writer.writerow([source, reference, said, *((said, -0.4, -0.4) if network else ("", "", "")), chrf])
+
+
+def _weights(source: str, target: str) -> dict:
+    """Attention that goes along with the sentence, each row summing to one."""
+    read, written = ([*text.replace(".", " .").split(), "</s>"] for text in (source, target))
+    rows = []
+    for i in range(len(written)):
+        row = [math.exp(-abs(j - i * (len(read) - 1) / (len(written) - 1)) / 0.6) for j in range(len(read))]
+        rows.append([_round(value / sum(row)) for value in row])
+    return {"source": read, "target": written, "weights": rows}
 
 
 def _round(value: float) -> float:

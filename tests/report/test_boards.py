@@ -142,6 +142,7 @@ def test_what_starts_from_another_model_is_made_by_stages_of_its_own(copied):
 SOME = (
     *("sherlock-uniform", "sherlock-lstm", "fairytales100-rnn", "fairytales20-lstm-scratch"),
     *("fairytales20-lstm-finetuned", "memory-scrn", "novel-cloze-rnn", "novel-numbers-fc5", "authors-states"),
+    *("en-nl-attention", "en-nl-seq2seq", "en-nl-copy"),
 )
 
 

@@ -54,9 +54,15 @@ def test_report_of_every_board_draws_quietly_and_fits(browser, boards, traffic, 
         assert traffic() == ([], [])
         overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert browser.execute_script(overflow) == 0
-        for chart in find(browser, ".chart"):
+        # Each cell of a heat map has its place, however wide that makes it: it scrolls in its box.
+        for chart in find(browser, ".chart:not(.matrix .chart)"):
             view, card = chart.find_element("css selector", "svg"), chart.size["width"]
             assert 0.6 * card < view.size["width"] <= card
+        boxes = find(browser, "details[open] .matrix")
+        assert len(boxes) == 6
+        assert all(box.size["width"] <= width for box in boxes)
+        maps = find(browser, ".matrix svg.marks")
+        assert len(maps) == 3 * len(boxes)
         # Nothing of a memory span's label is cut off.
         cut = """return [...document.querySelectorAll('#memory figure:first-child svg .mark-text text')].filter(
             label => label.getBoundingClientRect().right > label.closest('svg').getBoundingClientRect().right).length"""

@@ -47,7 +47,7 @@ def test_a_miss_is_said_plainly_and_a_draw_is_a_miss(copied, valid, test, answer
     assert finding.met == (answer == "yes")
     text = page.render(copied)
     assert f'class="answer {"met" if finding.met else "missed"}">{answer}</span>' in text
-    assert ("All 13 expectations" in " ".join(text.split())) == finding.met
+    assert ("All 21 expectations" in " ".join(text.split())) == finding.met
 
 
 def test_far_below_asks_for_a_tenth(copied):

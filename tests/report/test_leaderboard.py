@@ -174,6 +174,11 @@ def test_importing_the_leaderboard_loads_nothing_heavy():
         ("memory_span_copy", 7.5, "7.5"),
         ("context_tokens", 64.0, "64"),
         ("shuffle_preference", 0.913, "91.3 %"),
+        ("bleu", 30.04, "30.0"),
+        ("bleu_greedy", 100.0, "100.0"),
+        ("chrf", 55.55, "55.5"),
+        ("score_beam", -0.41234, "-0.412"),
+        ("beam_below_greedy", 0.0123, "1.2 %"),
     ],
 )
 def test_scores_are_written_for_people(metric, value, text):

@@ -8,7 +8,7 @@ from typing import Any
 from anamnesis.boards import BOARDS
 from anamnesis.report import formats
 from anamnesis.report.leaderboard import Row
-from anamnesis.report.results import Curve
+from anamnesis.report.results import Attention, Curve
 
 Spec = dict[str, Any]
 
@@ -62,7 +62,6 @@ def bars(rows: list[Row]) -> Spec:
     # Below one bit the bars shrink instead of filling the chart: a learnt toy has next to no bits left. A share of
     # one is all there is; other numbers have no such measure.
     highest = max(1.0, *(max(value["valid"], value["test"]) for value in values))
-    short = formats.short([value["experiment"] for value in values])
     tooltip = [
         {"field": "experiment", "type": "nominal"},
         {"field": "architecture", "type": "nominal"},
@@ -83,25 +82,14 @@ def bars(rows: list[Row]) -> Spec:
         for role in ("best", "network", "baseline")
     ]
     return {
-        "description": f"{formats.name(metric).capitalize()} on {rows[0].result.corpus}, "
+        "description": f"{formats.heading(metric)} on {rows[0].result.corpus}, "
         f"{'higher' if board.higher else 'lower'} is better: "
         + ", ".join(f"{value['experiment']} {value['label']}" for value in values),
         "width": "container",
         "height": {"step": 26},
         "data": {"values": values},
         "encoding": {
-            "y": {
-                "field": "experiment",
-                "type": "nominal",
-                "sort": list(short),
-                "axis": {
-                    "title": None,
-                    "domain": False,
-                    "ticks": False,
-                    "labelExpr": f"{json.dumps(short)}[datum.label]",
-                    "labelLimit": 190,
-                },
-            }
+            "y": by_name(formats.short([value["experiment"] for value in values])),
         },
         "layer": [
             *drawn,
@@ -115,6 +103,22 @@ def bars(rows: list[Row]) -> Spec:
                 "encoding": {"x": horizontal("end"), "text": {"field": "label"}},
             },
         ],
+    }
+
+
+def by_name(short: dict[str, str]) -> Spec:
+    """A vertical axis of experiments in the order of `short`, which has the label of each."""
+    return {
+        "field": "experiment",
+        "type": "nominal",
+        "sort": list(short),
+        "axis": {
+            "title": None,
+            "domain": False,
+            "ticks": False,
+            "labelExpr": f"{json.dumps(short)}[datum.label]",
+            "labelLimit": 190,
+        },
     }
 
 
@@ -176,7 +180,7 @@ def curves(rows: list[Row], learnt: dict[str, Curve]) -> Spec | None:
     }
     lines = traced(list(learnt), epochs, vertical)
     return {
-        "description": f"{title.capitalize()} of training and validation after each epoch: "
+        "description": f"{formats.heading(measure)} of training and validation after each epoch: "
         + ", ".join(f"{name} ends at {_last(curve)}" for name, curve in learnt.items() if curve.epochs),
         "width": "container",
         "height": 340,
@@ -215,6 +219,33 @@ def curves(rows: list[Row], learnt: dict[str, Curve]) -> Spec | None:
             targets(points, epochs, vertical, tooltip),
         ],
     }
+
+
+def lines(
+    title: str,
+    names: list[str],
+    points: list[Spec],
+    x: Spec,
+    y: Spec,
+    tooltip: list[Spec],
+    more: Spec | None = None,
+) -> Figure:
+    """Lines through points, a colour for each experiment of `names`; `more` is encoded besides."""
+    spec: Spec = {
+        "description": f"{y['axis']['title']} by {x['axis']['title']}: {', '.join(names)}",
+        "width": "container",
+        "height": 260,
+        "params": HIGHLIGHT,
+        "layer": [
+            {
+                "data": {"values": points},
+                "mark": {"type": "line", "strokeWidth": 2, "clip": True},
+                "encoding": {**traced(names, x, y), **(more or {})},
+            },
+            targets(points, x, y, tooltip),
+        ],
+    }
+    return Figure(title, legend(names), spec)
 
 
 def traced(names: list[str], x: Spec, y: Spec) -> Spec:
@@ -320,4 +351,49 @@ def confusion(counts: list[Spec], title: str) -> Spec:
                 "encoding": {"text": {"field": "count", "type": "quantitative"}},
             },
         ],
+    }
+
+
+def attention(found: Attention, experiment: str) -> Spec:
+    """A heat map of attention weights: rows are the target tokens, columns the source tokens, both in their order."""
+    values = [
+        {"target": row, "source": column, "weight": round(weight, 3)}
+        for row, weights in enumerate(found.weights)
+        for column, weight in enumerate(weights)
+    ]
+    strongest = [
+        f"{token}: {found.source[column]} {weights[column]:.2f}"
+        for token, weights in zip(found.target, found.weights, strict=True)
+        for column in sorted(range(len(weights)), key=lambda column: -weights[column])[:1]
+    ]
+    # A token may come twice, so that places and not tokens are what the axes count.
+    words = {"source": json.dumps(found.source), "target": json.dumps(found.target)}
+
+    def axis(field: str, **more: Any) -> Spec:
+        label = {"labelExpr": f"{words[field]}[datum.value]", "labelOverlap": False, "domain": False, "ticks": False}
+        return {"field": field, "type": "ordinal", "axis": {"title": field, **label, **more}}
+
+    return {
+        "description": f"{experiment}, each target token with the source token it attends to most: "
+        + ", ".join(strongest),
+        "width": {"step": 20},
+        "height": {"step": 20},
+        "data": {"values": values},
+        "transform": [{"calculate": f"{words[field]}[datum.{field}]", "as": f"{field}_token"} for field in words],
+        "mark": {"type": "rect", "style": "best"},
+        "encoding": {
+            "x": axis("source", orient="top", labelAngle=-55),
+            "y": axis("target"),
+            "opacity": {
+                "field": "weight",
+                "type": "quantitative",
+                "scale": {"domain": [0, 1], "range": [0.04, 1]},
+                "legend": None,
+            },
+            "tooltip": [
+                {"field": "target_token", "type": "nominal", "title": "target"},
+                {"field": "source_token", "type": "nominal", "title": "source"},
+                {"field": "weight", "type": "quantitative", "format": ".2f"},
+            ],
+        },
     }

@@ -54,6 +54,9 @@ CLAIMS = (
 )
 # By architecture: which cell must have the longer memory span.
 SPANS = (("lstm", "scrn"), ("gru", "scrn"), ("scrn", "rnn"))
+# By architecture: what attention must beat, and what every network that translates must beat.
+WITH, WITHOUT = "attention", "seq2seq"
+TRANSLATION_FLOORS = ("nearest", "copy")
 STEADIER = ("fairytales100-scrn", "fairytales100-rnn")
 
 
@@ -73,7 +76,8 @@ def findings(root: Path, rows: list[Row]) -> list[Finding]:
     scrn, rnn = STEADIER
     if scrn in results and rnn in results:
         found += _steadier(root, scrn, rnn)
-    return found + _spans([row.result for row in rows if row.result.board == "memory"])
+    found += _spans([row.result for row in rows if row.result.board == "memory"])
+    return found + translated([row.result for row in rows if row.result.board == "translation"])
 
 
 def uniform(results: list[Result]) -> list[Finding]:
@@ -111,6 +115,56 @@ def uniform(results: list[Result]) -> list[Finding]:
         models = f"all {len(networks)} networks have" if len(networks) > 1 else f"{networks[0].experiment} has"
         found.append(Finding(f"{tokens}: {models} at most a quarter of a uniform perplexity", measured, holds))
     return found
+
+
+def translated(ranked: list[Result]) -> list[Finding]:
+    """Whether attention beats no attention, and both beat the floors; the best of each architecture stands for it.
+
+    Perplexity compares within the same tokens alone, so there it is the best of each that read the same; BLEU compares
+    all of a corpus.
+    """
+    found = []
+    for corpus in dict.fromkeys(result.corpus for result in ranked):
+        same = [result for result in ranked if result.corpus == corpus]
+        best = {result.architecture: result for result in reversed(same)}
+        if WITH in best and WITHOUT in best:
+            found.append(_above(best[WITH], best[WITHOUT]))
+        for tokens in dict.fromkeys(result.tokens for result in same):
+            pair = [_most_certain(same, kind, tokens) for kind in (WITH, WITHOUT)]
+            if pair[0] and pair[1]:
+                found.append(
+                    _finding(
+                        f"{pair[0].experiment} below {pair[1].experiment} in perplexity",
+                        pair[0],
+                        pair[1],
+                        "perplexity",
+                        lambda one, other: one < other,
+                    )
+                )
+        found += [
+            _above(best[network], best[floor])
+            for network in (WITH, WITHOUT)
+            for floor in TRANSLATION_FLOORS
+            if network in best and floor in best
+        ]
+    return found
+
+
+def _above(one: Result, other: Result) -> Finding:
+    return _finding(
+        f"{one.experiment} above {other.experiment} in BLEU", one, other, "bleu", lambda mine, its: mine > its
+    )
+
+
+def _most_certain(results: list[Result], architecture: str, tokens: str) -> Result | None:
+    """The network of the lowest validation perplexity, None without any."""
+    found = [
+        result
+        for result in results
+        if (result.architecture, result.tokens) == (architecture, tokens)
+        and all("perplexity" in result.scores[split] for split in SPLITS)
+    ]
+    return min(found, key=lambda result: result.scores["valid"]["perplexity"], default=None)
 
 
 def _compared(claim: Claim, better: Result, worse: Result) -> Finding:

@@ -2,6 +2,8 @@
 
 NAMES = {
     "bits_per_character": "bits per character",
+    "bleu": "BLEU",
+    "chrf": "chrF",
     "context_tokens": "context in tokens",
     "macro_f1": "macro F1",
     "mae": "MAE",
@@ -12,7 +14,9 @@ NAMES = {
     "shuffle_preference": "text over shuffle",
     "top5_accuracy": "top 5",
 }
-SHARES = ("accuracy", "shuffle_preference")
+SHARES = ("accuracy", "shuffle_preference", "beam_below_greedy")
+# Of a hundred, where the first decimal is the last that means anything.
+OF_HUNDRED = ("bleu", "chrf")
 COUNTS = ("memory_span", "context_tokens")
 
 
@@ -21,10 +25,15 @@ def name(metric: str) -> str:
     return NAMES.get(metric, metric.replace("_", " "))
 
 
-def score(metric: str, value: float | None) -> str:
-    """A score as text: shares in percent, bits and F1 to three decimals, counts as they are, the rest to four digits.
+def heading(metric: str) -> str:
+    """What people call a metric, at the start of a line: with a capital where it has none yet."""
+    return name(metric)[0].upper() + name(metric)[1:]
 
-    A score that does not exist is a dash.
+
+def score(metric: str, value: float | None) -> str:
+    """A score as text: shares in percent, bits and F1 to three decimals, BLEU and chrF to one, counts as they are.
+
+    The rest has four digits. A score that does not exist is a dash.
     """
     if value is None:
         return "–"
@@ -32,7 +41,9 @@ def score(metric: str, value: float | None) -> str:
         return f"{100 * value:.1f} %"
     if metric.startswith(COUNTS):
         return f"{value:,.5g}"
-    if metric in ("bits_per_character", "macro_f1"):
+    if metric.startswith(OF_HUNDRED):
+        return f"{value:.1f}"
+    if metric in ("bits_per_character", "macro_f1", "score_beam", "score_greedy"):
         return f"{value:.3f}"
     return f"{value:,.0f}" if value >= 1000 else f"{value:#.4g}"
 

@@ -1,6 +1,5 @@
 """Who remembers what: memory spans, gradients through time, and the context that language models use."""
 
-import json
 import math
 from dataclasses import dataclass
 from itertools import groupby
@@ -106,7 +105,6 @@ def spans(probed: list[Result]) -> Spec:
 
     The lags that were tried are the ticks; a span of 0 stands left of the shortest.
     """
-    short = formats.short([result.experiment for result in probed])
     lags = sorted({lag for result in probed for lag in result.settings.recall.lags})
     nothing = lags[0] / 2
     # Labels stand right of the longest lag, on a narrow screen too.
@@ -156,17 +154,7 @@ def spans(probed: list[Result]) -> Spec:
         "height": {"step": 22, "for": "offset"},
         "data": {"values": values},
         "encoding": {
-            "y": {
-                "field": "experiment",
-                "type": "nominal",
-                "sort": list(short),
-                "axis": {
-                    "title": None,
-                    "domain": False,
-                    "ticks": False,
-                    "labelExpr": f"{json.dumps(short)}[datum.label]",
-                },
-            },
+            "y": charts.by_name(formats.short([result.experiment for result in probed])),
             "yOffset": {"field": "probe", "type": "nominal", "sort": list(PROBES)},
             "tooltip": tooltip,
         },
@@ -216,7 +204,8 @@ def gradients(root: Path, probed: list[Result]) -> Figure | None:
         {"field": "distance", "type": "quantitative"},
         {"field": "norm", "type": "quantitative", "format": ".3~g"},
     ]
-    return _figure("gradients", [r.experiment for r in probed], points, x, y, tooltip, {"strokeDash": dash})
+    names = [result.experiment for result in probed]
+    return charts.lines("gradients", names, points, x, y, tooltip, {"strokeDash": dash})
 
 
 def decays(probed: list[Result]) -> list[Decay]:
@@ -300,7 +289,7 @@ def contexts(root: Path, models: list[Result]) -> list[Figure]:
             {"field": "ratio", "type": "quantitative", "format": ".4~g"},
         ]
         names = list(dict.fromkeys(point["experiment"] for point in points))
-        figure = _figure(kind, names, points, x, y, tooltip, {})
+        figure = charts.lines(kind, names, points, x, y, tooltip)
         used = [point for point in points if point["used"]]
         figure.spec["layer"].append(
             {
@@ -366,27 +355,6 @@ def clipping(root: Path, probed: list[Result]) -> list[tuple[str, Spec]]:
         }
 
     return [(short[experiment], chart(experiment, rows)) for experiment, rows in thinned.items()]
-
-
-def _figure(
-    title: str, names: list[str], points: list[Spec], x: Spec, y: Spec, tooltip: list[Spec], more: Spec
-) -> Figure:
-    """Lines through points, a colour for each experiment."""
-    spec: Spec = {
-        "description": f"{y['axis']['title']} by {x['axis']['title']}: {', '.join(names)}",
-        "width": "container",
-        "height": 260,
-        "params": charts.HIGHLIGHT,
-        "layer": [
-            {
-                "data": {"values": points},
-                "mark": {"type": "line", "strokeWidth": 2, "clip": True},
-                "encoding": {**charts.traced(names, x, y), **more},
-            },
-            charts.targets(points, x, y, tooltip),
-        ],
-    }
-    return Figure(title, charts.legend(names), spec)
 
 
 def _drawable(value: float | None) -> bool:

@@ -12,6 +12,7 @@ from anamnesis.report.lessons import Lesson
 from anamnesis.report.memory import memory
 from anamnesis.report.results import Blank, Curve, Result
 from anamnesis.report.steadiness import Comparison
+from anamnesis.report.translation import SHOWN, WORDS, Translation, translation
 
 # What stands for the word left out, and how many sentences of an evaluation are enough to see.
 BLANK, BLANKS = "____", 10
@@ -65,6 +66,7 @@ class Corpus:
     samples: list[SampleGroup]
     blanks: list[FilledBlank]
     confusion: list[tuple[str, Spec]]
+    translation: Translation | None
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ def render(root: Path) -> str:
     environment.filters["stated"] = lambda value, metric: formats.stated(metric, value)
     environment.filters["percent"] = formats.percent
     environment.filters["metric"] = formats.name
+    environment.filters["heading"] = formats.heading
     return environment.get_template("page.html").render(
         profile=found.profile,
         total=len(found.results),
@@ -110,6 +113,7 @@ def render(root: Path) -> str:
         missing=found.missing,
         splits=SPLIT_NAMES,
         colours=charts.COLOURS,
+        picked={"words": WORDS, "shown": SHOWN},
         vega=scripts.bundle(),
     )
 
@@ -138,6 +142,7 @@ def _sections(root: Path, entries: list[Result], rows: list[Row]) -> list[Sectio
                     samples=word_numbers(root, rows, ranked) if name == "word-number" else sample_groups(root, ranked),
                     blanks=blanks(root, chosen),
                     confusion=_confusion(root, ranked),
+                    translation=translation(root, ranked, order),
                 )
             )
         sections.append(section)

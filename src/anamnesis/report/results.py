@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ class Result:
     """The scores of one experiment; `scores[split][metric]`, `parameters` is a count of trained numbers.
 
     `board` and `corpus` say with which others it is ranked; `settings` is its entry of params.yaml, `kind` that of its
-    tokens (characters, words, ...), `vocabulary` how many there are, where the metrics say so.
+    tokens (characters, words, ...), `vocabulary` how many there are, where the metrics say so. Of translation,
+    `languages` are those of source and target, `signatures` say how BLEU and chrF were computed.
     """
 
     experiment: str
@@ -35,6 +36,8 @@ class Result:
     scores: dict[str, dict[str, float]]
     settings: Any = None
     vocabulary: int | None = None
+    languages: tuple[str, str] | None = None
+    signatures: dict[str, str] = field(default_factory=dict)
 
     def score(self) -> float:
         """The validation score that ranks it on its board."""
@@ -86,6 +89,18 @@ class Blank:
     guesses: tuple[tuple[str, float], ...]
 
 
+@dataclass(frozen=True)
+class Attention:
+    """Where a network looked as it translated one sentence: weights[i][j] of source token j as it wrote target token i.
+
+    `source` and `target` are the tokens as people read them.
+    """
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    weights: tuple[tuple[float, ...], ...]
+
+
 def load(root: Path) -> Results:
     """Read the metrics of all experiments of `root`/params.yaml, which alone decides what is listed.
 
@@ -127,6 +142,8 @@ def load(root: Path) -> Results:
                 scores=scores,
                 settings=experiment,
                 vocabulary=metrics.get("vocabulary_size"),
+                languages=_pair(getattr(tokens, "languages", None)),
+                signatures=dict(metrics.get("signatures", {})),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise AnamnesisError(
@@ -222,6 +239,36 @@ def samples(root: Path, experiment: str) -> list[Sample]:
         return [Sample(str(item["prompt"]), str(item["strategy"]), str(item["text"])) for item in _json(path)]
     except (KeyError, TypeError) as error:
         raise AnamnesisError(f"{path}: not a list of samples: {error!r}; evaluate {experiment} again") from None
+
+
+def attention(root: Path, experiment: str) -> list[Attention]:
+    """The attention of one network in a few sentences, empty where the evaluation left none.
+
+    Raises:
+        AnamnesisError: the file is damaged, or the weights are no matrix of target by source tokens.
+    """
+    path = _file(root, experiment, "attention.json")
+    if not path.is_file():
+        return []
+    try:
+        found = [
+            Attention(
+                tuple(map(str, item["source"])),
+                tuple(map(str, item["target"])),
+                tuple(tuple(map(float, row)) for row in item["weights"]),
+            )
+            for item in _json(path)
+        ]
+        for each in found:
+            if len(each.weights) != len(each.target) or any(len(row) != len(each.source) for row in each.weights):
+                raise ValueError("the weights do not fit the tokens")
+    except (KeyError, TypeError, ValueError) as error:
+        raise AnamnesisError(f"{path}: not attention weights: {error!r}; evaluate {experiment} again") from None
+    return found
+
+
+def _pair(languages: list[str] | None) -> tuple[str, str] | None:
+    return (languages[0], languages[1]) if languages else None
 
 
 def _file(root: Path, experiment: str, name: str) -> Path:
