@@ -152,14 +152,18 @@ FAULTS = {
     "unknown task": (
         f"{RNN}.task",
         "languge",
-        f"{RNN}.task: found 'languge', did you mean 'language'?; allowed: language, memory",
+        f"{RNN}.task: found 'languge', did you mean 'language'?; allowed: language, memory, translation",
     ),
     "unknown objective": (
         f"{RNN}.objective",
         "next",
         f"{RNN}.objective: found 'next'; allowed: next-token, cloze, word-number, passage",
     ),
-    "no task": (f"{RNN}.task", ABSENT, f"{RNN}.task: missing, it must be given; allowed: language, memory"),
+    "no task": (
+        f"{RNN}.task",
+        ABSENT,
+        f"{RNN}.task: missing, it must be given; allowed: language, memory, translation",
+    ),
     "words that are characters": (
         "experiments.hello-numbers",
         {
@@ -249,6 +253,130 @@ def test_what_cannot_be_started_from_is_one_line(change, line):
     assert str(caught.value).startswith(f"params.yaml: derived.hello-tuned.{line}")
 
 
+TRANSLATION = {
+    "corpora": {"pairs": {"reader": "pairs", "source": {"kind": "file", "path": "pairs.txt"}}},
+    "tokens": {
+        "pair-words": {"corpus": "pairs", "kind": "word-pairs"},
+        "pair-pieces": {"corpus": "pairs", "kind": "subword-pairs", "size": 300},
+        "pair-apart": {"corpus": "pairs", "kind": "subword-pairs", "size": 300, "shared": False},
+    },
+}
+FLOOR = {"task": "translation", "tokens": "pair-words", "model": {"architecture": "copy"}}
+NETWORK = {
+    "task": "translation",
+    "tokens": "pair-pieces",
+    "model": {"architecture": "seq2seq", "hidden": 8},
+    "training": {"epochs": 1, "learning_rate": 0.1},
+}
+TIED = {"architecture": "seq2seq", "hidden": 8, "tied": "all"}
+PAIRED = {
+    "a translation of text": (
+        "experiments.mine",
+        FLOOR | {"tokens": "hello-characters"},
+        "experiments.mine.tokens: found 'hello-characters', running text; allowed: sentence pairs",
+    ),
+    "a language model of pairs": (
+        f"{RNN}.tokens",
+        "pair-words",
+        f"{RNN}.tokens: found 'pair-words', sentence pairs; allowed: running text",
+    ),
+    "a memory probe of pairs": (
+        "experiments.mine",
+        {"task": "memory", "tokens": "pair-pieces", "model": {"architecture": "gru"}},
+        "experiments.mine.tokens: found 'pair-pieces', sentence pairs; allowed: running text",
+    ),
+    "passages of pairs": (
+        "experiments.mine",
+        {
+            "task": "language",
+            "objective": "passage",
+            "tokens": "pair-words",
+            "model": {"architecture": "histogram"},
+            "training": {"epochs": 1, "learning_rate": 0.1},
+        },
+        "experiments.mine.tokens: found 'pair-words', sentence pairs; allowed: labelled passages",
+    ),
+    "one embedding of two vocabularies": (
+        "experiments.mine",
+        NETWORK | {"tokens": "pair-apart", "model": TIED},
+        "experiments.mine.model.tied: found all; the languages of 'pair-apart' share no vocabulary; "
+        "allowed: none, output",
+    ),
+    "one embedding of words": (
+        "experiments.mine",
+        NETWORK | {"tokens": "pair-words", "model": TIED},
+        "experiments.mine.model.tied: found all; the languages of 'pair-words' share no vocabulary; "
+        "allowed: none, output",
+    ),
+    "a network without training": (
+        "experiments.mine",
+        FLOOR | {"model": NETWORK["model"]},
+        "experiments.mine: a model with architecture seq2seq needs a `training` block",
+    ),
+    "a floor with training": (
+        "experiments.mine",
+        NETWORK | {"model": FLOOR["model"]},
+        "experiments.mine: architecture copy is not trained by gradients: remove `training`",
+    ),
+    "attention where there is none": (
+        "experiments.mine",
+        NETWORK | {"model": NETWORK["model"] | {"attention": "additive"}},
+        "experiments.mine.model.attention: unknown key; allowed: architecture, cell, dropout, embedding, hidden, "
+        "label_smoothing, layers, reverse, tied",
+    ),
+    "another attention": (
+        "experiments.mine",
+        NETWORK | {"model": {"architecture": "attention", "hidden": 8, "attention": "aditive"}},
+        "experiments.mine.model.attention: found 'aditive'; allowed: 'additive' or 'multiplicative'",
+    ),
+    "another architecture": (
+        "experiments.mine",
+        NETWORK | {"model": {"architecture": "seqseq", "hidden": 8}},
+        "experiments.mine.model.architecture: found 'seqseq', did you mean 'seq2seq'?; "
+        "allowed: copy, nearest, seq2seq, attention",
+    ),
+    "pairs as text": (
+        "tokens.pair-words",
+        {"corpus": "pairs", "kind": "words"},
+        "tokens.pair-words.kind: found 'words' for sentence pairs; allowed: word-pairs, subword-pairs",
+    ),
+    "text as pairs": (
+        "tokens.hello-characters",
+        {"corpus": "hello", "kind": "word-pairs"},
+        "tokens.hello-characters.kind: found 'word-pairs' for running text; "
+        "allowed: characters, bigrams, words, subwords",
+    ),
+    "other languages": (
+        "tokens.pair-words.languages",
+        ["nl", "en"],
+        "tokens.pair-words.languages: found nl, en; the corpus has en, nl",
+    ),
+}
+
+
+@pytest.mark.parametrize(("key", "value", "line"), PAIRED.values(), ids=PAIRED)
+def test_pairs_and_text_are_not_mistaken_for_each_other(key, value, line):
+    with pytest.raises(ParamsError) as caught:
+        params.check(changed(key, value, paired()))
+    assert str(caught.value) == f"params.yaml: {line}"
+
+
+def test_a_translation_stands_among_the_experiments():
+    content = changed("experiments.mine", FLOOR, paired())
+    content["experiments"]["shared"] = NETWORK | {"model": TIED}
+    found = params.check(content).experiments
+    assert (found["mine"].model.architecture, found["shared"].model.tied) == ("copy", "all")
+    assert (found["shared"].board, found["shared"].search.beam) == ("translation", 5)
+
+
+def paired() -> dict:
+    """The valid content with a corpus of pairs and its token stores."""
+    content = yaml.safe_load(VALID)
+    for section, entries in TRANSLATION.items():
+        content[section] |= copy.deepcopy(entries)
+    return content
+
+
 def test_the_sections_are_one_list_of_experiments():
     content = yaml.safe_load(VALID)
     cell = {"architecture": "cell", "cell": "mgu:MGU", "hidden": 8}
@@ -267,9 +395,9 @@ def test_the_sections_are_one_list_of_experiments():
         params.check(content)
 
 
-def changed(key: str, value: object) -> dict:
-    """The valid content with one key set, or taken out."""
-    content = yaml.safe_load(VALID)
+def changed(key: str, value: object, content: dict | None = None) -> dict:
+    """The valid content, or another, with one key set, or taken out."""
+    content = content or yaml.safe_load(VALID)
     node = content
     *path, last = key.split(".")
     for part in path:

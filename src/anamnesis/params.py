@@ -18,14 +18,17 @@ from anamnesis.language.passages.settings import Experiment as Passage
 from anamnesis.language.settings import Experiment as NextToken
 from anamnesis.memory.settings import Experiment as Memory
 from anamnesis.schema import Settings
-from anamnesis.tokens.settings import Tokens
+from anamnesis.tokens.settings import PairTokens, TextTokens, Tokens
+from anamnesis.translation.settings import Experiment as Translation
 
 Entry = TypeVar("Entry")
 STANDARD_PROFILE = "laptop"
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 Language = Annotated[NextToken | Cloze | WordNumber | Passage, Field(discriminator="objective")]
-Experiment = Annotated[Language | Memory, Field(discriminator="task")]
+Experiment = Annotated[Language | Memory | Translation, Field(discriminator="task")]
+# What the readers of `corpora` make; any other: running text.
+HELD = {"passages": "labelled passages", "documents": "labelled documents", "pairs": "sentence pairs"}
 # The sections with experiments; each has stages of its own, because what its entries depend on differs.
 SECTIONS = ("experiments", "derived", "own")
 
@@ -138,6 +141,8 @@ def check(content: Any, origin: str = "params.yaml") -> Params:
         raise ParamsError(f"{origin}: {_one_line(error, content)}") from None
     for name, tokens in params.tokens.items():
         _refers(origin, f"tokens.{name}.corpus", tokens.corpus, params.corpora, "corpus")
+        if fault := _uncuttable(tokens, params.corpora[tokens.corpus]):
+            raise ParamsError(f"{origin}: tokens.{name}.{fault[0]}: {fault[1]}")
     everything: dict[str, Any] = {}
     for section in SECTIONS:
         for name, experiment in getattr(params, section).items():
@@ -168,15 +173,38 @@ def _misplaced(section: str, name: str, experiment: Any, params: Params) -> tupl
     return None
 
 
+def _uncuttable(tokens: Any, corpus: Any) -> tuple[str, str] | None:
+    """Why a token store cannot be made of its corpus: the key, and what to say of it."""
+    pairs = corpus.reader == "pairs"
+    if pairs != isinstance(tokens, PairTokens):
+        held, names = HELD.get(corpus.reader, "running text"), PairTokens if pairs else TextTokens
+        allowed = ", ".join(value for kind in get_args(names) for value in _values(kind, "kind"))
+        return "kind", f"found {tokens.kind!r} for {held}; allowed: {allowed}"
+    if pairs and tokens.languages != corpus.languages:
+        return "languages", f"found {', '.join(tokens.languages)}; the corpus has {', '.join(corpus.languages)}"
+    return None
+
+
 def _unreadable(experiment: Any, params: Params) -> tuple[str, str] | None:
     """Why an experiment cannot learn from its token store: the key, and what to say of it."""
     tokens = params.tokens[experiment.tokens]
     corpus = params.corpora.get(tokens.corpus)
     found = f"found {experiment.tokens!r}, "
-    labelled = corpus is not None and corpus.reader == "passages"
-    if labelled != isinstance(experiment, Passage):
-        what = "labelled passages; allowed: running text" if labelled else "running text; allowed: labelled passages"
-        return "tokens", found + what
+    here = "running text" if corpus is None else HELD.get(corpus.reader, "running text")
+    match experiment:
+        case Passage():
+            wanted = "labelled passages"
+        case Translation():
+            wanted = "sentence pairs"
+        case _:
+            wanted = "running text"
+    if here != wanted:
+        return "tokens", f"{found}{here}; allowed: {wanted}"
+    if getattr(experiment.model, "tied", None) == "all" and not getattr(tokens, "shared", False):
+        return (
+            "model.tied",
+            f"found all; the languages of {experiment.tokens!r} share no vocabulary; allowed: none, output",
+        )
     if isinstance(experiment, Cloze | WordNumber) and tokens.kind != "words":
         return "tokens", f"{found}tokens of kind {tokens.kind}; allowed: words"
     return None

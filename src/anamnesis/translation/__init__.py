@@ -1,0 +1,1 @@
+"""Translation: sentence pairs, encoder-decoder networks without and with attention, decoding, BLEU."""

@@ -1,0 +1,98 @@
+"""The keys of an experiment with `task: translation`."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from anamnesis.schema import Settings
+from anamnesis.training.settings import Training
+
+
+class Copy(Settings):
+    """A floor: the source sentence as it stands."""
+
+    architecture: Literal["copy"]
+
+
+class Nearest(Settings):
+    """A floor: the translation of the training sentence that is nearest to the source by TF-IDF."""
+
+    architecture: Literal["nearest"]
+
+
+class Network(Settings):
+    """An encoder that reads the source, and a decoder that writes the target."""
+
+    cell: Literal["rnn", "gru", "lstm"] = Field("lstm", description="the kind of recurrent layer, in both")
+    layers: int = Field(1, ge=1, le=16, description="recurrent layers on top of each other, in both")
+    hidden: int = Field(ge=1, le=65536, description="units of each layer, and of each direction of the encoder")
+    embedding: int | None = Field(None, ge=1, le=65536, description="size of a token's vector; null: as `hidden`")
+    dropout: float = Field(0.0, ge=0, lt=1, description="of embeddings, between layers, and before the softmax")
+    tied: Literal["none", "output", "all"] = Field(
+        "output",
+        description="output: the softmax has the decoder's embedding as its weights; all: the encoder has it, too, "
+        "which needs a vocabulary that both languages share (Press and Wolf 2017, section 3)",
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of the target's probability that is spread over all tokens"
+    )
+
+
+class Seq2Seq(Network):
+    """Sequence to sequence without attention: the encoder's last state is the context vector."""
+
+    architecture: Literal["seq2seq"]
+    reverse: bool = Field(False, description="read the source backwards (Sutskever et al. 2014, section 3.3)")
+
+
+class Attentive(Network):
+    """An encoder that reads in both directions, and a decoder that attends to all of it."""
+
+    architecture: Literal["attention"]
+    attention: Literal["additive", "multiplicative"] = Field(
+        "additive", description="additive: Bahdanau et al. 2015; multiplicative: Luong et al. 2015, `general`"
+    )
+    input_feeding: bool = Field(
+        False, description="the decoder also reads what it attended to a step before (Luong et al. 2015, section 3.3)"
+    )
+
+
+Model = Annotated[Copy | Nearest | Seq2Seq | Attentive, Field(discriminator="architecture")]
+
+
+# Hypotheses of a sentence; more only take memory.
+WIDEST = 100
+
+
+class Search(Settings):
+    """How translations are searched for."""
+
+    beam: int = Field(5, ge=1, le=WIDEST, description="hypotheses that are followed at once; 1: greedy")
+    length_penalty: float = Field(
+        1.0, ge=0, le=5, description="a hypothesis' log-probability is divided by its length to this power"
+    )
+    ratio: float = Field(2.0, gt=0, le=20, description="most target tokens for each source token")
+    extra: int = Field(10, ge=1, le=1000, description="and so many more")
+
+
+class Experiment(Settings):
+    """Translation of sentences from one language to another."""
+
+    board: ClassVar[str] = "translation"
+
+    task: Literal["translation"]
+    tokens: str = Field(description="an entry of `tokens`, of kind word-pairs or subword-pairs")
+    seed: int = Field(1, ge=0, le=2**32 - 1)
+    model: Model
+    batch: int = Field(600, ge=1, description="target tokens in a batch, padding included, at most")
+    training: Training | None = Field(None, description="needed by a network, refused for a floor")
+    search: Search = Search()
+
+    @model_validator(mode="after")
+    def _training_fits_model(self) -> Self:
+        network = isinstance(self.model, Network)
+        if network and self.training is None:
+            raise ValueError(f"a model with architecture {self.model.architecture} needs a `training` block")
+        if not network and self.training is not None:
+            raise ValueError(f"architecture {self.model.architecture} is not trained by gradients: remove `training`")
+        return self
