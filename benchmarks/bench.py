@@ -1,6 +1,6 @@
 """Speed as ratios, each of two things measured alternately in this one run, because machines are noisy.
 
-python benchmarks/bench.py [training] [generation] [context] [gates] [pipeline] [startup]
+python benchmarks/bench.py [training] [generation] [context] [gates] [translation] [pipeline] [startup]
 """
 
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from layers import context, gates
 from measure import Result, alternate
+from translation import translation
 
 from anamnesis import numerics
 
@@ -176,7 +177,7 @@ def startup() -> Result:
 
 
 MEASURES: dict[str, Callable[[], Result | list[Result]]] = {
-    function.__name__: function for function in (training, generation, context, gates, pipeline, startup)
+    function.__name__: function for function in (training, generation, context, gates, translation, pipeline, startup)
 }
 
 

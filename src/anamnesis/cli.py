@@ -3,10 +3,12 @@
 Nothing heavy is imported before a command needs it: a help page must not wait for a deep-learning library.
 """
 
+import csv
 import json
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -93,7 +95,13 @@ def show(
         splits = [split for split in ("valid", "test") if split in metrics]
         _table(["", *splits], [[name, *(_number(metrics[split].get(name)) for split in splits)] for name in names], 2)
     # Not everything that is learnt writes texts.
-    samples = _read(root / "predictions" / experiment / "samples.json")
+    predictions = root / "predictions" / experiment
+    translations = predictions / "translations.csv"
+    if translations.exists():
+        _heading("translations of the test split: source, = reference, < model")
+        for row in _spread(translations, 5):
+            print(f"> {row['source']}\n= {row['reference']}\n< {row['translation']}\n")
+    samples = _read(predictions / "samples.json")
     if samples:
         _heading("samples")
         for sample in samples:
@@ -215,6 +223,93 @@ def fill(
     for text, words in [(text, guess(loaded, text, top)) for text in given]:
         _heading(text)
         _table(["word", "probability"], [[word, f"{probability:.4f}"] for word, probability in words], numbers=1)
+
+
+@app.command(
+    epilog="Examples: anamnesis translate 'Save the changes?' --n-best 3\n\n"
+    "anamnesis translate --model en-nl-attention < english.txt > dutch.txt\n\n"
+    "anamnesis translate --model translation-en-nl@champion 'Save the changes?' --attention-file changes.png"
+)
+def translate(
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEXT]...", help="Sentences, each in quotes.", show_default="the lines of standard input"
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="An experiment, or a model of the registry, as in the other commands.",
+            show_default="the champion, if one translation model is registered",
+        ),
+    ] = None,
+    beam: Annotated[
+        int | None,
+        typer.Option(min=1, help="Hypotheses that are followed at once; 1: greedy.", show_default="as in params.yaml"),
+    ] = None,
+    n_best: Annotated[
+        int | None,
+        typer.Option(
+            "--n-best",
+            min=1,
+            help="Show so many translations of each text, the best first, with their scores: the log-probability of a "
+            "token, about. At most as many as the beam is wide.",
+            show_default="one, without its score",
+        ),
+    ] = None,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="Also show which words each word of the best translation looked at.")
+    ] = False,
+    attention_file: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw that as a picture, of one text.", show_default=False)
+    ] = None,
+) -> None:
+    """Translate sentences: one a line, in the order in which they come, a blank line for a blank one.
+
+    With --n-best or --attention a text has several lines, and a blank line stands between two texts. Scores and weights
+    are tables on a terminal; elsewhere a line is SCORE TAB TRANSLATION, and attention a row of weights between tabs
+    for each token of the translation, under the tokens of the text.
+    """
+    given = _utf8(texts) if texts else _lines("text")
+    if attention_file is not None:
+        # As it is meant where the command was typed, not in the project's folder.
+        attention_file = attention_file.absolute()
+        if attention_file.suffix.lower() != ".png":
+            raise ParamsError(f"--attention-file: found {attention_file.name!r}; allowed: a name that ends with .png")
+        if len(given) != 1:
+            raise ParamsError(f"--attention-file: found {len(given)} texts; allowed: one text, for one picture")
+    loaded = _model(model, "translation")
+    width = beam or loaded.card["search"]["beam"]
+    if n_best is not None and n_best > width:
+        raise ParamsError(f"--n-best: found {n_best}; allowed: from 1 to the beam's width, which is {width}")
+    drawn = attention or attention_file is not None
+    if drawn and loaded.card["architecture"] != "attention":
+        raise AnamnesisError(f"{loaded.card['experiment']} has no attention to show; `anamnesis list` says which have")
+    from anamnesis.translation import heatmap
+    from anamnesis.translation.sides import clean
+
+    results = loaded.translate(given, width, n_best or 1)
+    # All that can go wrong comes before the first line.
+    maps = heatmap.of(loaded, given, [found[0] for found in results]) if drawn else [None] * len(given)
+    if attention_file is not None:
+        if maps[0] is None:
+            raise ParamsError("--attention-file: found a text with nothing in it; allowed: one that can be translated")
+        _picture(attention_file, heatmap.as_png(maps[0]))
+    for number, (text, found, seen) in enumerate(zip(given, results, maps, strict=True)):
+        if number and (n_best or attention):
+            print()
+        written = [clean(each.text) for each in found]
+        if n_best:
+            scores = ["" if each.score is None else f"{each.score:.4f}" for each in found]
+            _scored(text, list(zip(scores, written, strict=True)))
+        else:
+            print(written[0])
+        if attention and seen is not None and sys.stdout.isatty():
+            print(f"\n{heatmap.as_text(seen)}")
+        elif attention and seen is not None:
+            rows = zip(seen.target, seen.weights.tolist(), strict=True)
+            _table(["", *seen.source], [[token, *(f"{weight:.4f}" for weight in row)] for token, row in rows])
 
 
 @app.command(
@@ -340,25 +435,75 @@ def _given(texts: list[str] | None, what: str) -> list[str]:
 
     Raises:
         ParamsError: there is none; the line says that no `what` was given.
+        AnamnesisError: a text is not UTF-8.
     """
-    if not texts and sys.stdin.isatty():
-        raise ParamsError(f"no {what}: give some in quotes, or a line each on standard input")
-    given = texts or [line for line in sys.stdin.read().splitlines() if line.strip()]
+    given = _utf8(texts) if texts else [line for line in _lines(what) if line.strip()]
     if not given:
         raise ParamsError(f"no {what}: standard input holds no line with text")
     return given
 
 
-def _model(name: str, objective: str = "next-token") -> Any:
-    """The model of an experiment or of a reference into the registry, checked and loaded.
+def _lines(what: str) -> list[str]:
+    """The lines of standard input, blank ones among them, without their ends.
 
     Raises:
-        AnamnesisError: it learnt something else than `objective`, is not trained, or is damaged.
+        ParamsError: standard input is a terminal; the line says that no `what` was given.
+        AnamnesisError: a line is not UTF-8.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        raise ParamsError(f"no {what}: give some in quotes, or a line each on standard input")
+    data = sys.stdin.buffer.read()
+    try:
+        lines = data.decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise AnamnesisError(
+            f"standard input, line {line}: found the byte 0x{data[error.start]:02x}; allowed: text in UTF-8"
+        ) from None
+    # What follows the last line's end is no line.
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def _utf8(texts: list[str]) -> list[str]:
+    """Texts of the command line, in which bytes that are not UTF-8 have become halves of surrogate pairs.
+
+    Raises:
+        AnamnesisError: there is one.
+    """
+    for number, text in enumerate(texts, start=1):
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise AnamnesisError(f"text {number}: character {error.start + 1} is not UTF-8") from None
+    return texts
+
+
+# What a command asks of a model: the task it was trained for, and what it learned.
+LEARNED = {
+    "next-token": ("language", "the next token"),
+    "cloze": ("language", "to fill blanks"),
+    "translation": ("translation", "to translate"),
+}
+
+
+def _model(name: str | None, kind: str = "next-token") -> Any:
+    """The model of an experiment or of a reference into the registry, checked and loaded.
+
+    Args:
+        name: None: the champion of the only registered model of the leaderboard `kind`.
+        kind: an entry of `LEARNED`.
+
+    Raises:
+        AnamnesisError: it learned something else, is not trained, or is damaged.
     """
     from anamnesis import numerics
 
     numerics.pin()
     root = _enter()
+    if name is None:
+        from anamnesis.tracking.registry import only
+
+        name = f"{only(kind)}@champion"
     if "@" in name or "/" in name:
         from anamnesis.tracking.registry import resolve
 
@@ -370,13 +515,13 @@ def _model(name: str, objective: str = "next-token") -> Any:
         folder = root / "models" / name
         if not (folder / "model.json").exists():
             raise AnamnesisError(f"{name} is not trained yet: anamnesis repro {name}")
-    from anamnesis.language.serving import load
     from anamnesis.training.saved import read_card
 
-    if read_card(folder).get("objective") != objective:
-        wanted = {"next-token": "the next token", "cloze": "to fill blanks"}[objective]
-        raise AnamnesisError(f"{name} did not learn {wanted}; `anamnesis list` shows what each experiment is about")
-    return load(folder)
+    card = read_card(folder)
+    task, learned = LEARNED[kind]
+    if card.get("objective", card.get("task")) != kind:
+        raise AnamnesisError(f"{name} did not learn {learned}; `anamnesis list` shows what each experiment is about")
+    return import_module(f"anamnesis.{task}.serving").load(folder)
 
 
 def _sync(root: Path) -> str:
@@ -412,6 +557,30 @@ def _read(path: Path) -> Any:
 
 def _number(value: float | int | None) -> str:
     return "" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _spread(path: Path, number: int) -> list[dict[str, str]]:
+    """Rows of a csv file at equal distances, its first among them."""
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [rows[index * len(rows) // number] for index in range(min(number, len(rows)))]
+
+
+def _scored(text: str, rows: list[tuple[str, str]]) -> None:
+    """The translations of a text with their scores: a table on a terminal, SCORE TAB TRANSLATION elsewhere."""
+    if sys.stdout.isatty():
+        print(text)
+        _table(["score", "translation"], rows, right=[0])
+    else:
+        for row in rows:
+            print("\t".join(row))
+
+
+def _picture(path: Path, content: bytes) -> None:
+    try:
+        files.write_bytes(path, content)
+    except OSError as error:
+        raise AnamnesisError(f"--attention-file: {path} cannot be written: {error.strerror}") from None
 
 
 def _heading(text: str) -> None:

@@ -7,7 +7,7 @@ from anamnesis import params
 from anamnesis.errors import AnamnesisError
 from anamnesis.language import saved
 from anamnesis.tracking import sync
-from anamnesis.tracking.registry import resolve
+from anamnesis.tracking.registry import only, resolve
 
 
 def test_a_reference_becomes_a_folder_of_that_model(root: Path, finish) -> None:
@@ -50,3 +50,15 @@ def test_errors_say_what_is_allowed(root: Path, finish, reference: str, message:
     sync.register(params.load(root / "params.yaml"), root)
     with pytest.raises(AnamnesisError, match=message):
         resolve(reference, root)
+
+
+def test_the_only_model_of_a_leaderboard_needs_no_name(root: Path, finish) -> None:
+    finish("toy-a")
+    sync.register(params.load(root / "params.yaml"), root)
+    assert only("language", root) == "language-toy"
+    with pytest.raises(AnamnesisError, match=r"no cloze model is registered; .*anamnesis repro.* --model EXPERIMENT$"):
+        only("cloze", root)
+    finish("other-a")
+    sync.register(params.load(root / "params.yaml"), root)
+    with pytest.raises(AnamnesisError, match=r"language-other, language-toy; .* --model language-other@champion$"):
+        only("language", root)

@@ -31,7 +31,18 @@ TEST_SCORE = "anamnesis.test_score"
 TEST_DIGEST = "anamnesis.test_digest"
 PROMOTED = "anamnesis.promoted."
 # Packages that a served model imports; the package itself travels inside the model.
-REQUIREMENTS = ("mlflow", "numpy", "torch", "safetensors", "pydantic", "filelock", "pyyaml", "tokenizers", "jieba")
+REQUIREMENTS = (
+    "mlflow",
+    "numpy",
+    "torch",
+    "safetensors",
+    "pydantic",
+    "filelock",
+    "pyyaml",
+    "tokenizers",
+    "jieba",
+    "scikit-learn",
+)
 
 
 @dataclass(frozen=True)
@@ -248,7 +259,7 @@ def _upload(store: Store, result: Result, run: "Run") -> None:
     serving = importlib.import_module(f"anamnesis.{result.card['task']}.serving")
     serving.load(result.folder)
     texts, options = serving.example(result.card)
-    cells = [store.root / "cells"] if "cell" in result.card["model"] else []
+    cells = [store.root / "cells"] if result.card["architecture"] == "cell" else []
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         target = Path(folder) / "model"

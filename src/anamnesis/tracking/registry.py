@@ -68,6 +68,29 @@ def registered_model(store: Store, model: str) -> "RegisteredModel":
     raise AnamnesisError(f"no registered model is named {model!r}; {suggest(model, names)}")
 
 
+def only(board: str, root: Path = Path()) -> str:
+    """The name of the registered model of a leaderboard that has models of one corpus only.
+
+    Raises:
+        AnamnesisError: none is registered, or several are; the line says what to do.
+        TrackingError: MLflow cannot be reached.
+    """
+    store = connect(root)
+    with reaching(store.uri):
+        found = store.client.search_registered_models(f"name LIKE '{board}-%'", max_results=1000)
+    match sorted(model.name for model in found):
+        case [name]:
+            return str(name)
+        case []:
+            raise AnamnesisError(
+                f"no {board} model is registered; `anamnesis repro` does that, or say which: --model EXPERIMENT"
+            )
+        case names:
+            raise AnamnesisError(
+                f"several {board} models are registered: {', '.join(names)}; say which: --model {names[0]}@champion"
+            )
+
+
 def _parse(reference: str) -> tuple[str, str, str | None]:
     """(model, alias, version number or None)."""
     text = reference.removeprefix("models:/").strip()
