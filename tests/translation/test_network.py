@@ -38,7 +38,7 @@ def encoded(network: EncoderDecoder, batch: Batch) -> Any:
 
 def vectors(embedding: nn.Embedding, ids: Tensor) -> Tensor:
     """What the layers read of tokens: their embeddings times the root of the size."""
-    return embedding.weight[ids] * embedding.weight.shape[1] ** 0.5
+    return embedding.weight[ids] * embedding.weight.shape[1] ** 0.25
 
 
 def copied(layers: nn.ModuleList, kind: str, bidirectional: bool = False) -> Any:
