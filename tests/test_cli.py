@@ -12,6 +12,7 @@ import toy_pairs
 from typer.testing import CliRunner
 
 from anamnesis import cli, files
+from anamnesis.corpora.cleaning import clean
 from anamnesis.errors import AnamnesisError
 
 HEAVY = {"torch", "pytorch_lightning", "mlflow", "dvc", "pandas", "numpy", "altair", "tokenizers", "jieba", "aiohttp"}
@@ -405,7 +406,7 @@ def test_translate_of_nothing_is_nothing(translate):
 def test_translate_shows_the_n_best_with_scores(translate, library):
     texts = ["The cat sleeps.", "", "A dog"]
     found = library["toy-attention"].translate(texts, 4, 3)
-    expected = [[f"{each.score:.4f}\t{each.text}" for each in best] for best in found]
+    expected = [[f"{each.score:.4f}\t{clean(each.text)}" for each in best] for best in found]
     assert [len(best) for best in expected] == [3, 1, 3]
     assert translate("--n-best", "3", *texts) == [*expected[0], "", *expected[1], "", *expected[2]]
     # A floor has one translation, and no score.
