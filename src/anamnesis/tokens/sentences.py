@@ -57,8 +57,9 @@ def _spaced() -> re.Pattern[str]:
     """A number; a word with its accents, vowel signs and inner apostrophes; a run of dashes or dots; any mark."""
     marks = "".join(chr(i) for i in range(0x300, 0x10000) if unicodedata.category(chr(i)).startswith("M"))
     # The same as (letter marks*)+, without a group to repeat for each letter.
-    word = rf"[^\W_]++(?:[{marks}\u200c\u200d]++[^\W_]*+)*+"
-    return re.compile(rf"\d++(?:[.,]\d++)*+(?![^\W\d_])|{word}(?:['’]{word})*+|-+|\.\.+|\S")
+    # Atomic, because Python before 3.11.3 loses its place where a possessive group fails: "5..." became "5." and "..".
+    word = rf"(?>[^\W_]+(?:[{marks}\u200c\u200d]+[^\W_]*)*)"
+    return re.compile(rf"(?>\d+(?:[.,]\d+)*)(?![^\W\d_])|(?>{word}(?:['’]{word})*)|-+|\.\.+|\S")
 
 
 @cache
