@@ -29,6 +29,7 @@ experiments:
     search: {beam: 4}
 """
 NETWORKS = ("toy-seq2seq", "toy-attention")
+HISTORY = ("epoch", "learning_rate", "train_perplexity", "valid_perplexity")
 PAIRS = [
     ("The cat sleeps.", "De kat slaapt."),
     ("The dog runs.", "De hond rent."),
@@ -63,10 +64,8 @@ def make(root: Path) -> Path:
         weights = _weights(experiment.model, tokens) if name in NETWORKS else {}
         parameters = sum(value.size for value in weights.values())
         card = folders.new_card(name, experiment, store.read_stats(tokens), parameters, None, inputs)
-        saved.save(root / "models" / name, weights, card, tokens)
-        if name in NETWORKS:
-            history = [dict.fromkeys(saved.HISTORY, 1.0)]
-            (root / "models" / name / "history.csv").write_text(folders.history_csv(saved.HISTORY, history))
+        history = [dict.fromkeys(HISTORY, 1.0)] if name in NETWORKS else []
+        folders.store(root, name, weights, card, saved.needed(tokens, card["architecture"]), history)
         evaluation.evaluate(name, experiment, root)
     return root
 

@@ -184,5 +184,5 @@ def test_a_tokenizer_of_another_size_is_refused(folder, trained):
 
 
 def test_history_has_six_digits():
-    row = dict.fromkeys(saved.HISTORY[1:], 1 / 3) | {"epoch": 12.0}
-    assert folders.history_csv(saved.HISTORY, [row]).splitlines()[1] == "12,0.333333,0.333333,0.333333,0.333333"
+    row = {"epoch": 12.0, "learning_rate": 1 / 3, "valid_loss": 2e-9}
+    assert folders.history_csv(list(row), [row]).splitlines() == ["epoch,learning_rate,valid_loss", "12,0.333333,2e-09"]

@@ -45,7 +45,7 @@ def kept(
         content = {"experiment": "mine", "architecture": settings["architecture"], **described.model_dump(mode="json")}
         folder = tmp_path / "model"
         folder.mkdir(exist_ok=True)
-        card = saved.save(folder, weights, content, store_of(stores, tokens))
+        card = folders.save(folder, weights, content, saved.needed(store_of(stores, tokens), content["architecture"]))
         return folder, NetworkTranslator(card, *sides, made, described.search)
 
     return make
@@ -97,7 +97,7 @@ def test_a_floor_comes_back(
     stores: Path, experiment: Callable[..., Experiment], tmp_path: Path, architecture: str
 ) -> None:
     card = {"experiment": "floor", "architecture": architecture, **experiment(architecture).model_dump(mode="json")}
-    card = saved.save(tmp_path, {}, card, store_of(stores, "words"))
+    card = folders.save(tmp_path, {}, card, saved.needed(store_of(stores, "words"), card["architecture"]))
     loaded = saved.load(tmp_path)
     assert isinstance(loaded, baselines.Copy if architecture == "copy" else baselines.Nearest)
     assert loaded.card == card
@@ -131,7 +131,7 @@ def test_the_pairs_of_the_nearest_are_guarded_too(
     stores: Path, experiment: Callable[..., Experiment], tmp_path: Path
 ) -> None:
     card = {"experiment": "floor", "architecture": "nearest", **experiment("nearest").model_dump(mode="json")}
-    saved.save(tmp_path, {}, card, store_of(stores, "words"))
+    folders.save(tmp_path, {}, card, saved.needed(store_of(stores, "words"), card["architecture"]))
     with open(tmp_path / saved.PAIRS, "a") as file:
         file.write('"x","y"\n')
     with pytest.raises(AnamnesisError, match=r"train\.csv: altered or damaged"):

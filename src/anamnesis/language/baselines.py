@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anamnesis import console, files
+from anamnesis import console
 from anamnesis.errors import AnamnesisError
 from anamnesis.language import ngram, saved
 from anamnesis.language.evaluation import evaluate_splits
@@ -68,9 +68,7 @@ def fit(name: str, experiment: Experiment, root: Path, inputs: str) -> dict[str,
     )
     parameters = sum(int(np.count_nonzero(array)) for key, array in weights.items() if key.startswith("counts"))
     card = folders.new_card(name, experiment, stats, parameters, None, inputs)
-    with files.new_folder(root / "models" / name) as folder:
-        card = saved.save(folder, weights, card, store / saved.TOKENIZER)
-        files.write_text(folder / "history.csv", folders.history_csv(saved.HISTORY, [row]))
-        files.write_text(folder / "samples.txt", f"== after counting ==\n{text}\n")
+    more = {saved.TOKENIZER: folders.read_bytes(store / saved.TOKENIZER)}
+    card = folders.store(root, name, weights, card, more, [row], [("after counting", text)])
     console.summary("train", name, f"{parameters:,} counts, valid perplexity {row['valid_perplexity']:.4g}")
     return card

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _MODEL: TypeAdapter[Model] = TypeAdapter(Model)
 TOKENIZER = "tokenizer.json"
-HISTORY = ("epoch", "learning_rate", "train_perplexity", "valid_perplexity", "valid_bits_per_character")
 
 
 def save(folder: Path, weights: dict[str, NDArray[Any]], card: dict[str, Any], tokenizer_path: Path) -> dict[str, Any]:

@@ -1,10 +1,8 @@
 """The train stage of a language model: from token store and settings to a model folder."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
-from anamnesis import console, files
 from anamnesis.language import baselines, objectives, saved, transfer
 from anamnesis.language.bits import bits_per_character_of
 from anamnesis.language.settings import Experiment, Reader, Streams, Windows
@@ -56,9 +54,8 @@ def _train_network(
     from anamnesis.language.streams import StreamBatches, WindowBatches
     from anamnesis.tokens import tokenizer
     from anamnesis.tokens.store import read_stats
-    from anamnesis.training.best import Row
-    from anamnesis.training.fit import fit, seed
-    from anamnesis.training.state import checkpoint_path
+    from anamnesis.training.fit import seed
+    from anamnesis.training.stage import train_network
 
     torch.set_num_threads(1)
     assert experiment.training is not None
@@ -86,48 +83,32 @@ def _train_network(
         bits_per_character_of(counts, stats["alphabet"]),
         getattr(experiment.batches, "truncate", None),
     )
-    checkpoint = checkpoint_path(root, name, inputs, CODE)
-
-    def on_epoch(row: Row) -> str:
-        epoch = int(row["epoch"])
-        watch.log({key: float(value) for key, value in row.items() if key != "epoch"}, epoch)
-        text = _sample(network, experiment, vocabulary, epoch)
-        watch.sample(text, epoch)
-        return text
-
-    fitted = fit(name, module, batches, valid, experiment.training, checkpoint, on_epoch)
-    parameters = sum(value.numel() for value in fitted.weights.values())
-    card = folders.new_card(name, experiment, stats, parameters, fitted.best_epoch, inputs)
-    if begun is not None:
-        card |= transfer.card_entries(begun, stats)
-    with files.new_folder(root / "models" / name) as folder:
-        weights = {key: value.float().numpy() for key, value in fitted.weights.items()}
-        card = saved.save(folder, weights, card, tokenizer_path)
-        files.write_text(folder / "history.csv", folders.history_csv(saved.HISTORY, fitted.history))
-        headed = (f"== after epoch {epoch} ==\n{text}\n" for epoch, text in enumerate(fitted.samples, start=1))
-        files.write_text(folder / "samples.txt", "\n".join(headed))
-    speed = fitted.steps * _tokens_per_step(experiment) / fitted.seconds
-    folders.keep_timings(
-        root, name, card, seconds=fitted.seconds, cpu_seconds=fitted.cpu_seconds, tokens_per_second=speed
-    )
-    shutil.rmtree(checkpoint.parent, ignore_errors=True)
-    best = fitted.history[fitted.best_epoch - 1]
-    console.summary(
-        "train",
+    tokenizer_file = {saved.TOKENIZER: folders.read_bytes(tokenizer_path)}
+    return train_network(
         name,
-        f"{parameters:,} parameters, valid perplexity {best['valid_perplexity']:.4g} "
-        f"after epoch {fitted.best_epoch} of {len(fitted.history)}, {fitted.seconds:.0f} s, {speed:,.0f} tokens/s",
+        experiment,
+        root,
+        stats,
+        inputs,
+        watch,
+        module,
+        batches,
+        valid,
+        code=CODE,
+        headline="valid_perplexity",
+        epoch=("tokens", len(batches) * _tokens_per_step(experiment)),
+        more=tokenizer_file,
+        entries=None if begun is None else transfer.card_entries(begun, stats),
+        sample=lambda: _sample(network, experiment, vocabulary, module.current_epoch + 1),
     )
-    return card
 
 
 def _sample(network: Any, experiment: Experiment, vocabulary: Any, epoch: int) -> str:
-    """The prompt and what the network, as it is after this epoch, writes after it."""
+    """The prompt and what the network, in evaluation mode, writes after it, drawn anew each epoch."""
     from anamnesis.language.generation import generate
     from anamnesis.language.network import RecurrentPredictor
 
-    training = network.training
-    predictor = RecurrentPredictor(network.eval(), {}, vocabulary)
+    predictor = RecurrentPredictor(network, {}, vocabulary)
     sampling = experiment.sampling
     pieces = generate(
         predictor,
@@ -138,9 +119,7 @@ def _sample(network: Any, experiment: Experiment, vocabulary: Any, epoch: int) -
         noise=sampling.noise,
         seed=experiment.seed + epoch,
     )
-    text = sampling.prompt + "".join(pieces)
-    network.train(training)
-    return text
+    return sampling.prompt + "".join(pieces)
 
 
 def _tokens_per_step(experiment: Experiment) -> int:

@@ -119,9 +119,8 @@ def untouched(name: str, experiment: Any, root: Path, inputs: str) -> dict[str, 
     weights = {key: value.detach().cpu().numpy() for key, value in model.network.named_parameters()}
     parameters = sum(value.size for value in weights.values())
     card = folders.new_card(name, experiment, stats, parameters, None, inputs) | card_entries(model, stats)
-    with files.new_folder(root / "models" / name) as folder:
-        card = saved.save(folder, weights, card, root / "models" / experiment.start / saved.TOKENIZER)
-        files.write_text(folder / "history.csv", folders.history_csv(saved.HISTORY, [row]))
-        files.write_text(folder / "samples.txt", f"== untouched ==\n{sampling.prompt}{''.join(pieces)}\n")
+    more = {saved.TOKENIZER: folders.read_bytes(root / "models" / experiment.start / saved.TOKENIZER)}
+    text = sampling.prompt + "".join(pieces)
+    card = folders.store(root, name, weights, card, more, [row], [("untouched", text)])
     console.summary("train", name, f"as {experiment.start} left it, valid perplexity {row['valid_perplexity']:.4g}")
     return card

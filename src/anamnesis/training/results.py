@@ -19,10 +19,11 @@ def common_metrics(card: Mapping[str, Any], board: str, stats: Mapping[str, Any]
         stats: content of the token store's stats.json.
     """
     copied = ("experiment", "task", "corpus", "tokens", "architecture", "parameters", "fingerprint")
+    vocabulary = {key: stats[key] for key in ("vocabulary_size",) if key in stats}
     return {
         **{key: card[key] for key in copied},
+        **vocabulary,
         "board": board,
-        "vocabulary_size": stats["vocabulary_size"],
         "data": {split: stats["splits"][split]["text_sha256"] for split in ("valid", "test")},
     }
 

@@ -7,9 +7,9 @@ byte that changes anywhere is noticed before the model is used.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,10 @@ from safetensors import numpy as safetensors
 from anamnesis import files
 from anamnesis.errors import AnamnesisError
 
+if TYPE_CHECKING:
+    from torch import nn
+
+Network = TypeVar("Network", bound="nn.Module")
 FORMAT = 1
 WEIGHTS, CARD = "weights.safetensors", "model.json"
 MEND = "run `anamnesis repro` to make it again"
@@ -88,6 +92,35 @@ def save(
     return complete
 
 
+def store(
+    root: Path,
+    name: str,
+    weights: Mapping[str, NDArray[Any]],
+    card: Mapping[str, Any],
+    more: Mapping[str, bytes],
+    history: Sequence[Mapping[str, float]] = (),
+    samples: Sequence[tuple[str, str]] = (),
+) -> dict[str, Any]:
+    """Write models/NAME in one step: what `save` says, and what the training left to look at.
+
+    Args:
+        root: the project's folder.
+        name: the experiment.
+        history: for history.csv, one row an epoch, all with the same keys, the first of which is `epoch`.
+        samples: for samples.txt, texts the model wrote, each with when it was.
+
+    Returns:
+        The card, model.json.
+    """
+    with files.new_folder(root / "models" / name) as folder:
+        complete = save(folder, weights, card, more)
+        if history:
+            files.write_text(folder / "history.csv", history_csv(list(history[0]), history))
+        if samples:
+            files.write_text(folder / "samples.txt", "\n".join(f"== {when} ==\n{text}\n" for when, text in samples))
+    return complete
+
+
 def fingerprint(card: Mapping[str, Any]) -> str:
     """The hex digest that names a model: of its card, the fingerprint itself left out."""
     return files.digest(files.canonical_json({key: value for key, value in card.items() if key != "fingerprint"}))
@@ -136,6 +169,31 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         return card, safetensors.load(data)
     except (SafetensorError, KeyError, TypeError, ValueError):
         raise AnamnesisError(f"{folder / WEIGHTS}: damaged: not a safetensors file of NumPy arrays; {MEND}") from None
+
+
+def network(folder: Path, make: "Callable[[], Network]", weights: Mapping[str, NDArray[Any]]) -> "Network":
+    """The network that `make` builds, in evaluation mode, with the weights of a model's folder.
+
+    Args:
+        folder: the model's, for errors.
+        make: builds a network of the right shapes, whatever its values.
+        weights: its parameters by name.
+
+    Raises:
+        AnamnesisError: the weights are not those of such a network.
+    """
+    import torch
+
+    with torch.device("meta"):
+        # Shapes without memory: a card that asks for a billion units must not be able to fill it.
+        described = dict(make().named_parameters())
+    expected = {name: (tuple(value.shape), "float32") for name, value in described.items()}
+    if {name: (value.shape, str(value.dtype)) for name, value in weights.items()} != expected:
+        raise AnamnesisError(f"{folder}: the weights are not those of the network that model.json describes")
+    made = make()
+    # Tied weights are one parameter under two names, of which only the first is stored; buffers are not stored.
+    made.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()}, strict=False)
+    return made.eval()
 
 
 def history_csv(columns: Sequence[str], rows: Iterable[Mapping[str, float]]) -> str:

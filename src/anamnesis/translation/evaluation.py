@@ -11,7 +11,7 @@ from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
 from anamnesis.training.results import common_metrics, csv_text, curve_csv, rounded
 from anamnesis.translation import saved
-from anamnesis.translation.scores import BINS, bleu_by_length, corpus_scores, sentence_chrf
+from anamnesis.translation.scores import BINS, bleu_by_length, corpus_bleu, corpus_scores, sentence_chrf
 from anamnesis.translation.settings import Experiment, Network
 from anamnesis.translation.translations import Translation, Translator
 
@@ -45,15 +45,16 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
     network = isinstance(experiment.model, Network)
     metrics = common_metrics(model.card, experiment.board, read_stats(store))
     scores: dict[str, dict[str, float]] = {}
+    signatures: dict[str, str] = {}
     with console.progress() as bar:
         task = bar.add_task(
             f"evaluate {name}", total=sum(len(sources) for sources, _ in texts.values()) * (1 + network)
         )
         for split, (sources, references) in texts.items():
-            scores[split], found, plain = _scores(
+            scores[split], signatures, found, plain = _scores(
                 model, experiment, store, split, sources, references, lambda count: bar.advance(task, count)
             )
-    metrics["signatures"] = corpus_scores([each.text for each in found], references).signatures
+    metrics["signatures"] = signatures
     with files.new_folder(root / "predictions" / name) as predictions:
         files.write_text(predictions / "translations.csv", _translations_csv(sources, references, found, plain))
         files.write_text(predictions / "lengths.csv", _lengths_csv(sources, references, found))
@@ -84,8 +85,8 @@ def _scores(
     sources: list[str],
     references: list[str],
     progress: Callable[[int], object],
-) -> tuple[dict[str, float], list[Translation], list[Translation] | None]:
-    """The scores of one split, the translations, and those of greedy search: of a floor, none."""
+) -> tuple[dict[str, float], dict[str, str], list[Translation], list[Translation] | None]:
+    """The scores of one split, their signatures, the translations, and those of greedy search: of a floor, none."""
     from anamnesis.translation.batches import pair_ids
     from anamnesis.translation.translator import NetworkTranslator
 
@@ -93,7 +94,8 @@ def _scores(
         found = [best[0] for best in model.translate(sources, 1)]
         progress(len(sources))
         measured = corpus_scores([each.text for each in found], references)
-        return {"bleu": measured.bleu, "chrf": measured.chrf, "length_ratio": measured.length_ratio}, found, None
+        shares = {"bleu": measured.bleu, "chrf": measured.chrf, "length_ratio": measured.length_ratio}
+        return shares, measured.signatures, found, None
     found = [best[0] for best in model.translate(sources, experiment.search.beam, progress=progress)]
     plain = [best[0] for best in model.translate(sources, 1, progress=progress)]
     measured = corpus_scores([each.text for each in found], references)
@@ -108,13 +110,14 @@ def _scores(
             "bleu": measured.bleu,
             "chrf": measured.chrf,
             "perplexity": rounded(math.exp(nats)),
-            "bleu_greedy": corpus_scores([each.text for each in plain], references).bleu,
+            "bleu_greedy": corpus_bleu([each.text for each in plain], references),
             "length_ratio": measured.length_ratio,
             "score_beam": rounded(float(np.mean([one for one, _ in both]))),
             "score_greedy": rounded(float(np.mean([other for _, other in both]))),
             # What one search computes in another order than the other differs in the last digits.
             "beam_below_greedy": rounded(float(np.mean([one < other - 1e-6 for one, other in both]))),
         },
+        measured.signatures,
         found,
         plain,
     )

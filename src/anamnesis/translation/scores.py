@@ -59,6 +59,14 @@ def corpus_scores(translations: Sequence[str], references: Sequence[str]) -> Cor
     )
 
 
+def corpus_bleu(translations: Sequence[str], references: Sequence[str]) -> float:
+    """The BLEU of `corpus_scores` alone. Raises as it does."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    _check(translations=translations, references=references)
+    return rounded(BLEU().corpus_score(translations, [references]).score)
+
+
 def sentence_chrf(translations: Sequence[str], references: Sequence[str]) -> list[float]:
     """chrF of each translation by itself, 0 to 100, to 6 significant digits.
 
@@ -92,7 +100,7 @@ def bleu_by_length(sources: Sequence[str], translations: Sequence[str], referenc
             for length, *pair in zip(lengths, translations, references, strict=True)
             if (low <= length or place == 0) and (high is None or length <= high)
         ]
-        bleu = corpus_scores(*zip(*inside, strict=True)).bleu if inside else None
+        bleu = corpus_bleu(*zip(*inside, strict=True)) if inside else None
         found.append(LengthScore(low, high, len(inside), bleu))
     return found
 

@@ -1,12 +1,9 @@
 """The train stage of a translation model: from token store and settings to a model folder."""
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
-
-from anamnesis import console, files
+from anamnesis import console
 from anamnesis.training import saved as folders
 from anamnesis.training.watch import StartWatch, Watch, watched
 from anamnesis.translation import saved
@@ -18,6 +15,8 @@ if TYPE_CHECKING:
 CODE = ("nn", "training", "translation")
 # Held-out sentences that are translated after each epoch.
 SAMPLES = 5
+# Target tokens in a validation batch; nothing is learned from them, so that it changes nothing but time.
+VALID_TOKENS = 1500
 
 
 def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> None:
@@ -44,14 +43,12 @@ def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> N
 
 
 def _floor(name: str, experiment: Experiment, root: Path, store: Path, inputs: str) -> dict[str, Any]:
-    from anamnesis.tokens.store import open_pairs, read_stats
+    from anamnesis.tokens.store import read_stats
 
-    stats = read_stats(store)
-    pairs = len(open_pairs(store, "train"))
+    stats, kind = read_stats(store), experiment.model.architecture
     card = folders.new_card(name, experiment, stats, 0, None, inputs)
-    with files.new_folder(root / "models" / name) as folder:
-        card = saved.save(folder, {}, card, store)
-    looked = f"; it looks among {pairs:,} pairs" if experiment.model.architecture == "nearest" else ""
+    card = folders.store(root, name, {}, card, saved.needed(store, kind))
+    looked = f"; it looks among {stats['splits']['train']['pairs']:,} pairs" if kind == "nearest" else ""
     console.summary("train", name, f"nothing to train{looked}")
     return card
 
@@ -70,9 +67,8 @@ def _train_network(
     from anamnesis.tokens import tokenizer
     from anamnesis.tokens.pairs import pair_texts
     from anamnesis.tokens.store import read_stats
-    from anamnesis.training.best import Row
-    from anamnesis.training.fit import fit, seed
-    from anamnesis.training.state import checkpoint_path
+    from anamnesis.training.fit import seed
+    from anamnesis.training.stage import train_network
     from anamnesis.translation.batches import PairBatches, pair_ids
     from anamnesis.translation.module import TranslationModule
     from anamnesis.translation.network import EncoderDecoder
@@ -84,7 +80,7 @@ def _train_network(
     stats = read_stats(store)
     source, target = (Side(tokenizer.load(store / each)) for each in saved.TOKENIZERS)
     batches = PairBatches(*pair_ids(store, "train", source, target), target.start, experiment.batch, experiment.seed)
-    held_out = PairBatches(*pair_ids(store, "valid", source, target), target.start, 1500, None)
+    held_out = PairBatches(*pair_ids(store, "valid", source, target), target.start, VALID_TOKENS, None)
     padding = batches.padding()
     console.summary(
         "train",
@@ -94,53 +90,29 @@ def _train_network(
     )
     seed(experiment.seed)
     network = EncoderDecoder(settings, source.size, target.size)
-    module = TranslationModule(network, experiment.training, len(batches))
     translator = NetworkTranslator({}, source, target, network, experiment.search)
     shown = [texts[:SAMPLES] for texts in pair_texts(store, "valid")]
 
-    def on_epoch(row: Row) -> str:
-        epoch = int(row["epoch"])
-        watch.log({key: float(value) for key, value in row.items() if key != "epoch"}, epoch)
-        sample = _sample(translator, *shown)
-        watch.sample(sample, epoch)
-        return sample
-
-    checkpoint = checkpoint_path(root, name, inputs, CODE)
-    fitted = fit(name, module, batches, held_out, experiment.training, checkpoint, on_epoch)
-    weights: dict[str, NDArray[Any]] = {key: value.float().numpy() for key, value in fitted.weights.items()}
-    parameters = sum(value.size for value in weights.values())
-    card = folders.new_card(name, experiment, stats, parameters, fitted.best_epoch, inputs)
-    with files.new_folder(root / "models" / name) as folder:
-        card = saved.save(folder, weights, card, store)
-        files.write_text(folder / "history.csv", folders.history_csv(saved.HISTORY, fitted.history))
-        headed = (f"== after epoch {epoch} ==\n{text}\n" for epoch, text in enumerate(fitted.samples, start=1))
-        files.write_text(folder / "samples.txt", "\n".join(headed))
-    tokens = int(batches.target_lengths.sum()) * fitted.steps / len(batches)
-    folders.keep_timings(
+    return train_network(
+        name,
+        experiment,
         root,
-        name,
-        card,
-        seconds=fitted.seconds,
-        cpu_seconds=fitted.cpu_seconds,
-        target_tokens_per_second=tokens / fitted.seconds,
+        stats,
+        inputs,
+        watch,
+        TranslationModule(network, experiment.training, len(batches)),
+        batches,
+        held_out,
+        code=CODE,
+        headline="valid_perplexity",
+        epoch=("target tokens", int(batches.target_lengths.sum())),
+        more=saved.needed(store, experiment.model.architecture),
+        sample=lambda: _sample(translator, *shown),
     )
-    shutil.rmtree(checkpoint.parent, ignore_errors=True)
-    best = fitted.history[fitted.best_epoch - 1]
-    console.summary(
-        "train",
-        name,
-        f"{parameters:,} parameters, valid perplexity {best['valid_perplexity']:.4g} after epoch "
-        f"{fitted.best_epoch} of {len(fitted.history)}, {fitted.seconds:.0f} s, "
-        f"{tokens / fitted.seconds:,.0f} target tokens/s",
-    )
-    return card
 
 
 def _sample(translator: "NetworkTranslator", sources: list[str], references: list[str]) -> str:
-    """Held-out sentences, and how the network, as it is now, translates them."""
-    training = translator.network.training
-    translator.network.eval()
+    """Held-out sentences, and how the network, in evaluation mode, translates them."""
     found = translator.translate(sources, 1)
-    translator.network.train(training)
     blocks = zip(sources, references, found, strict=True)
     return "\n".join(f"> {source}\n= {reference}\n< {best[0].text}" for source, reference, best in blocks)

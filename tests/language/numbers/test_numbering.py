@@ -1,11 +1,11 @@
-"""Numbering words, windows of known words only, and batches that cover them."""
+"""Numbering words, windows of known words only, and what the network reads of them."""
 
 import numpy as np
 import pytest
 import torch
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.language.numbers.batches import NumberBatches
+from anamnesis.language.numbers.module import shares
 from anamnesis.language.numbers.numbering import first_appearance, numbers, windows
 from anamnesis.tokens.characters import Characters
 from anamnesis.tokens.words import Words
@@ -38,21 +38,8 @@ def test_windows_with_an_unseen_word_are_left_out():
             windows(np.array(row, np.int64), window)
 
 
-def test_batches_cover_each_window_once_an_epoch_and_go_on_where_they_were():
-    rows = np.arange(1, 31).reshape(10, 3)
-    batches = NumberBatches(rows, 30, 4, seed=1)
-    first, second = ([(read.tolist(), wanted.tolist()) for read, wanted in batches] for _ in range(2))
-    assert len(batches) == len(first) == 3
-    assert sorted(wanted for _, part in first for wanted in part) == pytest.approx(rows[:, 2] / 30)
-    assert first != second
-    interrupted = NumberBatches(rows, 30, 4, seed=1)
-    iterator = iter(interrupted)
-    next(iterator)
-    resumed = NumberBatches(rows, 30, 4, seed=1)
-    resumed.load_state_dict(interrupted.state_dict())
-    assert [(read.tolist(), wanted.tolist()) for read, wanted in resumed] == first[1:]
-    assert [(read.tolist(), wanted.tolist()) for read, wanted in resumed] == second
-    in_order = NumberBatches(rows, 30, 4, seed=None)
-    assert torch.equal(
-        torch.cat([wanted for _, wanted in in_order]), torch.tensor(rows[:, 2] / 30, dtype=torch.float32)
-    )
+def test_windows_become_shares_of_the_number_of_words():
+    read, wanted = shares(np.arange(1, 31).reshape(10, 3), 30)(torch.tensor([9, 0]))
+    assert read.tolist() == pytest.approx(np.array([[28, 29], [1, 2]]) / 30)
+    assert wanted.tolist() == pytest.approx([1, 0.1])
+    assert read.dtype == wanted.dtype == torch.float32

@@ -13,7 +13,6 @@ from anamnesis.language.cloze.settings import Model, Unigram
 from anamnesis.training import saved
 
 TOKENIZER = "tokenizer.json"
-HISTORY = ("epoch", "learning_rate", "train_perplexity", "valid_perplexity", "valid_accuracy")
 
 
 def load(folder: Path) -> ClozeModel:
@@ -38,19 +37,10 @@ def load(folder: Path) -> ClozeModel:
         raise AnamnesisError(f"{folder}: {error}") from None
     if isinstance(settings, Unigram):
         return UnigramModel(card, vocabulary, _counts(folder, weights, hidden))
-    import torch
-
     from anamnesis.language.cloze.network import ClozeNetwork
 
-    with torch.device("meta"):
-        # Shapes without memory: a card that asks for a billion units must not be able to fill it.
-        described = dict(ClozeNetwork(settings, hidden).named_parameters())
-    expected = {name: (tuple(value.shape), "float32") for name, value in described.items()}
-    if {name: (value.shape, str(value.dtype)) for name, value in weights.items()} != expected:
-        raise AnamnesisError(f"{folder}: the weights are not those of the network that model.json describes")
-    network = ClozeNetwork(settings, hidden)
-    network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
-    return RecurrentModel(card, vocabulary, network.eval())
+    network = saved.network(folder, lambda: ClozeNetwork(settings, hidden), weights)
+    return RecurrentModel(card, vocabulary, network)
 
 
 def _counts(folder: Path, weights: dict[str, NDArray[np.generic]], hidden: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -1,12 +1,29 @@
 """The Lightning module of the regression on word numbers: mean squared error."""
 
 import math
+from collections.abc import Callable
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from anamnesis.language.numbers.batches import Batch
 from anamnesis.training.module import TaskModule
 from anamnesis.training.settings import Training
+
+Batch = tuple[Tensor, Tensor]
+"""Windows (batch, window) and the numbers that follow them (batch,), float32 shares of the number of words."""
+
+
+def shares(windows: NDArray[np.int64], words: int) -> Callable[[Tensor], Batch]:
+    """What makes a batch of some of `windows` (windows, window + 1), each with its target last, divided by `words`."""
+    values = torch.from_numpy((windows / words).astype(np.float32))
+
+    def pick(rows: Tensor) -> Batch:
+        part = values[rows]
+        return part[:, :-1], part[:, -1]
+
+    return pick
 
 
 class NumberModule(TaskModule):

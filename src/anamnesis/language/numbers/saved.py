@@ -11,7 +11,6 @@ from anamnesis.language.numbers.settings import Mean, Model
 from anamnesis.training import saved
 
 TOKENIZER = "tokenizer.json"
-HISTORY = ("epoch", "learning_rate", "train_rmse", "valid_rmse")
 
 
 def load(folder: Path) -> NumberModel:
@@ -37,13 +36,5 @@ def load(folder: Path) -> NumberModel:
         if shapes != {"mean": (1,)}:
             raise AnamnesisError(f"{folder}: the weights are not one mean")
         return MeanModel(card, vocabulary, words, float(weights["mean"][0]))
-    import torch
-
-    with torch.device("meta"):
-        # Shapes without memory: a card that asks for a billion units must not be able to fill it.
-        expected = {name: tuple(value.shape) for name, value in new_network(settings).named_parameters()}
-    if shapes != expected:
-        raise AnamnesisError(f"{folder}: the weights are not those of the network that model.json describes")
-    network = new_network(settings)
-    network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
-    return ConnectedModel(card, vocabulary, words, network.eval())
+    network = saved.network(folder, lambda: new_network(settings), weights)
+    return ConnectedModel(card, vocabulary, words, network)
