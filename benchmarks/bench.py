@@ -1,6 +1,6 @@
 """Speed as ratios, each of two things measured alternately in this one run, because machines are noisy.
 
-python benchmarks/bench.py [training] [generation] [context] [gates] [translation] [pipeline] [startup]
+python benchmarks/bench.py [training] [generation] [context] [gates] [translation] [classification] [pipeline] [startup]
 """
 
 import os
@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from classification import classification
 from layers import context, gates
 from measure import Result, alternate
 from translation import translation
@@ -177,7 +178,8 @@ def startup() -> Result:
 
 
 MEASURES: dict[str, Callable[[], Result | list[Result]]] = {
-    function.__name__: function for function in (training, generation, context, gates, translation, pipeline, startup)
+    function.__name__: function
+    for function in (training, generation, context, gates, translation, classification, pipeline, startup)
 }
 
 

@@ -18,7 +18,8 @@ def reference() -> str:
     """The page, in Markdown."""
     schema = TypeAdapter(Params).json_schema()
     parts = [HEAD, _block("params.yaml", schema, schema["$defs"])]
-    parts += [_block(name, block, schema["$defs"]) for name, block in schema["$defs"].items() if "properties" in block]
+    blocks = schema["$defs"]
+    parts += [_block(_title(name), block, blocks) for name, block in blocks.items() if "properties" in block]
     return "\n".join(parts)
 
 
@@ -34,11 +35,19 @@ def _block(title: str, block: dict[str, Any], blocks: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _title(name: str) -> str:
+    """The name of a block; where several have it, with the folder it is from, as in 'Series of corpora'."""
+    *folders, last = name.split("__")
+    return f"{last} of {'.'.join(folders[1:-1])}" if folders else last
+
+
 def _values(field: dict[str, Any], blocks: dict[str, Any]) -> str:
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
         target = blocks[name]
-        return f"[{name}](#{name.lower()})" if "properties" in target else _values(target, blocks)
+        title = _title(name)
+        anchor = title.lower().replace(" ", "-").replace(".", "")
+        return f"[{title}](#{anchor})" if "properties" in target else _values(target, blocks)
     options = field.get("anyOf") or field.get("oneOf")
     if options:
         return ", or ".join(_values(option, blocks) for option in options)

@@ -152,7 +152,8 @@ FAULTS = {
     "unknown task": (
         f"{RNN}.task",
         "languge",
-        f"{RNN}.task: found 'languge', did you mean 'language'?; allowed: language, memory, translation",
+        f"{RNN}.task: found 'languge', did you mean 'language'?; "
+        "allowed: language, memory, translation, classification, captioning, forecasting",
     ),
     "unknown objective": (
         f"{RNN}.objective",
@@ -162,7 +163,8 @@ FAULTS = {
     "no task": (
         f"{RNN}.task",
         ABSENT,
-        f"{RNN}.task: missing, it must be given; allowed: language, memory, translation",
+        f"{RNN}.task: missing, it must be given; "
+        "allowed: language, memory, translation, classification, captioning, forecasting",
     ),
     "words that are characters": (
         "experiments.hello-numbers",
@@ -183,7 +185,8 @@ FAULTS = {
             "model": {"architecture": "histogram"},
             "training": {"epochs": 1, "learning_rate": 0.1},
         },
-        "experiments.hello-author.tokens: found 'hello-characters', running text; allowed: labelled passages",
+        "experiments.hello-author.tokens: found 'hello-characters', running text; "
+        "allowed: labelled passages, labelled documents",
     ),
     "a start in the wrong section": (
         f"{RNN}.start",
@@ -294,7 +297,7 @@ PAIRED = {
             "model": {"architecture": "histogram"},
             "training": {"epochs": 1, "learning_rate": 0.1},
         },
-        "experiments.mine.tokens: found 'pair-words', sentence pairs; allowed: labelled passages",
+        "experiments.mine.tokens: found 'pair-words', sentence pairs; allowed: labelled passages, labelled documents",
     ),
     "one embedding of two vocabularies": (
         "experiments.mine",

@@ -31,7 +31,10 @@ BOARDS: dict[str, Board] = {
     ),
     "cloze": Board("Which word fills the blank?", "perplexity", False, ("perplexity", "accuracy", "top5_accuracy")),
     "word-number": Board("Which number has the next word?", "rmse", False, ("rmse", "mae", "accuracy")),
-    "passage": Board("Who wrote this passage?", "macro_f1", True, ("macro_f1", "accuracy")),
+    "classification": Board("What is this text about, or who wrote it?", "accuracy", True, ("accuracy", "macro_f1")),
+    "frames": Board("Which digit moves where?", "accuracy", True, ("accuracy", "macro_f1")),
+    "caption": Board("How is this image read in words?", "exact_match", True, ("exact_match", "character_error_rate")),
+    "forecast": Board("What is the next value?", "rmse", False, ("rmse", "mae", "skill", "rmse_free_running")),
     "translation": Board("How is this said in another language?", "bleu", True, ("bleu", "chrf", "perplexity")),
     "memory": Board(
         "How long does the state remember?",

@@ -295,7 +295,7 @@ def translate(
     if attention_file is not None:
         if maps[0] is None:
             raise ParamsError("--attention-file: found a text with nothing in it; allowed: one that can be translated")
-        _picture(attention_file, heatmap.as_png(maps[0]))
+        _write("--attention-file", attention_file, heatmap.as_png(maps[0]))
     for number, (text, found, seen) in enumerate(zip(given, results, maps, strict=True)):
         if number and (n_best or attention):
             print()
@@ -310,6 +310,207 @@ def translate(
         elif attention and seen is not None:
             rows = zip(seen.target, seen.weights.tolist(), strict=True)
             _table(["", *seen.source], [[token, *(f"{weight:.4f}" for weight in row)] for token, row in rows])
+
+
+@app.command(
+    epilog="Examples: anamnesis caption number.png --n-best 3\n\n"
+    "anamnesis caption --model captions-gru photo.jpg scan.png\n\n"
+    "anamnesis caption predictions/captions-lstm/images/*.png"
+)
+def caption(
+    images: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE.png...", help="Pictures of digits in a row: PNG, JPEG, GIF, BMP, WebP, TIFF or PPM."
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="An experiment, or a model of the registry, as in the other commands.",
+            show_default="the champion, if one captioning model is registered",
+        ),
+    ] = None,
+    beam: Annotated[
+        int | None,
+        typer.Option(min=1, help="Hypotheses that are followed at once; 1: greedy.", show_default="as in params.yaml"),
+    ] = None,
+    n_best: Annotated[
+        int | None,
+        typer.Option(
+            "--n-best",
+            min=1,
+            help="Show so many captions of each picture, the best first, with their scores. At most as many as the "
+            "beam is wide.",
+            show_default="one, without its score",
+        ),
+    ] = None,
+) -> None:
+    """Read pictures of digits in words: one picture a line, in the order in which they come.
+
+    The digits may be dark on light or light on dark, of any size, anywhere on the picture. With --n-best a picture has
+    several lines, SCORE TAB CAPTION outside of a terminal, and a blank line stands between two pictures.
+    """
+    # As names are meant where the command was typed, not in the project's folder.
+    paths = [path.absolute() for path in images]
+    loaded = _model(model, "captioning")
+    width = beam or loaded.card["search"]["beam"]
+    if n_best is not None and n_best > width:
+        raise ParamsError(f"--n-best: found {n_best}; allowed: from 1 to the beam's width, which is {width}")
+    import numpy as np
+
+    from anamnesis.captioning import pictures
+
+    read = [pictures.open_file(path, str(name), loaded.rows) for path, name in zip(paths, images, strict=True)]
+    results = loaded.caption(np.stack(read), width, n_best or 1)
+    for number, (name, found) in enumerate(zip(images, results, strict=True)):
+        if n_best is None:
+            print(found[0].text)
+            continue
+        if number:
+            print()
+        scores = ["" if each.score is None else f"{each.score:.4f}" for each in found]
+        _scored(str(name), [(score, each.text) for score, each in zip(scores, found, strict=True)], "caption")
+
+
+@app.command(
+    epilog="Examples: anamnesis forecast sunspots.csv --model sunspots-lstm3 --steps 24\n\n"
+    "anamnesis forecast sales.csv --model forecast-sunspots@champion --rescale --fill interpolate --plot sales.png\n\n"
+    "anamnesis forecast sales.csv --date month --value revenue --output forecast.csv"
+)
+def forecast(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.csv", help="A table with a column of dates and one of numbers.")
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="An experiment, or a model of the registry, as in the other commands.",
+            show_default="the champion, if one forecaster is registered",
+        ),
+    ] = None,
+    date: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="The column with the dates, such as 2020-01 or 2020-01-31, or whole numbers.",
+            show_default="the only one that holds dates",
+        ),
+    ] = None,
+    value: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="The column with the values.", show_default="the only one that holds numbers"
+        ),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, max=10_000, help="How many values to forecast.")] = 12,
+    fill: Annotated[
+        Literal["refuse", "interpolate"],
+        typer.Option(help="What to do about missing months (days, ...): refuse, or draw straight lines over them."),
+    ] = "refuse",
+    rescale: Annotated[
+        bool,
+        typer.Option(
+            "--rescale",
+            help="Standardise the values by their own mean and scale, for a series in other units than the model's.",
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Write the forecast to a file, too.", show_default=False)
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png|FILE.svg", help="Draw the data and the forecast.", show_default=False),
+    ] = None,
+) -> None:
+    """Forecast how a series of your own goes on: the dates that follow, each with its value.
+
+    The model reads its own forecasts, so each step is less sure than the one before. It knows the mean and the scale of
+    the series that it was trained on and takes yours to be in the same units; where it is not, use --rescale.
+    """
+    # As it is meant where the command was typed, not in the project's folder.
+    source, output, plot = (path and path.absolute() for path in (file, output, plot))
+    for option, path, endings in (("--output", output, (".csv",)), ("--plot", plot, (".png", ".svg"))):
+        if path is not None and path.suffix.lower() not in endings:
+            raise ParamsError(f"{option}: found {path.name!r}; allowed: a name that ends with {' or '.join(endings)}")
+    from anamnesis import numerics
+
+    numerics.pin()
+    from anamnesis.forecasting import observed
+
+    assert source is not None
+    series = observed.read(source, date, value, fill)
+    loaded = _model(model, "forecasting")
+    from anamnesis.forecasting.forecaster import onwards
+
+    found = onwards(loaded, series.values, steps, rescale)
+    rows = [[series.date(len(series.values) + step), f"{each:.6g}"] for step, each in enumerate(found.ahead)]
+    if plot is not None:
+        from anamnesis.forecasting.picture import draw
+
+        drawn = draw(plot.suffix[1:].lower(), series, found, loaded.card["experiment"])
+        _write("--plot", plot, drawn)
+    if output is not None:
+        from anamnesis.training.results import csv_text
+
+        _write("--output", output, csv_text([("date", "forecast"), *rows]).encode())
+    if series.filled:
+        print(f"note: {series.filled:,} missing values lie on straight lines", file=sys.stderr)
+    _table(["date", "forecast"], rows, numbers=1)
+
+
+@app.command(
+    epilog="Examples: anamnesis classify --model news-lstm 'Oil prices rose after the ministers met.'\n\n"
+    "anamnesis classify --model news-birnn --top 3 < documents.txt\n\n"
+    "anamnesis classify --model films-cnn-lstm predictions/films-cnn-lstm/films/*.gif"
+)
+def classify(
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEXT|FILM.gif]...",
+            help="Documents, each in quotes; or names of files, where the model tells films.",
+            show_default="the lines of standard input",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="An experiment, or a model of the registry, as in the other commands.",
+            show_default="the champion, if one classifier of documents is registered",
+        ),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Show so many labels of each text, the likeliest first, with their probabilities.",
+            show_default="the likeliest label alone",
+        ),
+    ] = None,
+) -> None:
+    """Tell the label of documents, passages or films: one a line, in the order in which they come, a blank line for a
+    blank one.
+
+    The model says what the labels are: topics of news, authors, or which digit moves where.
+    """
+    given = _utf8(texts) if texts else _lines("text")
+    # As names are meant where the command was typed, not in the project's folder.
+    here = Path.cwd()
+    loaded = _model(model, "classification", "passage")
+    from anamnesis.corpora.cleaning import clean
+
+    films = loaded.card.get("reads") == "films"
+    there = [number for number, text in enumerate(given) if text.strip()]
+    asked: list[Any] = [here / given[number] if films else given[number] for number in there]
+    found = dict(zip(there, loaded.classify(asked) if asked else [], strict=True))
+    for number, text in enumerate(given):
+        likeliest = [(clean(label), probability) for label, probability in found.get(number, [])[: top or 1]]
+        if top is None:
+            print(likeliest[0][0] if likeliest else "")
+        elif likeliest:
+            _heading(text)
+            _table(["label", "probability"], [[label, f"{share:.4f}"] for label, share in likeliest], numbers=1)
 
 
 @app.command(
@@ -483,15 +684,22 @@ LEARNED = {
     "next-token": ("language", "the next token"),
     "cloze": ("language", "to fill blanks"),
     "translation": ("translation", "to translate"),
+    "classification": ("classification", "to classify"),
+    "passage": ("language", "to classify"),
+    "captioning": ("captioning", "to caption"),
+    "forecasting": ("forecasting", "to forecast"),
 }
+# The leaderboards that are not called as the task is.
+CALLED = {"forecasting": "forecast", "captioning": "caption"}
 
 
-def _model(name: str | None, kind: str = "next-token") -> Any:
+def _model(name: str | None, kind: str = "next-token", *others: str) -> Any:
     """The model of an experiment or of a reference into the registry, checked and loaded.
 
     Args:
-        name: None: the champion of the only registered model of the leaderboard `kind`.
+        name: None: the champion of the only registered model of the leaderboard of `kind`.
         kind: an entry of `LEARNED`.
+        others: further entries that will do.
 
     Raises:
         AnamnesisError: it learned something else, is not trained, or is damaged.
@@ -503,7 +711,7 @@ def _model(name: str | None, kind: str = "next-token") -> Any:
     if name is None:
         from anamnesis.tracking.registry import only
 
-        name = f"{only(kind)}@champion"
+        name = f"{only(CALLED.get(kind, kind))}@champion"
     if "@" in name or "/" in name:
         from anamnesis.tracking.registry import resolve
 
@@ -518,10 +726,12 @@ def _model(name: str | None, kind: str = "next-token") -> Any:
     from anamnesis.training.saved import read_card
 
     card = read_card(folder)
-    task, learned = LEARNED[kind]
-    if card.get("objective", card.get("task")) != kind:
-        raise AnamnesisError(f"{name} did not learn {learned}; `anamnesis list` shows what each experiment is about")
-    return import_module(f"anamnesis.{task}.serving").load(folder)
+    found = card.get("objective", card.get("task"))
+    if found not in (kind, *others):
+        raise AnamnesisError(
+            f"{name} did not learn {LEARNED[kind][1]}; `anamnesis list` shows what each experiment is about"
+        )
+    return import_module(f"anamnesis.{LEARNED[found][0]}.serving").load(folder)
 
 
 def _sync(root: Path) -> str:
@@ -566,21 +776,22 @@ def _spread(path: Path, number: int) -> list[dict[str, str]]:
     return [rows[index * len(rows) // number] for index in range(min(number, len(rows)))]
 
 
-def _scored(text: str, rows: list[tuple[str, str]]) -> None:
-    """The translations of a text with their scores: a table on a terminal, SCORE TAB TRANSLATION elsewhere."""
+def _scored(text: str, rows: list[tuple[str, str]], what: str = "translation") -> None:
+    """What was found for a text with its scores: a table on a terminal, SCORE TAB TRANSLATION elsewhere."""
     if sys.stdout.isatty():
         print(text)
-        _table(["score", "translation"], rows, right=[0])
+        _table(["score", what], rows, right=[0])
     else:
         for row in rows:
             print("\t".join(row))
 
 
-def _picture(path: Path, content: bytes) -> None:
+def _write(option: str, path: Path, content: bytes) -> None:
+    """Write the file that an option names."""
     try:
         files.write_bytes(path, content)
     except OSError as error:
-        raise AnamnesisError(f"--attention-file: {path} cannot be written: {error.strerror}") from None
+        raise AnamnesisError(f"{option}: {path} cannot be written: {error.strerror}") from None
 
 
 def _heading(text: str) -> None:

@@ -36,6 +36,15 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def git_blob(path: Path) -> str:
+    """The id that git gives a file's content: sha1, in hex, of 'blob', its size in bytes, a zero byte and the bytes."""
+    result = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while block := file.read(2**20):
+            result.update(block)
+    return result.hexdigest()
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace `path` by `data` in one step: after a crash it holds the old bytes or the new ones."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,12 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
+from anamnesis.captioning.settings import Experiment as Captioning
+from anamnesis.classification.documents.settings import Experiment as DocumentClassification
+from anamnesis.classification.frames.settings import Experiment as FilmClassification
 from anamnesis.corpora.settings import Corpus
 from anamnesis.errors import ParamsError
+from anamnesis.forecasting.settings import Experiment as Forecasting
 from anamnesis.language import derived
 from anamnesis.language.cloze.settings import Experiment as Cloze
 from anamnesis.language.numbers.settings import Experiment as WordNumber
@@ -18,7 +22,7 @@ from anamnesis.language.passages.settings import Experiment as Passage
 from anamnesis.language.settings import Experiment as NextToken
 from anamnesis.memory.settings import Experiment as Memory
 from anamnesis.schema import Settings
-from anamnesis.tokens.settings import PairTokens, TextTokens, Tokens
+from anamnesis.tokens.settings import ImageTokens, PairTokens, SeriesTokens, TextTokens, Tokens
 from anamnesis.translation.settings import Experiment as Translation
 
 Entry = TypeVar("Entry")
@@ -26,9 +30,23 @@ STANDARD_PROFILE = "laptop"
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 Language = Annotated[NextToken | Cloze | WordNumber | Passage, Field(discriminator="objective")]
-Experiment = Annotated[Language | Memory | Translation, Field(discriminator="task")]
+Classification = Annotated[DocumentClassification | FilmClassification, Field(discriminator="reads")]
+Experiment = Annotated[
+    Language | Memory | Translation | Classification | Captioning | Forecasting, Field(discriminator="task")
+]
+# What an entry is that does not say what its task is about, by task.
+USUAL = {"language": {"objective": "next-token"}, "classification": {"reads": "documents"}}
 # What the readers of `corpora` make; any other: running text.
-HELD = {"passages": "labelled passages", "documents": "labelled documents", "pairs": "sentence pairs"}
+HELD = {
+    "passages": "labelled passages",
+    "documents": "labelled documents",
+    "pairs": "sentence pairs",
+    "digits": "images",
+    "series": "a series",
+}
+# What may be made of each; of any other: `TextTokens`.
+KINDS: dict[str, Any] = {"pairs": PairTokens, "digits": ImageTokens, "series": SeriesTokens}
+LABELLED = ("labelled passages", "labelled documents")
 # The sections with experiments; each has stages of its own, because what its entries depend on differs.
 SECTIONS = ("experiments", "derived", "own")
 
@@ -45,12 +63,11 @@ class Params(Settings):
 
     @field_validator(*SECTIONS, mode="before")
     @classmethod
-    def _usual_objective(cls, entries: Any) -> Any:
+    def _usual(cls, entries: Any) -> Any:
         if not isinstance(entries, dict):
             return entries
-        usual = {"objective": "next-token"}
         return {
-            name: usual | entry if isinstance(entry, dict) and entry.get("task") == "language" else entry
+            name: USUAL.get(str(entry.get("task")), {}) | entry if isinstance(entry, dict) else entry
             for name, entry in entries.items()
         }
 
@@ -175,12 +192,11 @@ def _misplaced(section: str, name: str, experiment: Any, params: Params) -> tupl
 
 def _uncuttable(tokens: Any, corpus: Any) -> tuple[str, str] | None:
     """Why a token store cannot be made of its corpus: the key, and what to say of it."""
-    pairs = corpus.reader == "pairs"
-    if pairs != isinstance(tokens, PairTokens):
-        held, names = HELD.get(corpus.reader, "running text"), PairTokens if pairs else TextTokens
-        allowed = ", ".join(value for kind in get_args(names) for value in _values(kind, "kind"))
-        return "kind", f"found {tokens.kind!r} for {held}; allowed: {allowed}"
-    if pairs and tokens.languages != corpus.languages:
+    kinds: Any = KINDS.get(corpus.reader, TextTokens)
+    if not isinstance(tokens, kinds):
+        held = HELD.get(corpus.reader, "running text")
+        return "kind", f"found {tokens.kind!r} for {held}; allowed: {', '.join(_values(kinds, 'kind'))}"
+    if isinstance(tokens, PairTokens) and tokens.languages != corpus.languages:
         return "languages", f"found {', '.join(tokens.languages)}; the corpus has {', '.join(corpus.languages)}"
     return None
 
@@ -191,21 +207,26 @@ def _unreadable(experiment: Any, params: Params) -> tuple[str, str] | None:
     corpus = params.corpora.get(tokens.corpus)
     found = f"found {experiment.tokens!r}, "
     here = "running text" if corpus is None else HELD.get(corpus.reader, "running text")
+    wanted: tuple[str, ...]
     match experiment:
-        case Passage():
-            wanted = "labelled passages"
+        case Passage() | DocumentClassification():
+            wanted = LABELLED
         case Translation():
-            wanted = "sentence pairs"
+            wanted = ("sentence pairs",)
+        case FilmClassification() | Captioning():
+            wanted = ("images",)
+        case Forecasting():
+            wanted = ("a series",)
         case _:
-            wanted = "running text"
-    if here != wanted:
-        return "tokens", f"{found}{here}; allowed: {wanted}"
+            wanted = ("running text",)
+    if here not in wanted:
+        return "tokens", f"{found}{here}; allowed: {', '.join(wanted)}"
     if getattr(experiment.model, "tied", None) == "all" and not getattr(tokens, "shared", False):
         return (
             "model.tied",
             f"found all; the languages of {experiment.tokens!r} share no vocabulary; allowed: none, output",
         )
-    if isinstance(experiment, Cloze | WordNumber) and tokens.kind != "words":
+    if isinstance(experiment, Cloze | WordNumber | DocumentClassification) and tokens.kind != "words":
         return "tokens", f"{found}tokens of kind {tokens.kind}; allowed: words"
     return None
 

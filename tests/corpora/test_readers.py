@@ -157,6 +157,28 @@ def test_documents_without_a_header_and_in_several_columns(tmp_path):
         documents.read(corpus, [part(tmp_path, "x.csv", "1,a,b\n2,c\n")], tmp_path)
 
 
+def test_a_heading_is_left_out_of_the_files_that_have_one(tmp_path):
+    rows = [f"{number % 2 + 1},title {number},body {number}" for number in range(40)]
+    (tmp_path / "with.csv").write_text("\n".join(["Class,Title,Body", *rows[:30]]))
+    (tmp_path / "without.csv").write_text("\n".join(rows[30:]))
+    parts = [
+        Part("with.csv", tmp_path / "with.csv", "", "train"),
+        Part("without.csv", tmp_path / "without.csv", "", "test"),
+    ]
+    corpus = Documents(
+        reader="documents",
+        source=SOURCE,
+        columns=["label", "title", "body"],
+        heading=["Class", "Title", "Body"],
+        text=["title", "body"],
+    )
+    (tmp_path / "out").mkdir()
+    counts = documents.read(corpus, parts, tmp_path / "out")
+    assert counts["train"]["rows"] + counts["valid"]["rows"] == 30
+    assert counts["test"]["rows"] == 10
+    assert "Class" not in (tmp_path / "out" / "train.csv").read_text()
+
+
 def test_pairs_from_lines(tmp_path):
     lines = "".join(f"Sentence {n}.\tZin {n}.\tCC-BY {n}\n" for n in range(60)) + "\nsentence  1.\tZIN 1.\n"
     counts = pairs.read(Pairs(reader="pairs", source=SOURCE), [part(tmp_path, "n.txt", lines)], tmp_path)

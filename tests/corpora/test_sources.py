@@ -301,6 +301,43 @@ def test_https_address(web, secure, monkeypatch):
         contents(forged)
 
 
+def test_an_address_pinned_by_its_git_blob(web, secure, monkeypatch):
+    web.files["/train.csv"] = TEXT
+    monkeypatch.setenv("PIP_CERT", str(secure))
+
+    def source(git_blob):
+        return Url(kind="url", files=[UrlFile(url=f"{web.address}/train.csv", git_blob=git_blob)])
+
+    # As `git hash-object` computes it.
+    blob = hashlib.sha1(f"blob {len(TEXT)}\0".encode() + TEXT).hexdigest()
+    with pytest.raises(AnamnesisError, match=f"its id in git is {blob}, but {'0' * 40} is asked for"):
+        contents(source("0" * 40))
+    assert contents(source(blob)) == {"train.csv": TEXT}
+    asked = len(web.requests)
+    assert contents(source(blob)) == {"train.csv": TEXT}
+    assert len(web.requests) == asked, "what is in the cache is not asked for again"
+
+
+def test_a_git_blob_of_the_mirror_is_checked_too(web, tmp_path, monkeypatch):
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "train.csv").write_bytes(OTHER)
+    monkeypatch.setenv("ANAMNESIS_MIRROR", str(tmp_path))
+    url = f"{web.address.replace('http:', 'https:')}/train.csv"
+    blob = hashlib.sha1(f"blob {len(OTHER)}\0".encode() + OTHER).hexdigest()
+    assert contents(Url(kind="url", files=[UrlFile(url=url, git_blob=blob)])) == {"train.csv": OTHER}
+    with pytest.raises(AnamnesisError, match=f"its id in git is {blob}"):
+        contents(Url(kind="url", files=[UrlFile(url=url, git_blob="1" * 40)]))
+    assert web.requests == []
+
+
+@pytest.mark.parametrize("keys", [{}, {"sha256": "0" * 64, "git_blob": "0" * 40}])
+def test_an_address_is_pinned_in_one_way(keys):
+    with pytest.raises(ValueError, match="one of `sha256` and `git_blob`"):
+        UrlFile(url="https://a.example/x", **keys)
+    with pytest.raises(ValueError, match="an archive is pinned by `sha256`"):
+        UrlFile(url="https://a.example/x", git_blob="0" * 40, members=[member("a", TEXT)])
+
+
 def test_https_does_not_end_in_http(web, secure, monkeypatch):
     web.files["/x"] = TEXT
     web.redirect = "http://127.0.0.1:9/x"

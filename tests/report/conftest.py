@@ -1,6 +1,7 @@
 """A project folder with made-up results of several corpora, written as the earlier stages write theirs."""
 
 import csv
+import io
 import json
 import math
 from dataclasses import dataclass, replace
@@ -154,6 +155,36 @@ CELLS = {
     "scrn": ((20, 40, 40), (10, 20, 40), 0.93, 0.95),
 }
 LABELS = ("andersen", "austen", "doyle", "grimm", "shakespeare")
+NEWS = ("acq", "crude", "earn")
+# Architecture, what is set otherwise than in news-lstm, and how many of 100 documents of each label are right.
+CLASSIFIED: dict = {
+    "news-tfidf": ("tfidf", {}, 85),
+    "news-lstm-gates": ("lstm-gates", {}, 89),
+    "news-lstm": ("lstm", {}, 90),
+    "news-birnn": ("birnn", {"cell": "lstm"}, 95),
+    "news-lstm-dropout": ("lstm", {"dropout": 0.3}, 92),
+    "news-lstm-batchnorm": ("lstm", {"norm": "batch"}, 88),
+    "news-lstm-residual": ("lstm", {"residual": True}, 90),
+    "news-lstm-relu": ("lstm", {"dense": 64}, 91),
+}
+# Accuracy of digit, direction and both of each network for films.
+FILMS = {"films-cnn-lstm": (0.985, 0.99, 0.975), "films-cnn": (0.9, 0.14, 0.13), "films-lstm": (0.62, 0.91, 0.57)}
+# Of each captioner, exact match by number of digits.
+CAPTIONED: dict = {
+    "captions-nearest": ("nearest", (0.5, 0.2, 0.05)),
+    "captions-gru": ("cnn-gru", (0.98, 0.96, 0.93)),
+    "captions-lstm": ("cnn-lstm", (0.99, 0.97, 0.95)),
+}
+READINGS = ("three seven one", "two five", "zero nine nine eight", "four six", "one one", "eight zero two")
+# Architecture and RMSE of each forecaster, by corpus.
+FORECAST: dict = {
+    "sines": {"sines-last": ("last", 0.4), "sines-ar": ("ar", 0.2), "sines-fc5": ("fc", 0.1)},
+    "sunspots": {
+        "sunspots-last": ("last", 21.0),
+        "sunspots-fc5": ("fc", 18.5),
+        "sunspots-lstm3": ("lstm", 18.25),
+    },
+}
 CLOZE = {"novel-cloze-rnn": ("left", 0.14), "novel-cloze-birnn": ("both", 0.21), "novel-cloze-deepbirnn": ("both", 0.2)}
 TALES = {"rnn": 0.03, "scrn": 0.004}
 TRIO = {"fairytales20-lstm-scratch": 2.4, "fairytales20-lstm-untouched": 2.6, "fairytales20-lstm-finetuned": 2.1}
@@ -220,6 +251,11 @@ def write_boards(root: Path) -> Path:
     for name, architecture, right in (("authors-states", "states", 92), ("authors-histogram", "histogram", 80)):
         _passage(root, name, architecture, right)
     _translations(root)
+    _news(root)
+    _films(root)
+    _captions(root)
+    for corpus in FORECAST:
+        _forecasts(root, corpus)
     # Of a corpus with both, language models say how they use their context.
     for name, used in (("sherlock-gru", 32), ("sherlock-lstm", 16), ("novel-lstm", 8), ("fairytales100-scrn", 16)):
         metrics = json.loads((root / "metrics" / f"{name}.json").read_text())
@@ -393,6 +429,147 @@ def _passage(root: Path, name: str, architecture: str, right: int) -> None:
     _file(root, name, "confusion.csv", "\n".join(["actual,predicted,count", *rows]) + "\n")
 
 
+def _entries(root: Path, corpora: dict, tokens: dict) -> None:
+    """Add corpora, of some package's files, and token stores to params.yaml."""
+    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    source = params["corpora"]["authors"]["source"]
+    params["corpora"] |= {name: {"source": source} | corpus for name, corpus in corpora.items()}
+    params["tokens"] |= tokens
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _lines(root: Path, name: str, file: str, header: str, rows: list) -> None:
+    lines = [header, *(",".join("" if cell is None else str(cell) for cell in row) for row in rows)]
+    _file(root, name, file, "\n".join(lines) + "\n")
+
+
+def _confused(root: Path, name: str, file: str, labels: tuple, right: int) -> None:
+    """Of 100 of each label, `right` are told, and the others taken for the label after it."""
+    rows = []
+    for place, actual in enumerate(labels):
+        for predicted in labels:
+            wrong = 100 - right if predicted == labels[(place + 1) % len(labels)] else 0
+            rows.append((actual, predicted, right if predicted == actual else wrong))
+    _lines(root, name, file, "actual,predicted,count", rows)
+
+
+LEARNT = "experiment,epoch,learning_rate,train_loss,valid_loss,valid_accuracy"
+
+
+def _learnt(root: Path, name: str, accuracy: float) -> None:
+    # The loss is lowest in the third epoch, the accuracy highest in the last.
+    rows = [
+        (name, e, 0.001, 0.5 / e, 0.2 + 0.03 * abs(e - 3), _round(accuracy * (1 - 0.4 / e**2))) for e in range(1, 6)
+    ]
+    _lines(root, name, "curve.csv", LEARNT, rows)
+
+
+def _news(root: Path) -> None:
+    _entries(
+        root,
+        {"reuters-r8": {"reader": "documents"}},
+        {"news-words": {"corpus": "reuters-r8", "kind": "words", "language": "en"}},
+    )
+    for name, (architecture, changes, right) in CLASSIFIED.items():
+        settings: dict = {"task": "classification", "reads": "documents", "tokens": "news-words"}
+        settings["model"] = {"architecture": architecture}
+        if architecture != "tfidf":
+            settings["model"] |= {"hidden": 64} | changes
+            settings["training"] = {"epochs": 5, "learning_rate": 0.001}
+            _learnt(root, name, right / 100)
+        scores = {"accuracy": right / 100, "macro_f1": _round(right / 103), "documents": 300}
+        add(root, name, settings, scores, architecture, accuracy=_round(right / 100 + 0.005))
+        _confused(root, name, "confusion.csv", NEWS, right)
+        wrong = [("acq", "earn", _round(0.9 - k / 50), f"shares of <b>{name}</b> {k} rose & fell") for k in range(20)]
+        _lines(root, name, "mistakes.csv", "actual,predicted,probability,text", wrong)
+
+
+def _films(root: Path) -> None:
+    _entries(root, {"digits": {"reader": "digits"}}, {"digits-images": {"corpus": "digits", "kind": "images"}})
+    digits, directions = tuple(map(str, range(10))), ("up", "right", "down", "left")
+    for name, (digit, direction, both) in FILMS.items():
+        architecture = name.removeprefix("films-")
+        settings = {"task": "classification", "reads": "films", "tokens": "digits-images"}
+        settings["model"] = {"architecture": architecture} | ({"hidden": 64} if "lstm" in architecture else {})
+        settings["training"] = {"epochs": 5, "learning_rate": 0.001}
+        scores = {"accuracy": both, "macro_f1": both, "films": 800}
+        add(root, name, settings, scores | {"digit_accuracy": digit, "direction_accuracy": direction}, architecture)
+        _learnt(root, name, both)
+        _confused(root, name, "confusion.csv", digits, round(100 * digit))
+        _confused(root, name, "directions.csv", directions, round(100 * direction))
+
+
+def _captions(root: Path) -> None:
+    for name, (architecture, exact) in CAPTIONED.items():
+        settings: dict = {"task": "captioning", "tokens": "digits-images", "model": {"architecture": architecture}}
+        mean = _round(sum(exact) / 3)
+        scores = {"exact_match": mean, "character_error_rate": _round((1 - mean) / 4)}
+        captions = [(words, words, words, -0.1, -0.1, 0) for words in READINGS]
+        if architecture == "nearest":
+            captions = [(*row[:1], READINGS[0], *row[2:5], 3) for row in captions]
+        else:
+            settings["model"]["hidden"] = 64
+            settings["training"] = {"epochs": 5, "learning_rate": 0.001}
+            rows = [(name, e, 0.001, _round(1.1 + 1 / e), _round(1.2 + 1 / e)) for e in range(1, 6)]
+            _lines(root, name, "curve.csv", "experiment,epoch,learning_rate,train_perplexity,valid_perplexity", rows)
+            for place, words in enumerate(READINGS[:5], 1):
+                path = root / "predictions" / name / "images" / f"{place:02}-{words.replace(' ', '-')}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(picture(place))
+            # One letter too few.
+            captions[1] = (*READINGS[1:2], "two fiv", "two fiv", -0.3, -0.3, 1)
+        add(root, name, settings, scores, architecture, exact_match=_round(mean + 0.001))
+        header = "reference,caption,greedy,score,greedy_score,edits"
+        _lines(root, name, "captions.csv", header, captions)
+        by_length = [(digits, 300 + digits, share, _round(1 - share)) for digits, share in enumerate(exact, 2)]
+        _lines(root, name, "lengths.csv", "digits,images,exact_match,character_error_rate", by_length)
+
+
+def picture(number: int) -> bytes:
+    """A PNG image of 40 x 10 grey pixels."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    pixels = bytes((x * number * 7 + 13 * y) % 256 for y in range(10) for x in range(40))
+    Image.frombytes("L", (40, 10), pixels).resize((320, 80), 0).save(file, "PNG")
+    return file.getvalue()
+
+
+def _forecasts(root: Path, corpus: str) -> None:
+    series = {"reader": "series", "time": "time", "value": "value"}
+    _entries(root, {corpus: series}, {f"{corpus}-values": {"corpus": corpus, "kind": "series"}})
+    # Sunspots by month, each split after the other; sines by number, the validation split last.
+    monthly = corpus == "sunspots"
+    lengths = {"train": 300, "valid": 60, "test": 60} if monthly else {"train": 500, "test": 250, "valid": 100}
+    moments = [(split, number) for split, length in lengths.items() for number in range(length)]
+    for name, (architecture, rmse) in FORECAST[corpus].items():
+        settings: dict = {"task": "forecasting", "tokens": f"{corpus}-values", "model": {"architecture": architecture}}
+        if architecture != "last":
+            settings["model"]["window"] = 5
+        if architecture in ("fc", "lstm"):
+            settings["model"]["hidden"] = 3
+            settings["training"] = {"epochs": 5, "learning_rate": 0.001}
+            curve = [(name, e, 0.01, _round(rmse * (1 + 1 / e)), _round(rmse * (1 + 2 / e))) for e in range(1, 6)]
+            _lines(root, name, "curve.csv", "experiment,epoch,learning_rate,train_rmse,valid_rmse", curve)
+        scores = {"rmse": rmse, "mae": 0.8 * rmse, "skill": _round(1 - rmse / 30), "rmse_free_running": 2 * rmse}
+        add(root, name, settings, scores, architecture)
+        rows = []
+        for place, (split, number) in enumerate(moments):
+            time = f"{1749 + place // 12}-{place % 12 + 1:02}" if monthly else str(place)
+            value = _round((60 if monthly else 1) * (1 + math.sin(place / 21)))
+            rows.append((split, time, value, None if number < 5 else _round(value + rmse / 3)))
+        _lines(root, name, "forecasts.csv", "split,time,value,forecast", rows)
+        test = [row for row in rows if row[0] == "test"][5:]
+        free = [
+            (origin, step, *test[start + step - 1][1:3], _round(test[start][2] + rmse * step / 20))
+            for origin, start in ((1, 0), (2, 20))
+            for step in range(1, 21)
+        ]
+        _lines(root, name, "free.csv", "origin,step,time,value,forecast", free)
+        steps = [(step, _round(rmse * (1 + step / 10))) for step in range(1, 21)]
+        _lines(root, name, "steps.csv", "step,rmse", steps)
+
+
 def _translations(root: Path) -> None:
     params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
     params["corpora"]["en-nl"] = {"reader": "pairs", "source": params["corpora"]["authors"]["source"]}
@@ -461,7 +638,7 @@ def _round(value: float) -> float:
 @pytest.fixture(scope="session")
 def made() -> SimpleNamespace:
     """`made.write(root, experiments, without)` writes a project folder; `made.ALL` and `made.changed(name, ...)`."""
-    return SimpleNamespace(write=write, write_boards=write_boards, add=add, changed=changed, ALL=MADE)
+    return SimpleNamespace(write=write, write_boards=write_boards, add=add, changed=changed, picture=picture, ALL=MADE)
 
 
 @pytest.fixture(scope="session")

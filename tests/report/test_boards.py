@@ -11,7 +11,7 @@ import pytest
 
 from anamnesis.boards import BOARDS
 from anamnesis.errors import AnamnesisError
-from anamnesis.report import leaderboard, page, results
+from anamnesis.report import confusion, formats, leaderboard, mappings, page, results
 from anamnesis.report.compare import compare
 
 
@@ -43,6 +43,16 @@ def html(boards):
 @pytest.fixture
 def copied(boards, tmp_path):
     return shutil.copytree(boards, tmp_path / "project")
+
+
+def ranked(root, board, corpus):
+    return [row for row in leaderboard.table(root) if (row.result.board, row.result.corpus) == (board, corpus)]
+
+
+def part(html, anchor):
+    """The page's section of one corpus."""
+    section = html[html.index(f'id="{anchor}"') :]
+    return section[: section.index("</section>")]
 
 
 def metrics_of(root, experiment):
@@ -112,7 +122,6 @@ def test_csv_has_the_scores_of_every_board(boards):
 def test_terminal_shows_each_board_whole_on_eighty_columns(boards):
     from rich.console import Console
 
-    from anamnesis.report import formats
     from anamnesis.report.terminal import print_leaderboard
 
     console = Console(file=io.StringIO(), width=80)
@@ -143,6 +152,7 @@ SOME = (
     *("sherlock-uniform", "sherlock-lstm", "fairytales100-rnn", "fairytales20-lstm-scratch"),
     *("fairytales20-lstm-finetuned", "memory-scrn", "novel-cloze-rnn", "novel-numbers-fc5", "authors-states"),
     *("en-nl-attention", "en-nl-seq2seq", "en-nl-copy"),
+    *("news-lstm", "news-tfidf", "films-cnn-lstm", "captions-lstm", "captions-nearest", "sines-ar", "sunspots-lstm3"),
 )
 
 
@@ -188,8 +198,7 @@ def test_blanks_show_guesses_and_the_word_that_was_not_guessed(boards, html):
     assert [blank.word for blank in found] == ["acknowledged", "determined", "mr."]
     assert set(found[0].filled) == {row.result.experiment for row in rows}
     assert found[1].before + "____" + found[1].after == "she was <b>not</b> ____ to be pleased"
-    section = html[html.index('id="cloze-novel"') :]
-    section = section[: section.index("</section>")]
+    section = part(html, "cloze-novel")
     # Nine cells; in one the word is not among the guesses, in the others it is marked for eyes and ears.
     assert section.count('class="guess right"') == section.count('<span class="said"> right</span>') == 8
     assert section.count("… mr. <span>14 %</span>") == 1
@@ -209,10 +218,9 @@ def test_a_hostile_blank_or_label_stays_text(copied):
     assert text.count(entities.escape(hostile)) >= 3
 
 
-def test_confusion_shares_are_of_the_actual_label(boards, html):
-    del html
-    rows = [row for row in leaderboard.table(boards) if row.result.board == "passage"]
-    charts = dict(page._confusion(boards, rows))
+def test_confusion_shares_are_of_the_actual_label(boards):
+    [authors] = confusion.confusion(boards, ranked(boards, "classification", "authors"))
+    charts = dict(authors.shown)
     values = charts["authors-histogram"]["data"]["values"]
     assert len(values) == 25
     for label in {value["actual"] for value in values}:
@@ -220,6 +228,26 @@ def test_confusion_shares_are_of_the_actual_label(boards, html):
     right = next(value for value in values if value["actual"] == value["predicted"] == "doyle")
     assert (right["count"], right["share"]) == (80, 0.8)
     assert charts["authors-histogram"]["description"].startswith("authors-histogram: 400 of 500 right")
+
+
+def test_confusions_of_the_best_of_each_kind_are_open_and_the_others_folded(boards, html):
+    [news] = confusion.confusion(boards, ranked(boards, "classification", "reuters-r8"))
+    assert [name for name, _ in news.shown] == ["news-birnn", "news-tfidf"]
+    assert len(news.others) == 6
+    # What was never counted has no cell, but its label keeps its place.
+    spec = dict(news.shown)["news-birnn"]
+    assert len(spec["data"]["values"]) == 6
+    assert spec["encoding"]["x"]["scale"]["domain"] == ["acq", "crude", "earn"]
+    section = part(html, "classification-reuters-r8")
+    folded = section[section.index("the other 6 experiments") :]
+    assert "Confusion matrix of news-birnn" not in folded
+    assert "Confusion matrix of news-lstm-relu" in folded
+
+
+def test_films_are_confused_by_digit_and_by_direction(boards):
+    found = confusion.confusion(boards, ranked(boards, "frames", "digits"))
+    assert [each.what for each in found] == ["digit", "direction"]
+    assert [len(dict(each.shown)["films-cnn-lstm"]["encoding"]["x"]["sort"]) for each in found] == [10, 4]
 
 
 @pytest.mark.parametrize(
@@ -232,9 +260,55 @@ def test_confusion_shares_are_of_the_actual_label(boards, html):
         ("memory-rnn", "clipping.csv", "nonsense\n1\n"),
         ("authors-states", "confusion.csv", "actual,predicted\na,b\n"),
         ("fairytales100-scrn", "curve.csv", "epoch\n1\n"),
+        ("news-lstm", "curve.csv", "experiment,epoch,train_loss,valid_loss\nnews-lstm,1,2,2\n"),
+        ("news-birnn", "mistakes.csv", "actual,predicted\nacq,earn\n"),
+        ("films-cnn", "directions.csv", "actual,predicted,count\nup,down,many\n"),
+        ("captions-gru", "captions.csv", "reference\none two\n"),
+        ("captions-gru", "lengths.csv", "digits,images,exact_match\ntwo,3,0.5\n"),
+        ("captions-lstm", "images/01-three-seven-one.png", "no image"),
+        ("sunspots-fc5", "forecasts.csv", "split,time,value\ntrain,1,2\n"),
+        ("sunspots-fc5", "free.csv", "step,time,value,forecast\n1,2,3,4\n"),
+        ("sunspots-fc5", "steps.csv", "step,rmse\n1,small\n"),
     ],
 )
 def test_a_damaged_file_is_named(copied, experiment, file, damage):
     (copied / "predictions" / experiment / file).write_text(damage)
     with pytest.raises(AnamnesisError, match=f"{experiment}/{file}"):
         page.render(copied)
+
+
+def test_the_four_mappings_lead_to_what_there_is_of_them(boards, html):
+    found = mappings.mappings(row.result.board for row in leaderboard.table(boards))
+    assert {mapping.name: list(mapping.boards) for mapping in found} == {
+        "one-to-one": ["forecast"],
+        "one-to-many": ["caption"],
+        "many-to-one": ["classification", "frames", "cloze"],
+        "many-to-many": ["language", "translation"],
+    }
+    table = part(html, "mappings")
+    for board in (board for mapping in found for board in mapping.boards):
+        assert f'<a href="#board-{board}">' in table
+        assert f'<section id="board-{board}"' in html
+    assert html.index('id="mappings"') < html.index('id="overview"')
+    assert [mapping.name for mapping in mappings.mappings(["memory", "caption"])] == ["one-to-many"]
+
+
+def test_differences_of_scores_have_a_sign():
+    assert formats.signed("accuracy", 0.0123) == "+1.2"
+    assert formats.signed("accuracy", -0.0123) == "−1.2"
+    assert formats.signed("accuracy", -0.0004) == "±0"
+    assert formats.signed("rmse", -1234.5) == "−1,234"
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "shown"),
+    [
+        ("exact_match", 0.957, "95.7 %"),
+        ("character_error_rate", 0.0123, "1.2 %"),
+        ("digit_accuracy", 1.0, "100.0 %"),
+        ("rmse_free_running", 60.834, "60.83"),
+        ("skill", -0.0249, "-0.02490"),
+    ],
+)
+def test_each_metric_has_its_unit(metric, value, shown):
+    assert formats.score(metric, value) == shown

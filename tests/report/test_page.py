@@ -1,6 +1,7 @@
 """The page: whole, self-contained, safe with any text, the same bytes each time."""
 
 import json
+import math
 import re
 from html.parser import HTMLParser
 
@@ -161,7 +162,7 @@ def test_experiments_with_other_tokens_get_a_chart_of_their_own(made, tmp_path):
     html = page.render(tmp_path)
     assert "<strong>sherlock-bigrams</strong>" in html
     drawn = [
-        {value["experiment"] for layer in spec["layer"] for value in layer.get("data", {}).get("values", [])}
+        {value["experiment"] for values in spec["datasets"].values() for value in values}
         for spec in Page(html).specs
         if "params" in spec
     ]
@@ -183,6 +184,26 @@ def test_verdict(network, baseline, said):
     entries = [] if network is None else [_result("net", network)]
     entries += [] if baseline is None else [_result("floor", baseline, baseline=True)]
     assert said in page.verdict(leaderboard.rank(entries))
+
+
+def test_data_that_layers_share_is_written_once():
+    shared, own = {"values": [{"x": 1}]}, {"values": [{"x": 2}]}
+    spec = {"layer": [{"data": shared, "mark": mark} for mark in "ab"] + [{"data": own, "mark": "c"}, {"mark": "d"}]}
+    found = charts.once(spec)
+    [(name, values)] = found["datasets"].items()
+    assert values == [{"x": 1}]
+    assert [layer.get("data") for layer in found["layer"]] == [{"name": name}, {"name": name}, own, None]
+    assert spec["layer"][0]["data"] is shared
+    assert charts.once({"mark": "bar", **own}) == {"mark": "bar", **own}
+
+
+def test_labels_that_would_overlap_share_one_line():
+    points = [{"value": value, "label": name} for name, value in (("a", 1.0), ("b", 5.0), ("c", 5.4), ("d", 20.0))]
+    found = charts.labelled(points, "value", 0.5)
+    assert [(each["label"], each["value"]) for each in found] == [("d", 20.0), ("c, b", 5.4), ("a", 1.0)]
+    # On a logarithmic axis 20 is as near to 5.4 as 5 to 1.35.
+    found = charts.labelled(points, "value", math.log(3.9), logarithmic=True)
+    assert [each["label"] for each in found] == ["d, c", "b", "a"]
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_the_stage(made, entry, tmp_path):
     ("data", "problem"),
     [
         (b"", "found the columns \\(none\\); allowed: label, text"),
-        (b"time,value\n1,2\n", "found the columns time, value; allowed: label, text"),
+        (b"place,value\n1,2\n", "found the columns place, value; allowed: label, text"),
         (b"label,text\n", "there are no documents in it"),
         (b"label,text\na,b\na\n", "line 3: 1 columns; 2 are expected"),
         (b'label,text\na,"b\n', "line 2: unexpected end of data"),

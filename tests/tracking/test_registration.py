@@ -199,8 +199,8 @@ def relabel(root: Path, name: str, board: str, **scores: float) -> None:
 def test_each_board_has_its_own_best_by_its_own_metric(root: Path, finish) -> None:
     for name in ("toy-a", "toy-b", "toy-c", "other-a"):
         finish(name, valid=2.5)
-    relabel(root, "toy-b", "passage", macro_f1=0.4, bits_per_character=1.0)
-    relabel(root, "toy-c", "passage", macro_f1=0.6, bits_per_character=2.0)
+    relabel(root, "toy-b", "classification", accuracy=0.4, bits_per_character=1.0)
+    relabel(root, "toy-c", "classification", accuracy=0.6, bits_per_character=2.0)
     # A probe is ranked, but there is nothing that it could answer.
     relabel(root, "other-a", "memory", memory_span=40.0)
-    assert choose(root) == {"language-toy": ("toy-a", 2.5), "passage-toy": ("toy-c", 0.6)}
+    assert choose(root) == {"language-toy": ("toy-a", 2.5), "classification-toy": ("toy-c", 0.6)}

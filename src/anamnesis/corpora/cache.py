@@ -15,7 +15,8 @@ VARIABLE = "ANAMNESIS_CACHE"
 
 
 class Cache:
-    """Files by sha256 under `root`: `objects/AB/CDEF...`, with `partial/` downloads and `locks/` beside them."""
+    """Files by sha256 under `root`: `objects/AB/CDEF...`, with `partial/` downloads and `locks/` beside them;
+    `blobs/ID` says which object has the id ID in git."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -51,6 +52,19 @@ class Cache:
             raise
         return digest.hexdigest(), path
 
+    def find_blob(self, git_blob: str) -> Path | None:
+        """The file whose content has that id in git, if one was brought before; else None."""
+        note = self._blob(git_blob)
+        path = self.find(note.read_text(encoding="ascii").strip()) if note.is_file() else None
+        return path if path is not None and files.git_blob(path) == git_blob else None
+
+    def add_blob(self, git_blob: str, path: Path) -> Path:
+        """Keep the file at `path`, and note what id its content has in git. Returns where it is kept."""
+        with open(path, "rb") as stream:
+            sha256, kept = self.add(stream)
+        files.write_text(self._blob(git_blob), sha256 + "\n")
+        return kept
+
     def partial(self, key: str) -> Path:
         """Where the download that `key` names is collected; what is there survives a crash."""
         path = self.root / "partial" / files.digest(key)
@@ -66,6 +80,9 @@ class Cache:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path):
             yield
+
+    def _blob(self, git_blob: str) -> Path:
+        return self.root / "blobs" / git_blob
 
     def _object(self, sha256: str) -> Path:
         return self.root / "objects" / sha256[:2] / sha256[2:]

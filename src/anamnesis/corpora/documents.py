@@ -56,7 +56,9 @@ def _rows(part: Part, corpus: Documents) -> list[Row]:
         header = corpus.columns or next(lines, [])
         _check_columns(header, wanted, part.name)
         records = []
-        for row in filter(None, lines):
+        for number, row in enumerate(filter(None, lines)):
+            if number == 0 and row == corpus.heading:
+                continue
             if len(row) != len(header):
                 raise AnamnesisError(
                     f"{part.name}: line {lines.line_num}: {len(row)} columns; {len(header)} are expected"

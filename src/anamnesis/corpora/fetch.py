@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from anamnesis import files
-from anamnesis.corpora import sources
-from anamnesis.corpora.settings import Corpus, File, Text
+from anamnesis.corpora import sines, sources
+from anamnesis.corpora.settings import Corpus, File, Sines, Text
 from anamnesis.errors import AnamnesisError
 
 READERS = {
@@ -48,6 +48,8 @@ def fetch(name: str, corpus: Corpus, root: Path = Path(".")) -> str:
                 print(note, file=sys.stderr, flush=True)
         elif isinstance(source, Text):
             parts = sources.literal(source, Path(scratch))
+        elif isinstance(source, Sines):
+            parts = sines.made(source, Path(scratch))
         else:
             parts = sources.released(name, source, network)
         try:

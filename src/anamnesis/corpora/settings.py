@@ -56,9 +56,20 @@ class UrlFile(Settings):
     """A file on the web."""
 
     url: str = Field(pattern=r"^https://[^\s]+$", description="https address")
-    sha256: Sha256 = Field(description="of the whole file")
+    sha256: Sha256 | None = Field(None, description="of the whole file")
+    git_blob: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = Field(
+        None, description="in place of `sha256`: the id that git gives the whole file's content"
+    )
     members: list[Member] = Field([], description="the files to read where the address is an archive's")
     split: SplitName | None = Field(None, description="the split this file is; null: the split settings decide")
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        if (self.sha256 is None) == (self.git_blob is None):
+            raise ValueError("an address needs one of `sha256` and `git_blob`")
+        if self.git_blob is not None and self.members:
+            raise ValueError("an archive is pinned by `sha256`, not by `git_blob`")
+        return self
 
 
 class Package(Settings):
@@ -105,7 +116,27 @@ class Text(Settings):
     )
 
 
-Source = Annotated[Package | Url | File | Text, Field(discriminator="kind")]
+class Wave(Settings):
+    """One sine wave: amplitude * sin(2 pi t / period + phase) at the time t = 0, 1, 2, ..."""
+
+    amplitude: float = Field(1.0, gt=0)
+    period: float = Field(gt=0, description="time steps until it repeats itself")
+    phase: float = Field(0.0, description="radians")
+
+
+class Sines(Settings):
+    """A series that is made: a sum of sine waves. In time, train comes first, then test, then valid."""
+
+    kind: Literal["sines"]
+    waves: list[Wave] = Field(min_length=1)
+    noise: float = Field(0.0, ge=0, description="standard deviation of normal noise on every value")
+    seed: int = Field(1, ge=0, le=2**32 - 1, description="of the noise")
+    train: int = Field(500, ge=1, description="values")
+    test: int = Field(250, ge=1, description="values, right after those of train")
+    valid: int = Field(100, ge=1, description="values, right after those of test")
+
+
+Source = Annotated[Package | Url | File | Text | Sines, Field(discriminator="kind")]
 Size = Annotated[float, Field(gt=0), AfterValidator(_share_or_count)]
 
 
@@ -170,6 +201,8 @@ class Common(Settings):
     def _literal_is_text(self) -> Self:
         if isinstance(self.source, Text) and not isinstance(self, Book):
             raise ValueError("a source of kind literal needs `reader: text`")
+        if isinstance(self.source, Sines) and not isinstance(self, Series):
+            raise ValueError("a source of kind sines needs `reader: series`")
         return self
 
 
@@ -224,12 +257,22 @@ class Series(Common):
     minimum: int = Field(30, ge=3, description="rows the series must have")
     split: Cut = Cut(valid=0.1, test=0.1)
 
+    @model_validator(mode="after")
+    def _what_is_made_is_known(self) -> Self:
+        given = [key for key in ("time", "value", "calendar", "split") if key in self.model_fields_set]
+        if isinstance(self.source, Sines) and given:
+            raise ValueError(f"a source of kind sines has its own columns and splits: remove `{given[0]}`")
+        return self
+
 
 class Documents(Common):
     """Labelled documents. A published test split stays as it is; texts of it are removed from train."""
 
     reader: Literal["documents"]
     columns: list[str] | None = Field(None, description="names of the columns; null: the first row has them")
+    heading: list[str] | None = Field(
+        None, min_length=1, description="beside `columns`: a first row that says this is left out, in any of the files"
+    )
     label: str = Field("label", description="the column with the label")
     text: list[str] = Field(
         ["text"], min_length=1, description="the columns with the text, which are joined by a space"

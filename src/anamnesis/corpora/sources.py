@@ -145,9 +145,9 @@ class _One:
 
     def parts(self) -> list[Part]:
         if isinstance(self.file, UrlFile) and not self.file.members:
-            path = self.cache.find(self.file.sha256) or self._locked(self._whole_url)
+            path = self._kept() or self._locked(self._whole_url)
             name = _last(unquote(urlsplit(self.name).path))
-            return [Part(name, path, self.file.sha256, self.file.split, self.name)]
+            return [Part(name, path, self.file.sha256 or files.sha256_file(path), self.file.split, self.name)]
         return [
             part for member in self.file.members for part in self._cached(member) or self._locked(self._bring, member)
         ]
@@ -222,7 +222,7 @@ class _One:
 
     def _read_archive(self, paths: list[str], take: archives.Take) -> None:
         if isinstance(self.file, UrlFile):
-            path = self.cache.find(self.file.sha256) or self._whole_url()
+            path = self._kept() or self._whole_url()
         else:
             found = _mirrored(self.corpus, self.name, self.network, self.cache, self.report)
             path = found or self._whole_or_ranges(paths, take)  # type: ignore[assignment]
@@ -256,15 +256,28 @@ class _One:
 
     def _whole_url(self) -> Path:
         assert isinstance(self.file, UrlFile)
-        if found := self.cache.find(self.file.sha256):
+        if found := self._kept():
             return found
         name = _last(unquote(urlsplit(self.file.url).path))
         mirrored = _mirrored(self.corpus, name, self.network, self.cache, self.report)
+        if blob := self.file.git_blob:
+            path = mirrored or self._download(self.file.url, None, self.file.url)
+            if (found_blob := files.git_blob(path)) != blob:
+                raise AnamnesisError(f"{self.file.url}: its id in git is {found_blob}, but {blob} is asked for")
+            return self.cache.add_blob(blob, path)
+        assert self.file.sha256 is not None
         if mirrored is None:
             return self._download(self.file.url, self.file.sha256, self.file.url)
         self._check(f"{os.environ[MIRROR]}: {self.corpus}/{name}", files.sha256_file(mirrored), self.file.sha256)
         with open(mirrored, "rb") as stream:
             return self.cache.add(stream)[1]
+
+    def _kept(self) -> Path | None:
+        """The file at the address, if the cache has it."""
+        assert isinstance(self.file, UrlFile)
+        if self.file.git_blob:
+            return self.cache.find_blob(self.file.git_blob)
+        return self.cache.find(self.file.sha256 or "")
 
     def _download(self, url: str, sha256: str | None, name: str) -> Path:
         """A whole file, brought into the cache; if a resumed one has the wrong digest, once more from its start."""

@@ -18,6 +18,11 @@ COLOURS = 12
 # Beyond this ratio of the highest to the lowest value a linear axis would press the good models flat.
 LOG_RATIO = 4.0
 
+# How many labels have room above each other in a chart.
+LABELS = 16
+
+# The side of a cell of a confusion matrix in pixels, and of one with more labels than a screen is wide.
+CELL, SMALL_CELL, MANY_LABELS = 38, 27, 12
 
 # One experiment of a chart can be brought out: the parameter `highlight` names it.
 HIGHLIGHT: list[Spec] = [{"name": "highlight", "value": None}]
@@ -123,7 +128,7 @@ def by_name(short: dict[str, str]) -> Spec:
 
 
 def curves(rows: list[Row], learnt: dict[str, Curve]) -> Spec | None:
-    """A measure of training and validation by epoch: a colour a network, a ring at its best epoch, a line a baseline.
+    """A measure of training and validation by epoch: a colour a network, a ring at the kept epoch, a line a baseline.
 
     `learnt[experiment]` is a network's learning curve, all of the same measure. Colours follow its order. None when
     there is nothing to draw.
@@ -148,20 +153,21 @@ def curves(rows: list[Row], learnt: dict[str, Curve]) -> Spec | None:
         for row in rows
         if row.result.baseline and (value := row.result.scores["valid"].get(measure)) is not None and value > 0
     ]
-    board = BOARDS[rows[0].result.board]
-    best = max if board.higher and measure == board.metric else min
     kept = [
-        best(curve, key=lambda point: point["value"])
-        for name in learnt
-        if (curve := [point for point in points if point["experiment"] == name and point["split"] == "validation"])
+        point
+        for point in points
+        if point["split"] == "validation" and point["epoch"] == learnt[point["experiment"]].kept
     ]
     last = max(point["epoch"] for point in points)
     first = min(point["epoch"] for point in points)
     vertical: Spec = {
         "field": "value",
         "type": "quantitative",
-        **value_axis(title, [point["value"] for point in (*points, *floors)]),
+        **value_axis(title, [point["value"] for point in (*points, *floors)], measure.endswith(formats.SHARES)),
     }
+    scale = vertical["scale"]
+    low, high = map(math.log, scale["domain"]) if "type" in scale else scale["domain"]
+    labels = labelled(floors, "value", (high - low) / LABELS, "type" in scale)
     tooltip = [
         {"field": "experiment", "type": "nominal"},
         {"field": "epoch", "type": "quantitative"},
@@ -192,7 +198,7 @@ def curves(rows: list[Row], learnt: dict[str, Curve]) -> Spec | None:
                 "encoding": {"y": vertical, "opacity": BROUGHT_OUT, "tooltip": [tooltip[0], tooltip[3]]},
             },
             {
-                "data": {"values": floors},
+                "data": {"values": labels},
                 "mark": {"type": "text", "style": "label", "align": "right", "dy": -6, "dx": -4},
                 "encoding": {
                     "x": {"value": "width"},
@@ -219,6 +225,24 @@ def curves(rows: list[Row], learnt: dict[str, Curve]) -> Spec | None:
             targets(points, epochs, vertical, tooltip),
         ],
     }
+
+
+def labelled(points: list[Spec], field: str, room: float, logarithmic: bool = False) -> list[Spec]:
+    """One point for each label: those nearer to each other than `room`, from top to bottom, share one, on the highest.
+
+    Args:
+        points: each with its `label`.
+        field: what stands upwards, positive where the axis is `logarithmic`.
+        room: height of a label, in units of the axis, or in those of its natural logarithm.
+    """
+    height = math.log if logarithmic else float
+    groups: list[list[Spec]] = []
+    for point in sorted(points, key=lambda point: -point[field]):
+        if groups and height(groups[-1][0][field]) - height(point[field]) < room:
+            groups[-1].append(point)
+        else:
+            groups.append([point])
+    return [{**group[0], "label": ", ".join(point["label"] for point in group)} for group in groups]
 
 
 def lines(
@@ -248,6 +272,55 @@ def lines(
     return Figure(title, legend(names), spec)
 
 
+def floored(
+    title: str,
+    points: list[Spec],
+    floors: list[Spec],
+    x: Spec,
+    y: Spec,
+    tooltip: list[Spec],
+    fine: bool = False,
+) -> Figure:
+    """Lines through the points of networks, and dotted ones through those of baselines, each with its name.
+
+    Args:
+        points: of networks, each with its `experiment`, in the order of the colours.
+        floors: of baselines, likewise.
+        fine: whether the points are so many that none is marked, and names stand at the last ones instead of the first.
+    """
+    names, below = (list(dict.fromkeys(str(point["experiment"]) for point in part)) for part in (points, floors))
+    figure = lines(title, names, points, x, y, tooltip)
+    of_floors = {"x": x, "y": y, "detail": {"field": "experiment"}, "opacity": BROUGHT_OUT}
+    field = y["field"]
+    ends = [
+        {**[point for point in floors if point["experiment"] == name][-1 if fine else 0], "label": name}
+        for name in below
+    ]
+    highest = max((point[field] for point in (*points, *floors)), default=0.0)
+    ends = labelled(ends, field, highest / LABELS)
+    side: Spec = {"align": "right"} if fine else {"align": "left", "dx": -8}
+    marks = {
+        "data": {"values": points},
+        "mark": {"type": "point", "filled": True, "size": 40},
+        "encoding": traced(names, x, y),
+    }
+    figure.spec["layer"] += [
+        *([] if fine else [marks]),
+        {
+            "data": {"values": floors},
+            "mark": {"type": "line", "style": "floor", "strokeDash": [1, 4], "strokeCap": "round", "strokeWidth": 2},
+            "encoding": of_floors,
+        },
+        {
+            "data": {"values": ends},
+            "mark": {"type": "text", "style": "label", "dy": -8, **side},
+            "encoding": {**of_floors, "text": {"field": "label"}},
+        },
+        targets(floors, x, y, tooltip),
+    ]
+    return Figure(title, legend(names, below), figure.spec)
+
+
 def traced(names: list[str], x: Spec, y: Spec) -> Spec:
     """The encoding of lines that have a colour for each experiment, in the order of `names`, and can be brought out."""
     colour = {"field": "experiment", "type": "nominal", "scale": {"domain": names}, "legend": None}
@@ -264,6 +337,21 @@ def dashed(field: str, values: list[str]) -> Spec:
     }
 
 
+def once(spec: Spec) -> Spec:
+    """The same chart with the data that several of its layers draw written once, under a name."""
+    written = [json.dumps(layer.get("data")) for layer in spec.get("layer", ())]
+    datasets: dict[str, list[Spec]] = {}
+    layers = []
+    for layer, data in zip(spec.get("layer", ()), written, strict=True):
+        values = layer.get("data", {}).get("values")
+        if values and written.count(data) > 1:
+            name = f"layers-{written.index(data)}"
+            datasets[name] = values
+            layer = {**layer, "data": {"name": name}}
+        layers.append(layer)
+    return {**spec, "layer": layers, "datasets": datasets} if datasets else spec
+
+
 def targets(points: list[Spec], x: Spec, y: Spec, tooltip: list[Spec]) -> Spec:
     """Generous invisible marks that show a tooltip: the pointer need not hit the line itself."""
     return {
@@ -277,13 +365,16 @@ def _last(curve: Curve) -> str:
     return formats.score(curve.measure, curve.epochs[-1].valid)
 
 
-def value_axis(title: str, values: list[float]) -> Spec:
-    """An axis for positive values: logarithmic, with ticks at 1, 2, 5, 10 ..., where they spread beyond `LOG_RATIO`."""
+def value_axis(title: str, values: list[float], shares: bool = False) -> Spec:
+    """An axis for positive values: logarithmic, with ticks at 1, 2, 5, 10 ..., where they spread beyond `LOG_RATIO`.
+
+    Shares of one are in percent, and never logarithmic.
+    """
     low, high = min(values), max(values)
-    if high / low < LOG_RATIO:
+    if shares or high / low < LOG_RATIO:
         margin = 0.06 * (high - low) or 0.1 * high
         return {
-            "axis": {"title": title, "tickCount": 6},
+            "axis": {"title": title, "tickCount": 6, **({"format": ".3~p"} if shares else {})},
             "scale": {"domain": [low - margin, high + margin], "zero": False, "nice": False},
         }
     low, high = low / 1.1, high * 1.25
@@ -310,22 +401,26 @@ def confusion(counts: list[Spec], title: str) -> Spec:
     """
     labels = sorted({str(value[key]) for value in counts for key in ("actual", "predicted")})
     totals = {label: sum(value["count"] for value in counts if value["actual"] == label) for label in labels}
-    values = [{**value, "share": value["count"] / max(1, totals[value["actual"]])} for value in counts]
+    values = [
+        {**value, "share": round(value["count"] / max(1, totals[value["actual"]]), 4)}
+        for value in counts
+        if value["count"]
+    ]
     right = sum(value["count"] for value in counts if value["actual"] == value["predicted"])
+    step = CELL if len(labels) <= MANY_LABELS else SMALL_CELL
 
     def label(field: str, **axis: Any) -> Spec:
-        axis = {"domain": False, "ticks": False, **axis}
-        return {"field": field, "type": "nominal", "sort": labels, "title": field, "axis": axis}
+        axis = {"domain": False, "ticks": False, "labelLimit": 150, **axis}
+        scale = {"domain": labels}
+        return {"field": field, "type": "nominal", "sort": labels, "scale": scale, "title": field, "axis": axis}
 
     return {
-        # Room for the end of the last slanted label.
-        "padding": {"left": 5, "top": 5, "right": 48, "bottom": 5},
         "description": f"{title}: {right:g} of {sum(totals.values()):g} right; rows: actual, columns: predicted labels",
-        "width": "container",
-        "height": {"step": 36},
+        "width": {"step": step},
+        "height": {"step": step},
         "data": {"values": values},
         "encoding": {
-            "x": label("predicted", orient="top", labelAngle=-40),
+            "x": label("predicted", orient="top", labelAngle=-50),
             "y": label("actual"),
         },
         "layer": [
@@ -347,7 +442,7 @@ def confusion(counts: list[Spec], title: str) -> Spec:
                 },
             },
             {
-                "mark": {"type": "text", "style": "cell"},
+                "mark": {"type": "text", "style": "cell", **({} if step == CELL else {"fontSize": 10})},
                 "encoding": {"text": {"field": "count", "type": "quantitative"}},
             },
         ],

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from anamnesis.boards import BOARDS
 from anamnesis.report import formats, steadiness
-from anamnesis.report.leaderboard import Row
+from anamnesis.report.leaderboard import Row, boards
 from anamnesis.report.results import SPLITS, Result
 
 # A network that halves the uniform model's hesitation twice has learnt something.
@@ -58,6 +59,16 @@ SPANS = (("lstm", "scrn"), ("gru", "scrn"), ("scrn", "rnn"))
 WITH, WITHOUT = "attention", "seq2seq"
 TRANSLATION_FLOORS = ("nearest", "copy")
 STEADIER = ("fairytales100-scrn", "fairytales100-rnn")
+# Of a corpus of the board `classification`: what every network must be above, and what the best must reach.
+NEWS, PUBLISHED, GOOD = "reuters-r8", 0.78, 0.94
+# What the best network of some other boards must reach in the metric that ranks it.
+REACHED = {"frames": 0.95, "caption": 0.95}
+# By architecture: the network for films, and the halves that it must be above.
+WHOLE, HALVES = "cnn-lstm", ("cnn", "lstm")
+# Boards on which every network must be better than the best baseline of its corpus.
+FLOORED = ("classification", "caption", "forecast")
+# Which network must forecast at least as well as which baseline.
+AS_GOOD = (("sunspots-lstm3", "sunspots-last"),)
 
 
 def findings(root: Path, rows: list[Row]) -> list[Finding]:
@@ -77,7 +88,22 @@ def findings(root: Path, rows: list[Row]) -> list[Finding]:
     if scrn in results and rnn in results:
         found += _steadier(root, scrn, rnn)
     found += _spans([row.result for row in rows if row.result.board == "memory"])
-    return found + translated([row.result for row in rows if row.result.board == "translation"])
+    found += translated([row.result for row in rows if row.result.board == "translation"])
+    found += news([row.result for row in rows if row.result.board == "classification" and row.result.corpus == NEWS])
+    found += reached(rows)
+    found += halves([row.result for row in rows if row.result.board == "frames"])
+    found += [
+        _finding(
+            f"{network} at or below {floor} in RMSE",
+            results[network],
+            results[floor],
+            "rmse",
+            lambda mine, its: mine <= its,
+        )
+        for network, floor in AS_GOOD
+        if {network, floor} <= set(results)
+    ]
+    return found + floors(rows)
 
 
 def uniform(results: list[Result]) -> list[Finding]:
@@ -148,6 +174,114 @@ def translated(ranked: list[Result]) -> list[Finding]:
             if network in best and floor in best
         ]
     return found
+
+
+def news(ranked: list[Result]) -> list[Finding]:
+    """Whether every network is above the published accuracy, and whether the best is good, on test data; best first."""
+    networks = [result for result in ranked if not result.baseline]
+    if not networks:
+        return []
+    above = _all(
+        f"{NEWS}: {_every(networks)} above {formats.score('accuracy', PUBLISHED)} accuracy",
+        networks,
+        "accuracy",
+        lambda split, accuracy: accuracy > PUBLISHED,
+    )
+    scores = {split: networks[0].scores[split]["accuracy"] for split in SPLITS}
+    best = Finding(
+        f"{NEWS}: {networks[0].experiment}, the best network, at {formats.score('accuracy', GOOD)} accuracy or more "
+        "on test data",
+        {split: formats.score("accuracy", score) for split, score in scores.items()},
+        {"test": scores["test"] >= GOOD},
+    )
+    return [above, best]
+
+
+def reached(rows: list[Row]) -> list[Finding]:
+    """Whether the best network of each corpus reaches what its board asks for."""
+    found = []
+    for name, corpora in boards(rows):
+        metric = BOARDS[name].metric
+        for _, ranked in corpora if name in REACHED else ():
+            best = next((row.result for row in ranked if not row.result.baseline), None)
+            if best is not None:
+                scores = {split: best.scores[split][metric] for split in SPLITS}
+                found.append(
+                    Finding(
+                        f"{best.experiment}, the best network, at {formats.score(metric, REACHED[name])} "
+                        f"{formats.name(metric)} or more",
+                        {split: formats.score(metric, score) for split, score in scores.items()},
+                        {split: score >= REACHED[name] for split, score in scores.items()},
+                    )
+                )
+    return found
+
+
+def halves(ranked: list[Result]) -> list[Finding]:
+    """Whether the network of two parts is above each half alone; the best of each architecture stands for it."""
+    best = {result.architecture: result for result in reversed(ranked)}
+    return [
+        _finding(
+            f"{best[WHOLE].experiment} above {best[half].experiment} in accuracy",
+            best[WHOLE],
+            best[half],
+            "accuracy",
+            lambda mine, its: mine > its,
+        )
+        for half in HALVES
+        if WHOLE in best and half in best
+    ]
+
+
+def floors(rows: list[Row]) -> list[Finding]:
+    """Of each corpus, whether every network is better than the best baseline in the metric that ranks them."""
+    found = []
+    for name, corpora in boards(rows):
+        board = BOARDS[name]
+        for corpus, ranked in corpora if name in FLOORED else ():
+            networks = [row.result for row in ranked if not row.result.baseline]
+            floor = next((row.result for row in ranked if row.result.baseline), None)
+            if not networks or floor is None:
+                continue
+            limits = {split: floor.scores[split][board.metric] for split in SPLITS}
+
+            def better(
+                split: str, score: float, limits: dict[str, float] = limits, higher: bool = board.higher
+            ) -> bool:
+                return score > limits[split] if higher else score < limits[split]
+
+            finding = _all(
+                f"{corpus}: {_every(networks)} better than {floor.experiment}, the best baseline, in "
+                f"{formats.name(board.metric)}",
+                networks,
+                board.metric,
+                better,
+            )
+            measured = {
+                split: f"{text}; {floor.experiment} {formats.score(board.metric, limits[split])}"
+                for split, text in finding.measured.items()
+            }
+            found.append(Finding(finding.expectation, measured, finding.holds))
+    return found
+
+
+def _every(networks: list[Result]) -> str:
+    return f"all {len(networks)} networks" if len(networks) > 1 else networks[0].experiment
+
+
+def _all(expectation: str, networks: list[Result], metric: str, holds: Callable[[str, float], bool]) -> Finding:
+    """Whether something holds of every network's score: those that it does not hold of are named, or else the worst."""
+    measured, met = {}, {}
+    higher = BOARDS[networks[0].board].higher
+    for split in SPLITS:
+        missed = [result for result in networks if not holds(split, result.scores[split][metric])]
+        worst = (min if higher else max)(networks, key=lambda result: result.scores[split][metric])
+        named = ", ".join(
+            f"{result.experiment} {formats.score(metric, result.scores[split][metric])}" for result in missed or [worst]
+        )
+        measured[split] = f"{'missed by: ' if missed else 'the worst, '}{named}"
+        met[split] = not missed
+    return Finding(expectation, measured, met)
 
 
 def _above(one: Result, other: Result) -> Finding:

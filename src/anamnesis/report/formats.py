@@ -11,10 +11,18 @@ NAMES = {
     "memory_span_adding": "span, adding",
     "memory_span_copy": "span, copy",
     "rmse": "RMSE",
+    "rmse_free_running": "RMSE free-running",
     "shuffle_preference": "text over shuffle",
     "top5_accuracy": "top 5",
 }
-SHARES = ("accuracy", "shuffle_preference", "beam_below_greedy")
+SHARES = (
+    "accuracy",
+    "shuffle_preference",
+    "beam_below_greedy",
+    "exact_match",
+    "exact_match_greedy",
+    "character_error_rate",
+)
 # Of a hundred, where the first decimal is the last that means anything.
 OF_HUNDRED = ("bleu", "chrf")
 COUNTS = ("memory_span", "context_tokens")
@@ -51,6 +59,14 @@ def score(metric: str, value: float | None) -> str:
 def difference(metric: str, value: float) -> str:
     """How far two scores of a metric are apart."""
     return f"{100 * abs(value):.1f} percentage points" if metric.endswith(SHARES) else score(metric, abs(value))
+
+
+def signed(metric: str, value: float) -> str:
+    """How much a score of a metric is above another one, with its sign; a share in percentage points, without them."""
+    text = f"{100 * abs(value):.1f}" if metric.endswith(SHARES) else score(metric, abs(value))
+    if not float(text.replace(",", "")):
+        return "±0"
+    return f"{'+' if value > 0 else '−'}{text}"
 
 
 def stated(metric: str, value: float) -> str:

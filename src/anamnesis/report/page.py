@@ -6,9 +6,15 @@ from pathlib import Path
 from anamnesis.boards import BOARDS
 from anamnesis.boards import Board as Scores
 from anamnesis.report import charts, expectations, formats, leaderboard, lessons, results, scripts, steadiness
+from anamnesis.report.captioning import Captions, captions
 from anamnesis.report.charts import Figure, Spec
+from anamnesis.report.classification import Classification, classification
+from anamnesis.report.confusion import Confusion, confusion
+from anamnesis.report.forecasting import Forecasts, forecasts
+from anamnesis.report.frames import Frames, frames
 from anamnesis.report.leaderboard import Row
 from anamnesis.report.lessons import Lesson
+from anamnesis.report.mappings import mappings
 from anamnesis.report.memory import memory
 from anamnesis.report.results import Blank, Curve, Result
 from anamnesis.report.steadiness import Comparison
@@ -17,6 +23,11 @@ from anamnesis.report.translation import SHOWN, WORDS, Translation, translation
 # What stands for the word left out, and how many sentences of an evaluation are enough to see.
 BLANK, BLANKS = "____", 10
 SPLIT_NAMES = {"valid": "Validation", "test": "Test"}
+# What is drawn by epoch; on the other boards it is the first thing that was measured.
+MEASURES: dict[str, tuple[str | None, ...]] = {
+    "classification": ("accuracy", "loss"),
+    "frames": ("accuracy", "loss"),
+}
 
 
 @dataclass(frozen=True)
@@ -65,8 +76,12 @@ class Corpus:
     lessons: list[Lesson]
     samples: list[SampleGroup]
     blanks: list[FilledBlank]
-    confusion: list[tuple[str, Spec]]
+    confusion: list[Confusion]
     translation: Translation | None
+    classification: Classification | None
+    frames: Frames | None
+    captions: Captions | None
+    forecasts: Forecasts | None
 
 
 @dataclass(frozen=True)
@@ -102,6 +117,7 @@ def render(root: Path) -> str:
     environment.filters["count"] = formats.count
     environment.filters["stated"] = lambda value, metric: formats.stated(metric, value)
     environment.filters["percent"] = formats.percent
+    environment.filters["once"] = charts.once
     environment.filters["metric"] = formats.name
     environment.filters["heading"] = formats.heading
     return environment.get_template("page.html").render(
@@ -109,6 +125,7 @@ def render(root: Path) -> str:
         total=len(found.results),
         memory=memory(root, rows),
         findings=expectations.findings(root, rows),
+        mappings=mappings(row.result.board for row in rows),
         sections=_sections(root, found.results, rows),
         missing=found.missing,
         splits=SPLIT_NAMES,
@@ -141,8 +158,12 @@ def _sections(root: Path, entries: list[Result], rows: list[Row]) -> list[Sectio
                     lessons=taught,
                     samples=word_numbers(root, rows, ranked) if name == "word-number" else sample_groups(root, ranked),
                     blanks=blanks(root, chosen),
-                    confusion=_confusion(root, ranked),
+                    confusion=confusion(root, ranked),
                     translation=translation(root, ranked, order),
+                    classification=classification(root, ranked, order),
+                    frames=frames(root, ranked, order),
+                    captions=captions(root, ranked, order),
+                    forecasts=forecasts(root, ranked, order),
                 )
             )
         sections.append(section)
@@ -234,16 +255,8 @@ def _note(result: Result) -> str:
     return formats.stated(BOARDS[result.board].metric, result.score())
 
 
-def _confusion(root: Path, rows: list[Row]) -> list[tuple[str, Spec]]:
-    fields: dict[str, type[str | float]] = {"actual": str, "predicted": str, "count": float}
-    tables = [
-        (row.result.experiment, results.table(root, row.result.experiment, "confusion.csv", fields)) for row in rows
-    ]
-    return [(name, charts.confusion(counts, name)) for name, counts in tables if counts]
-
-
 def _curves(root: Path, rows: list[Row], taught: list[Lesson], compared: list[Comparison]) -> list[tuple[str, Figure]]:
-    """Learning curves, (measure, figure), of those that read the same tokens: perplexity compares nothing else.
+    """Learning curves, (measure, figure), of those that read the same tokens: losses compare nothing else.
 
     Those of a lesson in another measure are left out: they may read the tokens of the model they started from. So is
     what a lesson or comparison already shows.
@@ -253,10 +266,11 @@ def _curves(root: Path, rows: list[Row], taught: list[Lesson], compared: list[Co
     apart = {name for lesson in taught if lesson.measure != "perplexity" for name in lesson.experiments}
     rows = [row for row in rows if row.result.experiment not in apart]
     learnt: dict[tuple[str, str], dict[str, Curve]] = {}
-    for row in rows:
-        curve = None if row.result.baseline else results.curve(root, row.result.experiment)
-        if curve:
-            learnt.setdefault((row.result.tokens, curve.measure), {})[row.result.experiment] = curve
+    for measured in MEASURES.get(rows[0].result.board, (None,)) if rows else ():
+        for row in rows:
+            curve = None if row.result.baseline else results.curve(root, row.result.experiment, measured)
+            if curve:
+                learnt.setdefault((row.result.tokens, curve.measure), {})[row.result.experiment] = curve
     figures = []
     for (tokens, measure), curves in learnt.items():
         same = [row for row in rows if row.result.tokens == tokens]

@@ -64,10 +64,14 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Curve:
-    """A learning curve; `measure` names what is measured after each epoch, such as perplexity."""
+    """A learning curve; `measure` names what is measured after each epoch, such as perplexity.
+
+    `kept` is the epoch whose weights were kept, that of the lowest validation loss; None where there is no number.
+    """
 
     measure: str
     epochs: list[Epoch]
+    kept: int | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ def curve(root: Path, experiment: str, measure: str | None = None) -> Curve | No
     """The learning curve of one experiment, None where the evaluation left none.
 
     Of the columns of curve.csv it is `valid_MEASURE`, or the first `valid_...` without a measure, with the `train_...`
-    of the same name where there is one.
+    of the same name where there is one. Where there is no `valid_loss`, the measure falls and rises with the loss.
 
     Raises:
         AnamnesisError: the file is damaged.
@@ -173,13 +177,19 @@ def curve(root: Path, experiment: str, measure: str | None = None) -> Curve | No
             measure = measure or next(
                 name.removeprefix("valid_") for name in rows.fieldnames or () if name.startswith("valid_")
             )
+            table = list(rows)
             epochs = [
                 Epoch(int(row["epoch"]), _number(row.get(f"train_{measure}")), _number(row[f"valid_{measure}"]))
-                for row in rows
+                for row in table
+            ]
+            losses = [
+                (loss, int(row["epoch"]))
+                for row in table
+                if (loss := _number(row.get("valid_loss") or row[f"valid_{measure}"])) is not None
             ]
     except (StopIteration, KeyError, TypeError, ValueError) as error:
         raise AnamnesisError(f"{path}: not a learning curve: {error!r}; evaluate {experiment} again") from None
-    return Curve(measure, epochs)
+    return Curve(measure, epochs, min(losses, default=(0.0, None))[1])
 
 
 def table(root: Path, experiment: str, name: str, fields: dict[str, type[str | float]]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 # Eighty columns have room for three scores; headings of more words are broken here.
-HEADINGS = {"bits_per_character": "bits/char"}
+HEADINGS = {"bits_per_character": "bits/char", "character_error_rate": "char. error"}
 
 
 def columns(board: Board) -> list[tuple[str, str]]:

@@ -153,7 +153,6 @@ def lengths(models: list[Result], binned: dict[str, list[Bin]]) -> Figure | None
     if not points:
         return None
     labels = {label: formats.count(sentences) for _, (label, sentences) in sorted(counts.items())}
-    names, below = (list(dict.fromkeys(str(point["experiment"]) for point in part)) for part in (points, floors))
     x: Spec = {
         "field": "words",
         "type": "ordinal",
@@ -178,27 +177,7 @@ def lengths(models: list[Result], binned: dict[str, list[Bin]]) -> Figure | None
         {"field": "sentences", "type": "quantitative"},
         {"field": "bleu", "type": "quantitative", "format": ".1f", "title": formats.name("bleu")},
     ]
-    figure = charts.lines("BLEU by source length", names, points, x, y, tooltip)
-    of_floors = {"x": x, "y": y, "detail": {"field": "experiment"}, "opacity": charts.BROUGHT_OUT}
-    starts = [next(point for point in floors if point["experiment"] == name) for name in below]
-    figure.spec["layer"] += [
-        {
-            "data": {"values": points},
-            "mark": {"type": "point", "filled": True, "size": 40},
-            "encoding": charts.traced(names, x, y),
-        },
-        {
-            "data": {"values": floors},
-            "mark": {"type": "line", "style": "floor", "strokeDash": [1, 4], "strokeCap": "round", "strokeWidth": 2},
-            "encoding": of_floors,
-        },
-        {
-            "data": {"values": starts},
-            "mark": {"type": "text", "style": "label", "align": "left", "dy": -8, "dx": -8},
-            "encoding": {**of_floors, "text": {"field": "experiment"}},
-        },
-        charts.targets(floors, x, y, tooltip),
-    ]
+    figure = charts.floored("BLEU by source length", points, floors, x, y, tooltip)
     figure.spec["description"] = "BLEU by source length in words: " + "; ".join(
         f"{name} "
         + ", ".join(
@@ -206,9 +185,9 @@ def lengths(models: list[Result], binned: dict[str, list[Bin]]) -> Figure | None
             for point in (*points, *floors)
             if point["experiment"] == name
         )
-        for name in (*names, *below)
+        for name, _ in figure.legend
     )
-    return Figure(figure.title, charts.legend(names, below), figure.spec)
+    return figure
 
 
 def compared(attention: tuple[str, list[Bin]] | None, seq2seq: tuple[str, list[Bin]] | None) -> str:

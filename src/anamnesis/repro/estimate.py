@@ -15,6 +15,8 @@ DURATIONS = ".anamnesis/durations.json"
 MULTIPLICATIONS_PER_SECOND = 1.2e10
 # One optimiser step of a small network that recalls.
 SECONDS_PER_RECALL_STEP = 0.005
+# Of networks that read images or numbers.
+SECONDS_WITHOUT_TOKENS = 30.0
 # Before a corpus is tokenized, it is taken for a book of this size.
 BOOK = {"tokens": 600_000, "vocabulary": 100}
 
@@ -53,6 +55,8 @@ def guess(name: str, params: Params, root: Path) -> float:
     statistics = root / "data" / "tokens" / str(getattr(experiment, "tokens", "")) / "stats.json"
     if statistics.exists():
         content = json.loads(statistics.read_text(encoding="utf-8"))
+        if "tokens" not in content["splits"]["train"]:
+            return SECONDS_WITHOUT_TOKENS
         size = {"tokens": content["splits"]["train"]["tokens"], "vocabulary": content["vocabulary_size"]}
     layers, hidden = getattr(experiment.model, "layers", 1), getattr(experiment.model, "hidden", 100)
     weights = 8 * layers * hidden**2 + hidden * size["vocabulary"]

@@ -90,8 +90,22 @@ class SubwordPairs(Settings):
     longest: Longest = None
 
 
-# What each kind of corpus may be cut into: running text, labelled documents, sentence pairs.
+class ImageTokens(Settings):
+    """Small labelled images, as they are: a store of pixels."""
+
+    kind: Literal["images"]
+    corpus: str = Field(description="an entry of `corpora` with `reader: digits`")
+
+
+class SeriesTokens(Settings):
+    """A series of numbers in the order of time, as it is."""
+
+    kind: Literal["series"]
+    corpus: str = Field(description="an entry of `corpora` with `reader: series`")
+
+
+# What each kind of corpus may be cut into: running text, labelled documents, sentence pairs; or kept as it is.
 TextTokens = Characters | Bigrams | Words | Subwords
 DocumentTokens = Characters | Words | Subwords
 PairTokens = WordPairs | SubwordPairs
-Tokens = Annotated[TextTokens | PairTokens, Field(discriminator="kind")]
+Tokens = Annotated[TextTokens | PairTokens | ImageTokens | SeriesTokens, Field(discriminator="kind")]

@@ -27,6 +27,9 @@ def tokenize(name: str, entry: Tokens, root: Path) -> str:
 def summary(stats: dict[str, Any]) -> str:
     """What a token store holds, on one line."""
     splits = stats["splits"].values()
+    for what in ("images", "values"):
+        if all(what in split for split in splits):
+            return " + ".join(f"{split[what]:,}" for split in splits) + f" {what}"
     tokens = " + ".join(f"{split['tokens']:,}" for split in splits)
     total = sum(split["tokens"] + split.get("source_tokens", 0) for split in splits)
     unknown = sum(split["unknown_tokens"] for split in splits) / total

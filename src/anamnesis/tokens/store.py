@@ -7,23 +7,28 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import UnionType
 from typing import Any, get_args
 
 import numpy as np
 
 from anamnesis import files
 from anamnesis.errors import AnamnesisError
-from anamnesis.tokens import arrays, documents, pairs, settings, tables, text, tokenizer
+from anamnesis.tokens import arrays, documents, images, pairs, series, settings, tables, text, tokenizer
 from anamnesis.tokens.documents import Documents, open_documents
+from anamnesis.tokens.images import Images, open_images
 from anamnesis.tokens.pairs import Pairs, open_pairs, pair_texts
+from anamnesis.tokens.series import Series, open_series
 
 __all__ = [
     "SPLITS",
     "Documents",
+    "Images",
     "Pairs",
+    "Series",
     "open_documents",
+    "open_images",
     "open_pairs",
+    "open_series",
     "open_split",
     "pair_texts",
     "read_stats",
@@ -88,7 +93,15 @@ def _write(
         if isinstance(entry, settings.TextTokens):
             return _write_text(folder, entry, sources, advance, block)
         raise _not_for(entry, "running text", settings.TextTokens)
-    columns = tables.columns(sources["train"], documents.COLUMNS, pairs.COLUMNS)
+    columns = tables.columns(sources["train"], documents.COLUMNS, pairs.COLUMNS, images.COLUMNS, series.COLUMNS)
+    if columns == list(images.COLUMNS):
+        if isinstance(entry, settings.ImageTokens):
+            return images.write(folder, entry, sources, advance)
+        raise _not_for(entry, "a table of images", settings.ImageTokens)
+    if columns == list(series.COLUMNS):
+        if isinstance(entry, settings.SeriesTokens):
+            return series.write(folder, entry, sources, advance)
+        raise _not_for(entry, "a series of numbers", settings.SeriesTokens)
     if columns == list(documents.COLUMNS):
         if isinstance(entry, settings.DocumentTokens):
             return documents.write(folder, entry, sources, advance)
@@ -98,11 +111,10 @@ def _write(
     raise _not_for(entry, "a table of sentence pairs", settings.PairTokens)
 
 
-def _not_for(entry: settings.Tokens, what: str, kinds: UnionType) -> AnamnesisError:
-    *others, last = (get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(kinds))
-    return AnamnesisError(
-        f"corpus {entry.corpus!r} is {what}: found kind {entry.kind!r}; allowed: {', '.join(others)} or {last}"
-    )
+def _not_for(entry: settings.Tokens, what: str, kinds: Any) -> AnamnesisError:
+    *others, last = (get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(kinds) or (kinds,))
+    allowed = f"{', '.join(others)} or {last}" if others else last
+    return AnamnesisError(f"corpus {entry.corpus!r} is {what}: found kind {entry.kind!r}; allowed: {allowed}")
 
 
 def _write_text(
@@ -145,7 +157,7 @@ def read_stats(folder: Path) -> dict[str, Any]:
     path = folder / "stats.json"
     try:
         stats = json.loads(path.read_bytes())
-        if not {"corpus", "kind", "vocabulary_size", "alphabet", "splits"} <= stats.keys():
+        if not {"corpus", "kind", "splits"} <= stats.keys():
             raise ValueError("a key is missing")
     except FileNotFoundError:
         raise AnamnesisError(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PROJECTED = "anamnesis.projected"
 # Part of the digest of what a run holds: raise it when a projected run holds something new.
-LAYOUT = "3"
+LAYOUT = "4"
 
 
 @dataclass
@@ -126,7 +126,7 @@ def _complete(store: Store, run: "Run", result: Result) -> None:
         store.client.log_batch(run_id, metrics=metrics[start : start + BATCH_METRICS])
     keys = (
         *("task", "objective", "board", "corpus", "tokens", "start", "seed", "model", "batches", "batch", "training"),
-        *("sampling", "text", "recall"),
+        *("sampling", "text", "recall", "search", "reads", "length", "padding", "films", "rows", "steps"),
     )
     settings = flatten({key: result.card[key] for key in keys if key in result.card})
     new = [Param(key, value) for key, value in settings.items() if key not in run.data.params]

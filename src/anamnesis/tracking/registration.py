@@ -42,6 +42,8 @@ REQUIREMENTS = (
     "tokenizers",
     "jieba",
     "scikit-learn",
+    "scipy",
+    "pillow",
 )
 
 

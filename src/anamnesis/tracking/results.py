@@ -76,8 +76,9 @@ class Result:
             "model.json": self.folder / "model.json",
             "history.csv": self.folder / "history.csv",
             "samples.txt": self.folder / "samples.txt",
-            "samples.json": self.root / "predictions" / self.name / "samples.json",
         }
+        tables = ("samples.json", "translations.csv", "confusion.csv", "captions.csv", "forecasts.csv")
+        files |= {name: self.root / "predictions" / self.name / name for name in tables}
         if self.metrics:
             files["metrics.json"] = self.root / "metrics" / f"{self.name}.json"
         return {name: path for name, path in files.items() if path.is_file()}

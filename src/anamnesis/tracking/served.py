@@ -11,7 +11,10 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 
 
 class ServedModel(PythonModel):
-    """Answers each text by a model: with its continuation, the word for its blank, its author."""
+    """Answers each text by a model: with its continuation, the word for its blank, its translation, its label.
+
+    An image or a film is a text, too: the base64 of its file. So is a series: its numbers, with commas between them.
+    """
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the model's files; a damaged or altered one raises an error that names it."""
@@ -33,6 +36,7 @@ class ServedModel(PythonModel):
             model_input: what the model goes on from (an empty one starts a new text), or what it was made to answer.
             params: of a language model `length` in tokens, `temperature` (above 0), `top_k` (0: all tokens), `greedy`,
                 `seed`. Every text is answered from the same seed, so an answer does not depend on the texts beside it.
+                Of a translator or a captioner `beam`; of a forecaster `steps`.
         """
         answers: list[str] = self._serving.answer(self._model, model_input, params or {})
         return answers

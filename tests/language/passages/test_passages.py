@@ -1,4 +1,4 @@
-"""Telling labels of passages: features, scores, the frozen language model, saved and loaded."""
+"""Telling labels of passages: features, scores, the language model frozen and fine-tuned, saved and loaded."""
 
 import csv
 import json
@@ -20,13 +20,16 @@ from anamnesis.language.network import RecurrentPredictor
 from anamnesis.language.passages import saved, scores
 from anamnesis.language.passages.evaluation import evaluate
 from anamnesis.language.passages.features import frequencies, normalised, passages, standard
-from anamnesis.language.passages.settings import Experiment
-from anamnesis.language.passages.train import train
+from anamnesis.language.passages.finetuning import FineTuned, padded
+from anamnesis.language.passages.module import PassageModule
+from anamnesis.language.passages.settings import Experiment, States
+from anamnesis.language.passages.train import reader_of, train
 from anamnesis.language.settings import Experiment as LanguageExperiment
 from anamnesis.language.states import states
 from anamnesis.language.train import train as train_language
 from anamnesis.tokens import store, tokenizer
 from anamnesis.tokens.settings import Tokens
+from anamnesis.training import saved as folders
 
 
 def settings(architecture: str = "states", **changes: Any) -> Experiment:
@@ -90,6 +93,14 @@ def project(pretrained: Path, tmp_path: Path) -> Path:
     return shutil.copytree(pretrained, tmp_path / "project")
 
 
+@pytest.fixture(scope="module")
+def finetuned(pretrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a fine-tuned model."""
+    project = shutil.copytree(pretrained, tmp_path_factory.mktemp("finetuned") / "project")
+    train("ours", settings(model={"finetune": True, "longest": 20}, training={"epochs": 1}), project, Recorder())
+    return project / "models" / "ours"
+
+
 def files_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
@@ -132,8 +143,14 @@ def test_frequencies_and_their_scale(project: Path) -> None:
 
 @pytest.mark.parametrize(
     "experiment",
-    [settings("histogram"), settings(), settings(model={"summary": "both", "untrained": True})],
-    ids=["histogram", "frozen", "random"],
+    [
+        settings("histogram"),
+        settings(),
+        settings(model={"summary": "both", "untrained": True}),
+        settings(model={"finetune": True, "longest": 40}),
+        settings(model={"finetune": True, "untrained": True, "summary": "both"}),
+    ],
+    ids=["histogram", "frozen", "random", "finetuned", "scratch"],
 )
 def test_trains_resumes_loads_and_classifies(project: Path, experiment: Experiment) -> None:
     before = files_of(project / "models" / "start")
@@ -150,7 +167,7 @@ def test_trains_resumes_loads_and_classifies(project: Path, experiment: Experime
 
     evaluate("ours", experiment, project)
     metrics = json.loads((project / "metrics" / "ours.json").read_text())
-    assert metrics["board"] == "passage"
+    assert metrics["board"] == "classification"
     assert metrics["test"]["documents"] == 30
     rows = list(csv.DictReader((project / "predictions" / "ours" / "confusion.csv").open()))
     assert sum(int(row["count"]) for row in rows) == 30
@@ -191,6 +208,128 @@ def test_the_head_reads_standardised_mean_states(project: Path) -> None:
     np.testing.assert_allclose(model.probabilities([text]), expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("untrained", [False, True])
+def test_fine_tuning_trains_all_but_the_softmax(project: Path, untrained: bool) -> None:
+    experiment = settings(model={"finetune": True, "untrained": untrained}, training={"epochs": 1})
+    train("ours", experiment, project, Recorder())
+    model = saved.load(project / "models" / "ours")
+    begun = reader_of(experiment, project)
+    assert begun is not None
+    assert model.reader is not None
+    for name, value in begun.network.named_parameters():
+        assert torch.equal(model.reader.network.get_parameter(name), value) == name.startswith("softmax.")
+    learned = {name: value for name, value in model.reader.network.named_parameters() if "softmax" not in name}
+    trained = [*learned.values(), *model.head.parameters()]
+    assert model.card["parameters"] == sum(value.numel() for value in trained)
+
+
+@pytest.mark.parametrize("summary", ["mean", "last", "both"])
+def test_the_network_that_is_fine_tuned_is_the_one_that_is_used(project: Path, summary: str) -> None:
+    experiment = settings(model={"finetune": True, "longest": 70, "summary": summary}, training={"epochs": 2})
+    watch = Recorder()
+    train("ours", experiment, project, watch)
+    model = saved.load(project / "models" / "ours")
+    texts, labels = passages(project / "data" / "tokens" / "labelled", "valid")
+    # What the validation made of the weights, as they were trained, against the folder as it is used.
+    row = watch.rows[model.card["best_epoch"]]
+    found = model.probabilities(texts)
+    assert -np.log(found[np.arange(len(labels)), labels]).mean() == pytest.approx(row["valid_loss"], rel=1e-5)
+    assert (found.argmax(1) == labels).mean() == pytest.approx(row["valid_accuracy"])
+
+    assert isinstance(model.settings, States)
+    assert model.reader is not None
+    assert isinstance(model.head, torch.nn.Sequential)
+    whole = FineTuned(model.settings, model.reader.network, model.head, model.mean, model.scale).eval()
+    assert len({len(text) for text in texts}) > 1
+    logits = whole(*padded([model.tokenizer.encode(text[:70]) for text in texts]))
+    np.testing.assert_allclose(logits.softmax(-1).detach(), found, rtol=1e-4, atol=1e-6)
+    whole.train()
+    logits.sum().backward()
+    silent = [name for name, value in whole.named_parameters() if value.grad is None]
+    assert silent == []
+
+
+def test_fine_tuning_that_is_killed_within_an_epoch_goes_on_to_the_same_bytes(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = settings(model={"finetune": True, "longest": 30, "summary": "both"}, training={"epochs": 2})
+    train("ours", experiment, project, Recorder())
+    whole = files_of(project / "models" / "ours")
+    shutil.rmtree(project / "models" / "ours")
+    step, taken = PassageModule.training_step, list[int]()
+
+    def until(last: int) -> Any:
+        def steps(self: PassageModule, batch: Any, batch_idx: int) -> Any:
+            if len(taken) == last:
+                raise KeyboardInterrupt
+            taken.append(batch_idx)
+            # In evaluation mode the language model's dropout would be off, and cuDNN would refuse the gradient.
+            assert all(part.training for part in self.network.modules())
+            return step(self, batch, batch_idx)
+
+        return steps
+
+    monkeypatch.setattr(PassageModule, "training_step", until(8))
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        train("ours", experiment, project, Recorder())
+    assert not (project / "models" / "ours").exists()
+    taken.clear()
+    monkeypatch.setattr(PassageModule, "training_step", until(-1))
+    train("ours", experiment, project, Recorder())
+    # A checkpoint every third batch of the 13.
+    assert taken == [*range(6, 13), *range(13)]
+    assert files_of(project / "models" / "ours") == whole
+
+
+@pytest.mark.parametrize("finetune", [False, True])
+def test_nothing_is_read_beyond_the_longest(project: Path, finetune: bool) -> None:
+    experiment = settings(model={"finetune": finetune, "longest": 40}, training={"epochs": 1})
+    train("ours", experiment, project, Recorder())
+    model = saved.load(project / "models" / "ours")
+    text = "The import statement is executed in two steps, as follows"
+    assert model.classify([text]) == model.classify([text[:40] + " WHATEVER STANDS HERE"])
+    assert model.classify([text]) != model.classify([text[:38] + "XY" + text[40:]])
+
+    folder, tables = project / "data" / "tokens" / "labelled", {}
+    for split in ("train", "valid", "test"):
+        texts, labels = passages(folder, split)
+        names = ["loud" if label == 0 else "plain" for label in labels]
+        others = [text[:40] + "e" * (1 + len(text) % 7) if len(text) > 40 else text for text in texts]
+        assert others != texts
+        rows = list(zip(names, others, strict=True))
+        tables[split] = write_table(project / f"cut-{split}.csv", rows)
+    shutil.rmtree(folder)
+    store.write(folder, TypeAdapter(Tokens).validate_python({"corpus": "c", "kind": "characters"}), tables)
+    weights = folders.read(project / "models" / "ours")[1]
+    train("ours", experiment, project, Recorder())
+    again = folders.read(project / "models" / "ours")[1]
+    assert again.keys() == weights.keys()
+    for name, value in weights.items():
+        np.testing.assert_array_equal(again[name], value, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "message"),
+    [
+        ({"summary": "both"}, {}, "the weights are not those of the network"),
+        ({"hidden": 9}, {}, "the weights are not those of the network"),
+        ({"architecture": "lstm"}, {}, "not a model that tells labels"),
+        ({}, {"scale": np.ones(16)}, "the weights are not those of the network"),
+        ({}, {"another": np.ones(16, np.float32)}, "the weights are not those of the network"),
+        ({}, {"reader/embedding.weight": np.ones((2, 16), np.float32)}, "embedding.weight has shape"),
+    ],
+)
+def test_a_folder_whose_parts_do_not_fit_is_refused(
+    finetuned: Path, tmp_path: Path, model: dict[str, Any], weights: dict[str, Any], message: str
+) -> None:
+    card, stored = folders.read(finetuned)
+    more = {saved.TOKENIZER: (finetuned / saved.TOKENIZER).read_bytes()}
+    folders.save(tmp_path / "bad", stored | weights, card | {"model": card["model"] | model}, more)
+    with pytest.raises(AnamnesisError, match=message) as caught:
+        saved.load(tmp_path / "bad")
+    assert "\n" not in str(caught.value)
+
+
 def test_evaluation_refuses_a_model_of_other_passages(project: Path) -> None:
     train("ours", settings("histogram"), project, Recorder())
     path = project / "data" / "tokens" / "labelled" / "stats.json"
@@ -212,6 +351,8 @@ def test_a_store_without_documents_is_refused(project: Path) -> None:
         ("states", {"start": None}, "needs `start`"),
         ("histogram", {"start": "start"}, "remove `start`"),
         ("states", {"model": {"dropout": 1.0}}, "less than 1"),
+        ("states", {"model": {"longest": 0}}, "greater than or equal to 1"),
+        ("histogram", {"model": {"finetune": True}}, "finetune"),
         ("states", {"training": None}, "training"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The model that tells a passage's label: what reads it, frozen, and the small network on top, trained."""
+"""The model that tells a passage's label: the language model that reads it, and the small network on top."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from anamnesis.tokens.base import Tokenizer
 
 
 def new_head(settings: Model, features: int, labels: int) -> nn.Sequential:
-    """The trained part, (batch, features) -> logits (batch, labels): linear, or with one hidden layer."""
+    """The network on top, (batch, features) -> logits (batch, labels): linear, or with one hidden layer."""
     if isinstance(settings, Histogram):
         return nn.Sequential(nn.Linear(features, labels))
     return nn.Sequential(
@@ -35,7 +35,7 @@ class Classifier:
         card: the model's card, model.json, with `labels`.
         settings: the experiment's `model` block.
         tokenizer: of the language model, or, where there is none, of the passages.
-        reader: the frozen language model; None: frequencies of tokens are read.
+        reader: the language model, in evaluation mode; None: frequencies of tokens are read.
         head: as `new_head` makes it, in evaluation mode.
         mean, scale: what the features are standardised with (features,).
     """
@@ -89,6 +89,6 @@ def features(
     if reader is None or not isinstance(settings, States):
         progress(len(texts))
         return frequencies(tokenizer, texts)
-    found = states(reader, texts, progress=progress)
+    found = states(reader, [text[: settings.longest] for text in texts], progress=progress)
     outputs = reader.network.stack.outputs
     return found[:, {"mean": slice(outputs), "last": slice(outputs, None), "both": slice(None)}[settings.summary]]

@@ -1,4 +1,4 @@
-"""The evaluate stage of telling a passage's author: accuracy, macro F1, and who was taken for whom."""
+"""The evaluate stage of telling a passage's label: accuracy, macro F1, and what was taken for what."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from anamnesis.errors import AnamnesisError
 from anamnesis.language.passages import saved, scores
 from anamnesis.language.passages.features import passages
 from anamnesis.language.passages.settings import Experiment
-from anamnesis.training.results import common_metrics, curve_csv
+from anamnesis.training.results import common_metrics, csv_text, curve_csv, rounded
 
 
 def evaluate(name: str, experiment: Experiment, root: Path) -> None:
@@ -47,8 +47,8 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
             predicted = model.probabilities(each, lambda count: bar.advance(task, count)).argmax(1)
             counts = scores.confusion(wanted[split], predicted, len(labels))
             metrics[split] = {
-                "accuracy": _round(scores.accuracy(counts)),
-                "macro_f1": _round(scores.macro_f1(counts)),
+                "accuracy": rounded(scores.accuracy(counts)),
+                "macro_f1": rounded(scores.macro_f1(counts)),
                 "documents": len(each),
             }
     with files.new_folder(root / "predictions" / name) as predictions:
@@ -59,7 +59,7 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
     console.summary(
         "evaluate",
         name,
-        f"test macro F1 {test['macro_f1']:.4g}, accuracy {100 * test['accuracy']:.1f} %, "
+        f"test accuracy {100 * test['accuracy']:.1f} %, macro F1 {test['macro_f1']:.4g}, "
         f"over {test['documents']:,} passages",
     )
 
@@ -67,12 +67,8 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
 def confusion_csv(labels: list[str], counts: NDArray[np.int64]) -> str:
     """The rows actual,predicted,count of a confusion matrix (labels, labels), all of them, label by label."""
     rows = [
-        f"{actual},{predicted},{counts[row, column]}"
+        (actual, predicted, counts[row, column])
         for row, actual in enumerate(labels)
         for column, predicted in enumerate(labels)
     ]
-    return "\n".join(["actual,predicted,count", *rows]) + "\n"
-
-
-def _round(value: float) -> float:
-    return float(f"{value:.6g}")
+    return csv_text([("actual", "predicted", "count"), *rows])

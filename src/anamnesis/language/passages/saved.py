@@ -1,4 +1,4 @@
-"""The folder of a passage classifier: the frozen language model, `reader/...`, and the network on top, `head/...`.
+"""The folder of a passage classifier: the language model, `reader/...`, and the network on top, `head/...`.
 
 Nothing else is needed to use it: the folder of the experiment it started from may be gone.
 """
@@ -20,7 +20,6 @@ from anamnesis.tokens import tokenizer
 from anamnesis.training import saved
 
 TOKENIZER = "tokenizer.json"
-HISTORY = ("epoch", "learning_rate", "train_loss", "valid_loss", "valid_accuracy", "valid_macro_f1")
 
 
 def load(folder: Path) -> Classifier:
@@ -47,16 +46,12 @@ def load(folder: Path) -> Classifier:
         except AnamnesisError as error:
             raise AnamnesisError(f"{folder}: {error}") from None
         size = reader.network.stack.outputs * (2 if settings.summary == "both" else 1)
-    with torch.device("meta"):
-        # Shapes without memory: a card that asks for a billion units must not be able to fill it.
-        described = new_head(settings, size, len(labels)).state_dict()
-    expected = {f"head/{name}": tuple(value.shape) for name, value in described.items()}
-    expected |= {"mean": (size,), "scale": (size,)}
-    if {name: value.shape for name, value in weights.items() if not name.startswith("reader/")} != expected:
+    beside = {name: value for name, value in weights.items() if not name.startswith(("reader/", "head/"))}
+    expected = dict.fromkeys(("mean", "scale"), ((size,), "float32"))
+    if {name: (value.shape, str(value.dtype)) for name, value in beside.items()} != expected:
         raise AnamnesisError(f"{folder}: the weights are not those of the network that model.json describes")
-    head = new_head(settings, size, len(labels))
-    head.load_state_dict({name: torch.from_numpy(value) for name, value in part(weights, "head").items()})
-    return Classifier(card, settings, vocabulary, reader, head.eval(), weights["mean"], weights["scale"])
+    head = saved.network(folder, lambda: new_head(settings, size, len(labels)), part(weights, "head"))
+    return Classifier(card, settings, vocabulary, reader, head, weights["mean"], weights["scale"])
 
 
 def named(prefix: str, weights: Mapping[str, torch.Tensor]) -> dict[str, NDArray[np.float32]]:

@@ -15,7 +15,7 @@ class Histogram(Settings):
 
 
 class States(Settings):
-    """One hidden layer of ReLU on the states of the frozen language model `start`, see `language.states`."""
+    """One hidden layer of ReLU on the states of the language model `start`, see `language.states`."""
 
     architecture: Literal["states"]
     hidden: int = Field(ge=1, le=65536, description="units of the hidden layer")
@@ -26,6 +26,10 @@ class States(Settings):
     untrained: bool = Field(
         False, description="draw the language model's weights anew from the seed: what training gave"
     )
+    finetune: bool = Field(False, description="train the language model's weights, too")
+    longest: int | None = Field(
+        None, ge=1, description="characters that are read of a passage, from its beginning; null: all"
+    )
 
 
 Model = Annotated[Histogram | States, Field(discriminator="architecture")]
@@ -34,7 +38,7 @@ Model = Annotated[Histogram | States, Field(discriminator="architecture")]
 class Experiment(Settings):
     """Telling the label of each passage of a store of documents."""
 
-    board: ClassVar[str] = "passage"
+    board: ClassVar[str] = "classification"
 
     task: Literal["language"]
     objective: Literal["passage"]

@@ -1,13 +1,12 @@
-"""The train stage of telling a passage's author: read all passages once with the frozen model, then train on that."""
+"""The train stage of telling a passage's label: on states read once, or through the language model in every epoch."""
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anamnesis import console, files
+from anamnesis import console
 from anamnesis.language import transfer
 from anamnesis.language.passages.settings import Experiment, States
 from anamnesis.training.watch import StartWatch, Watch, watched
@@ -58,62 +57,76 @@ def reader_of(experiment: Experiment, root: Path) -> "RecurrentPredictor | None"
 def _train(name: str, experiment: Experiment, root: Path, inputs: str, watch: Watch) -> dict[str, Any]:
     import torch
 
-    from anamnesis.language.passages import saved as folders
+    from anamnesis.language.passages import saved
     from anamnesis.language.passages.classifier import features, new_head
     from anamnesis.language.passages.features import passages, standard
-    from anamnesis.language.passages.module import FeatureBatches, PassageModule
+    from anamnesis.language.passages.finetuning import FineTuned, padded, untrained
+    from anamnesis.language.passages.module import Batch, PassageModule
     from anamnesis.tokens import tokenizer
     from anamnesis.tokens.store import read_stats
-    from anamnesis.training import saved
-    from anamnesis.training.best import Row
-    from anamnesis.training.fit import fit, seed
-    from anamnesis.training.state import checkpoint_path
+    from anamnesis.training.batches import Batches
+    from anamnesis.training.fit import seed
+    from anamnesis.training.saved import read_bytes
+    from anamnesis.training.stage import train_network
 
     torch.set_num_threads(1)
-    store = root / "data" / "tokens" / experiment.tokens
+    model, store = experiment.model, root / "data" / "tokens" / experiment.tokens
+    finetuned = model if isinstance(model, States) and model.finetune else None
     texts, wanted = {}, {}
     for split in ("train", "valid"):
         texts[split], wanted[split] = passages(store, split)
     stats, reader = read_stats(store), reader_of(experiment, root)
     source = store if reader is None else root / "models" / str(experiment.start)
-    vocabulary = tokenizer.load(source / folders.TOKENIZER)
+    vocabulary = tokenizer.load(source / saved.TOKENIZER)
     read: dict[str, NDArray[np.float32]] = {}
+    # Where the language model learns, too, what it makes of the passages now gives only the scale of the features.
+    reading = {"train": texts["train"]} if finetuned else texts
     with console.progress() as bar:
-        task = bar.add_task(f"train {name}, reading", total=sum(map(len, texts.values())))
-        for split, each in texts.items():
-            read[split] = features(experiment.model, vocabulary, reader, each, lambda count: bar.advance(task, count))
+        task = bar.add_task(f"train {name}, reading", total=sum(map(len, reading.values())))
+        for split, each in reading.items():
+            read[split] = features(model, vocabulary, reader, each, lambda count: bar.advance(task, count))
     mean, scale = standard(read["train"])
     labels = stats["labels"]
     # Once more, so that the network on top starts alike whatever was drawn before.
     seed(experiment.seed)
-    head = new_head(experiment.model, len(mean), len(labels))
-    batches = FeatureBatches((read["train"] - mean) / scale, wanted["train"], experiment.batch, experiment.seed)
-    held_out = FeatureBatches((read["valid"] - mean) / scale, wanted["valid"], 1024, None)
-    module = PassageModule(head, experiment.training, len(batches), len(labels))
-    checkpoint = checkpoint_path(root, name, inputs, CODE)
+    head = new_head(model, len(mean), len(labels))
+    network: torch.nn.Module = head
 
-    def on_epoch(row: Row) -> str:
-        watch.log({key: float(value) for key, value in row.items() if key != "epoch"}, int(row["epoch"]))
-        return ""
+    def batches(split: str, size: int, order: int | None) -> Batches[Batch]:
+        targets = torch.from_numpy(wanted[split])
+        if finetuned:
+            ids = [vocabulary.encode(text[: finetuned.longest]) for text in texts[split]]
+            return Batches(lambda rows: (*padded([ids[row] for row in rows]), targets[rows]), len(ids), size, order)
+        standardised = torch.from_numpy((read[split] - mean) / scale)
+        return Batches(lambda rows: (standardised[rows], targets[rows]), len(standardised), size, order)
 
-    fitted = fit(name, module, batches, held_out, experiment.training, checkpoint, on_epoch)
-    weights = folders.named("head", fitted.weights) | {"mean": mean, "scale": scale}
-    parameters = sum(value.numel() for value in fitted.weights.values())
-    card = saved.new_card(name, experiment, stats, parameters, fitted.best_epoch, inputs)
-    card |= {"labels": labels, "train_text_sha256": stats["splits"]["train"]["text_sha256"]}
+    arrays, entries = {"mean": mean, "scale": scale}, {"labels": labels}
+    entries["train_text_sha256"] = stats["splits"]["train"]["text_sha256"]
     if reader is not None:
-        weights |= folders.named("reader", dict(reader.network.named_parameters()))
-        card |= {"reader": reader.card["model"], **transfer.card_entries(reader, stats)}
-    with files.new_folder(root / "models" / name) as folder:
-        card = saved.save(folder, weights, card, {folders.TOKENIZER: (source / folders.TOKENIZER).read_bytes()})
-        files.write_text(folder / "history.csv", saved.history_csv(folders.HISTORY, fitted.history))
-    saved.keep_timings(root, name, card, seconds=fitted.seconds, cpu_seconds=fitted.cpu_seconds)
-    shutil.rmtree(checkpoint.parent, ignore_errors=True)
-    best = fitted.history[fitted.best_epoch - 1]
-    console.summary(
-        "train",
+        kept: dict[str, torch.Tensor] = dict(reader.network.named_parameters())
+        entries |= {"reader": reader.card["model"], **transfer.card_entries(reader, stats)}
+        if finetuned:
+            kept = untrained(reader.network)
+            # The language model was read in evaluation mode, and Lightning would leave it there.
+            network = FineTuned(finetuned, reader.network, head, mean, scale).train()
+        arrays |= saved.named("reader", kept)
+    train = batches("train", experiment.batch, experiment.seed)
+    module = PassageModule(network, experiment.training, len(train), len(labels))
+    return train_network(
         name,
-        f"{parameters:,} trained parameters, valid macro F1 {best['valid_macro_f1']:.4g} "
-        f"after epoch {fitted.best_epoch} of {len(fitted.history)}, {fitted.seconds:.0f} s",
+        experiment,
+        root,
+        stats,
+        inputs,
+        watch,
+        module,
+        train,
+        batches("valid", experiment.batch if finetuned else 1024, None),
+        code=CODE,
+        headline="valid_accuracy",
+        epoch=("passages", len(texts["train"])),
+        more={saved.TOKENIZER: read_bytes(source / saved.TOKENIZER)},
+        entries=entries,
+        arrays=arrays,
+        prefix="" if finetuned else "head/",
     )
-    return card

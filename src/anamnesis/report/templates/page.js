@@ -34,6 +34,8 @@
         kept: { color: colour("accent"), strokeWidth: 1.5 },
         cut: { color: colour("cut"), strokeWidth: 1 },
         cell: { color: colour("ink"), fontSize: 12 },
+        data: { color: colour("floor"), strokeWidth: 1.2 },
+        boundary: { color: colour("ink"), strokeWidth: 1.2 },
       },
     };
   }

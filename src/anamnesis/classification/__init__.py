@@ -1,0 +1,1 @@
+"""Many-to-one: a document or a short film in, its label out."""

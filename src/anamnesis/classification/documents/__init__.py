@@ -1,0 +1,1 @@
+"""Classifying documents: words in, a topic out."""

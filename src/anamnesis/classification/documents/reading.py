@@ -1,0 +1,63 @@
+"""What a network is given of a document: its first words, and how far to read.
+
+With `padding: dummy` and a length of 5, and with `packed`; the network stops where the bar stands:
+
+    oil prices rose DUMMY DUMMY |          oil prices rose |
+    wheat exports to the soviet |          wheat exports to the soviet |
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from anamnesis.classification.documents.settings import Experiment
+from anamnesis.tokens.base import Tokenizer
+
+Read = tuple[Tensor, Tensor]
+"""Word ids (time, batch), and up to where each document is read (batch,), at least 1; int64."""
+
+
+def vocabulary(tokenizer: Tokenizer, experiment: Experiment) -> int:
+    """How many ids a network may be given: those of the tokenizer, and behind them DUMMY, where it occurs."""
+    return tokenizer.vocabulary_size + (experiment.padding == "dummy")
+
+
+class Reading:
+    """Documents as the experiment reads them.
+
+    Args:
+        ids: of all documents one after the other, whole numbers, (tokens,).
+        offsets: document i is ids[offsets[i] : offsets[i + 1]], (documents + 1,); none is empty.
+        experiment: says how many words are read, and what follows the last one.
+        dummy: the id of DUMMY.
+    """
+
+    def __init__(self, ids: NDArray[Any], offsets: NDArray[np.int64], experiment: Experiment, dummy: int) -> None:
+        words = np.minimum(np.diff(offsets), experiment.length)
+        packed = experiment.padding == "packed"
+        width = int(words.max()) if packed else experiment.length
+        place = np.arange(width)
+        there = place < words[:, None]
+        # Behind its end a document has no place in `ids`: any will do, as it is overwritten.
+        found = np.asarray(ids)[np.where(there, offsets[:-1, None] + place, 0)]
+        # In a packed document it is not read, but must be an id.
+        filler = np.int32(0 if packed else dummy)
+        self.ids = torch.from_numpy(np.where(there, found.astype(np.int32), filler))
+        self.lengths = torch.from_numpy(words if packed else np.full_like(words, width))
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def pick(self, rows: Tensor) -> Read:
+        """The documents with these numbers (batch,), no longer than the longest of them."""
+        lengths = self.lengths[rows]
+        return self.ids[rows, : int(lengths.max())].T.long().contiguous(), lengths
+
+
+def joined(documents: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Documents, each (its tokens,), as `Reading` takes them: ids one after the other, and offsets."""
+    return np.concatenate(documents), np.cumsum([0, *map(len, documents)], dtype=np.int64)

@@ -1,0 +1,40 @@
+"""How well labels are told: accuracy, macro F1, and what was taken for what."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from anamnesis.training.results import csv_text, rounded
+
+
+def scores(actual: NDArray[Any], predicted: NDArray[Any]) -> dict[str, float]:
+    """`accuracy` and `macro_f1` of labels (examples,), each a whole number from 0 on, rounded as metrics are.
+
+    Macro F1 is the mean over labels of F1 = 2 tp / (2 tp + fp + fn), each weighing the same however rare; a label that
+    neither occurs nor was ever predicted has no F1 and is left out.
+    """
+    from sklearn.metrics import accuracy_score, f1_score
+
+    return {
+        "accuracy": rounded(float(accuracy_score(actual, predicted))),
+        "macro_f1": rounded(float(f1_score(actual, predicted, average="macro", zero_division=0.0))),
+    }
+
+
+def confusion_csv(labels: Sequence[str], actual: NDArray[Any], predicted: NDArray[Any]) -> str:
+    """The content of confusion.csv: rows actual,predicted,count of every pair of labels, label by label.
+
+    Args:
+        labels: names by number.
+        actual, predicted: numbers (examples,).
+    """
+    from sklearn.metrics import confusion_matrix
+
+    counts = confusion_matrix(actual, predicted, labels=range(len(labels)))
+    rows = [
+        (truth, guess, int(counts[row, column]))
+        for row, truth in enumerate(labels)
+        for column, guess in enumerate(labels)
+    ]
+    return csv_text([("actual", "predicted", "count"), *rows])

@@ -1,0 +1,1 @@
+"""One-to-one: the next value of a series from those before it."""

@@ -1,0 +1,89 @@
+"""The keys of an experiment with `task: forecasting`."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from anamnesis.schema import Settings
+from anamnesis.training.settings import Training
+
+# Steps of a free-running forecast; more only take time.
+FURTHEST = 10_000
+
+
+class Last(Settings):
+    """A floor: the next value is the last one."""
+
+    window: ClassVar[int] = 1
+
+    architecture: Literal["last"]
+
+
+class Windowed(Settings):
+    """What forecasts the next value from a window of those before it."""
+
+    window: int = Field(ge=1, le=65536, description="values that a forecast is made from")
+
+
+class Average(Windowed):
+    """A floor: the mean of the window."""
+
+    architecture: Literal["average"]
+
+
+class AutoRegression(Windowed):
+    """A floor: linear regression of the next value on the window, by ordinary least squares (AR)."""
+
+    architecture: Literal["ar"]
+
+
+class Connected(Windowed):
+    """One hidden layer that reads the window at once."""
+
+    architecture: Literal["fc"]
+    hidden: int = Field(ge=1, le=65536, description="units of the hidden layer")
+
+
+class Recurrent(Windowed):
+    """A recurrent layer that reads the window value by value; its last state gives the forecast."""
+
+    architecture: Literal["rnn", "gru", "lstm"]
+    hidden: int = Field(ge=1, le=65536, description="units of each layer")
+    layers: int = Field(1, ge=1, le=16, description="recurrent layers on top of each other")
+
+
+Network = Connected | Recurrent
+Model = Annotated[Last | Average | AutoRegression | Network, Field(discriminator="architecture")]
+
+
+class Experiment(Settings):
+    """Forecasting the next value of a series."""
+
+    board: ClassVar[str] = "forecast"
+
+    task: Literal["forecasting"]
+    tokens: str = Field(description="an entry of `tokens` of kind series")
+    seed: int = Field(1, ge=0, le=2**32 - 1)
+    model: Model
+    batch: int = Field(16, ge=1, description="windows in a batch")
+    context: int = Field(
+        20,
+        ge=1,
+        description="values at the beginning of each held-out split that are only read, at least `window`: where all "
+        "experiments of a corpus have as many, they are scored on the same values",
+    )
+    steps: int = Field(
+        50, ge=1, le=FURTHEST, description="steps of a free-running forecast, which reads its own forecasts"
+    )
+    training: Training | None = Field(None, description="needed by a network, refused for a floor")
+
+    @model_validator(mode="after")
+    def _keys_of_the_model(self) -> Self:
+        if self.context < self.model.window:
+            raise ValueError(f"found `context` {self.context}; allowed: at least the window, {self.model.window}")
+        network = isinstance(self.model, Network)
+        if network and self.training is None:
+            raise ValueError(f"a model with architecture {self.model.architecture} needs a `training` block")
+        if not network and self.training is not None:
+            raise ValueError(f"architecture {self.model.architecture} is not trained by gradients: remove `training`")
+        return self
