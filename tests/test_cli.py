@@ -25,6 +25,7 @@ COMMANDS = [
     "fill",
     "translate",
     "classify",
+    "caption",
     "forecast",
     "promote",
     "sync",
