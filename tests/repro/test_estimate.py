@@ -54,6 +54,14 @@ def test_guess_grows_with_the_text_once_it_is_tokenized(tmp_path, settings):
     assert estimate.guess("train@hello-small", settings, tmp_path) - 5 == pytest.approx(10 * (before - 5))
 
 
+def test_networks_that_read_no_tokens_are_guessed_alike(tmp_path, settings):
+    folder = tmp_path / "data" / "tokens" / "hello-characters"
+    folder.mkdir(parents=True)
+    (folder / "stats.json").write_text(json.dumps({"splits": {"train": {"images": 1259}}}))
+    longer, shorter = (estimate.guess(f"train@hello-{name}", settings, tmp_path) for name in ("large", "small"))
+    assert longer == shorter == estimate.SECONDS_WITHOUT_TOKENS
+
+
 def test_what_it_took_last_time_counts_for_more(tmp_path, settings):
     graph = stages(["train@hello-small"], ["train@hello-large"])
     ran = Progress(graph[0], "done", 1234.5)
