@@ -35,6 +35,10 @@ ModelName = Annotated[
         "or a version (language-sherlock/2).",
     ),
 ]
+Beam = Annotated[
+    int | None,
+    typer.Option(min=1, help="Hypotheses that are followed at once; 1: greedy.", show_default="as in params.yaml"),
+]
 
 
 def main() -> None:
@@ -244,10 +248,7 @@ def translate(
             show_default="the champion, if one translation model is registered",
         ),
     ] = None,
-    beam: Annotated[
-        int | None,
-        typer.Option(min=1, help="Hypotheses that are followed at once; 1: greedy.", show_default="as in params.yaml"),
-    ] = None,
+    beam: Beam = None,
     n_best: Annotated[
         int | None,
         typer.Option(
@@ -272,17 +273,11 @@ def translate(
     for each token of the translation, under the tokens of the text.
     """
     given = _utf8(texts) if texts else _lines("text")
-    if attention_file is not None:
-        # As it is meant where the command was typed, not in the project's folder.
-        attention_file = attention_file.absolute()
-        if attention_file.suffix.lower() != ".png":
-            raise ParamsError(f"--attention-file: found {attention_file.name!r}; allowed: a name that ends with .png")
-        if len(given) != 1:
-            raise ParamsError(f"--attention-file: found {len(given)} texts; allowed: one text, for one picture")
+    attention_file = _target("--attention-file", attention_file, ".png")
+    if attention_file is not None and len(given) != 1:
+        raise ParamsError(f"--attention-file: found {len(given)} texts; allowed: one text, for one picture")
     loaded = _model(model, "translation")
-    width = beam or loaded.card["search"]["beam"]
-    if n_best is not None and n_best > width:
-        raise ParamsError(f"--n-best: found {n_best}; allowed: from 1 to the beam's width, which is {width}")
+    width = _width(loaded, beam, n_best)
     drawn = attention or attention_file is not None
     if drawn and loaded.card["architecture"] != "attention":
         raise AnamnesisError(f"{loaded.card['experiment']} has no attention to show; `anamnesis list` says which have")
@@ -301,8 +296,7 @@ def translate(
             print()
         written = [clean(each.text) for each in found]
         if n_best:
-            scores = ["" if each.score is None else f"{each.score:.4f}" for each in found]
-            _scored(text, list(zip(scores, written, strict=True)))
+            _scored(text, [each.score for each in found], written, "translation")
         else:
             print(written[0])
         if attention and seen is not None and sys.stdout.isatty():
@@ -331,10 +325,7 @@ def caption(
             show_default="the champion, if one captioning model is registered",
         ),
     ] = None,
-    beam: Annotated[
-        int | None,
-        typer.Option(min=1, help="Hypotheses that are followed at once; 1: greedy.", show_default="as in params.yaml"),
-    ] = None,
+    beam: Beam = None,
     n_best: Annotated[
         int | None,
         typer.Option(
@@ -354,9 +345,7 @@ def caption(
     # As names are meant where the command was typed, not in the project's folder.
     paths = [path.absolute() for path in images]
     loaded = _model(model, "captioning")
-    width = beam or loaded.card["search"]["beam"]
-    if n_best is not None and n_best > width:
-        raise ParamsError(f"--n-best: found {n_best}; allowed: from 1 to the beam's width, which is {width}")
+    width = _width(loaded, beam, n_best)
     import numpy as np
 
     from anamnesis.captioning import pictures
@@ -369,8 +358,7 @@ def caption(
             continue
         if number:
             print()
-        scores = ["" if each.score is None else f"{each.score:.4f}" for each in found]
-        _scored(str(name), [(score, each.text) for score, each in zip(scores, found, strict=True)], "caption")
+        _scored(str(name), [each.score for each in found], [each.text for each in found], "caption")
 
 
 @app.command(
@@ -429,16 +417,13 @@ def forecast(
     the series that it was trained on and takes yours to be in the same units; where it is not, use --rescale.
     """
     # As it is meant where the command was typed, not in the project's folder.
-    source, output, plot = (path and path.absolute() for path in (file, output, plot))
-    for option, path, endings in (("--output", output, (".csv",)), ("--plot", plot, (".png", ".svg"))):
-        if path is not None and path.suffix.lower() not in endings:
-            raise ParamsError(f"{option}: found {path.name!r}; allowed: a name that ends with {' or '.join(endings)}")
+    source = file.absolute()
+    output, plot = _target("--output", output, ".csv"), _target("--plot", plot, ".png", ".svg")
     from anamnesis import numerics
 
     numerics.pin()
     from anamnesis.forecasting import observed
 
-    assert source is not None
     series = observed.read(source, date, value, fill)
     loaded = _model(model, "forecasting")
     from anamnesis.forecasting.forecaster import onwards
@@ -776,14 +761,31 @@ def _spread(path: Path, number: int) -> list[dict[str, str]]:
     return [rows[index * len(rows) // number] for index in range(min(number, len(rows)))]
 
 
-def _scored(text: str, rows: list[tuple[str, str]], what: str = "translation") -> None:
-    """What was found for a text with its scores: a table on a terminal, SCORE TAB TRANSLATION elsewhere."""
+def _width(loaded: Any, beam: int | None, n_best: int | None) -> int:
+    """The beam's width, as asked for or as the model's card says; `n_best` must not be above it."""
+    width: int = beam or loaded.card["search"]["beam"]
+    if n_best is not None and n_best > width:
+        raise ParamsError(f"--n-best: found {n_best}; allowed: from 1 to the beam's width, which is {width}")
+    return width
+
+
+def _scored(text: str, scores: Sequence[float | None], found: Sequence[str], what: str) -> None:
+    """What was found for a text, each with its score or none: a table on a terminal, SCORE TAB FOUND elsewhere."""
+    rows = [("" if score is None else f"{score:.4f}", each) for score, each in zip(scores, found, strict=True)]
     if sys.stdout.isatty():
         print(text)
         _table(["score", what], rows, right=[0])
     else:
         for row in rows:
             print("\t".join(row))
+
+
+def _target(option: str, path: Path | None, *endings: str) -> Path | None:
+    """Where the file that an option names is to be written: as meant where the command was typed, not in the project's
+    folder."""
+    if path is not None and path.suffix.lower() not in endings:
+        raise ParamsError(f"{option}: found {path.name!r}; allowed: a name that ends with {' or '.join(endings)}")
+    return path and path.absolute()
 
 
 def _write(option: str, path: Path, content: bytes) -> None:
