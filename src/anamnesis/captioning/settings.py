@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from anamnesis.schema import Settings
-from anamnesis.training.settings import Training
+from anamnesis.training.settings import Trainer, Training
 
 
 class Rows(Settings):
@@ -72,6 +72,7 @@ class Experiment(Settings):
     model: Model
     batch: int = Field(32, ge=1, description="images in a batch")
     training: Training | None = Field(None, description="needed by a network, refused for a floor")
+    trainer: Trainer = Trainer()
     search: Search = Search()
 
     @model_validator(mode="after")

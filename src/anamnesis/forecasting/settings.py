@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from anamnesis.schema import Settings
-from anamnesis.training.settings import Training
+from anamnesis.training.settings import Trainer, Training
 
 # Steps of a free-running forecast; more only take time.
 FURTHEST = 10_000
@@ -76,6 +76,7 @@ class Experiment(Settings):
         50, ge=1, le=FURTHEST, description="steps of a free-running forecast, which reads its own forecasts"
     )
     training: Training | None = Field(None, description="needed by a network, refused for a floor")
+    trainer: Trainer = Trainer()
 
     @model_validator(mode="after")
     def _keys_of_the_model(self) -> Self:

@@ -8,6 +8,7 @@ from torch import Tensor
 from anamnesis.language.network import RecurrentNetwork
 from anamnesis.language.streams import IGNORED, Batch
 from anamnesis.nn.stack import State, detach, flatten
+from anamnesis.training import ranks
 from anamnesis.training.module import TaskModule
 from anamnesis.training.results import perplexity
 from anamnesis.training.settings import Training
@@ -74,9 +75,13 @@ class LanguageModule(TaskModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["carried"] = None if self.carried is None else flatten(self.carried)
+        super().on_save_checkpoint(checkpoint)
+        # Every process carries the state of its own streams.
+        carried = self.carried
+        checkpoint["carried"] = None if carried is None else [ranks.gathered(part) for part in flatten(carried)]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        carried = checkpoint["carried"]
-        device = self.loss_sum.device
-        self.carried = None if carried is None else self.network.stack.unflatten([t.to(device) for t in carried])
+        super().on_load_checkpoint(checkpoint)
+        carried, device = checkpoint["carried"], self.loss_sum.device
+        if carried is not None:
+            self.carried = self.network.stack.unflatten([part[ranks.own()].to(device) for part in carried])

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from anamnesis.nn.settings import Context, Layers, OwnCell, Plain
 from anamnesis.schema import Settings
-from anamnesis.training.settings import Training
+from anamnesis.training.settings import Trainer, Training
 
 
 class Uniform(Settings):
@@ -119,6 +119,7 @@ class Experiment(Settings):
     training: Training | None = Field(
         None, description="needed by a network without `start`, which else stays as it was; refused for a baseline"
     )
+    trainer: Trainer = Trainer()
     sampling: Sampling = Sampling()
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.language.settings import Streams, Windows
+from anamnesis.training.batches import cuts
 
 IGNORED = -100
 """A target that counts for nothing: past the end of a stream, or a token that no model has to predict."""
@@ -50,16 +51,27 @@ class StreamBatches:
         self.lengths = np.full(settings.batch, length, dtype=np.int64)
         self.lengths[:longer] += 1
         self.starts = np.concatenate(([0], np.cumsum(self.lengths)[:-1]))
+        self.longest = int(self.lengths.max())
         self.position = 0
 
+    def shard(self, rank: int, ranks: int) -> None:
+        """From now on, only the streams that process `rank` of `ranks` takes, equally many in each.
+
+        Where they do not come out even, the last processes have streams that are empty: all their targets are ignored.
+        """
+        share = -(-len(self.starts) // ranks)
+        empty = share * ranks - len(self.starts)
+        part = slice(rank * share, (rank + 1) * share)
+        self.starts, self.lengths = (np.pad(each, (0, empty))[part] for each in (self.starts, self.lengths))
+
     def __len__(self) -> int:
-        return -(-int(self.lengths.max()) // self.steps)
+        return -(-self.longest // self.steps)
 
     def __iter__(self) -> Iterator[Batch]:
-        longest, last = int(self.lengths.max()), len(self.ids) - 1
+        last = len(self.ids) - 1
         for number in range(self.position, len(self)):
             first = number * self.steps
-            offsets = np.arange(first, min(first + self.steps, longest))[:, None]
+            offsets = np.arange(first, min(first + self.steps, self.longest))[:, None]
             index = np.minimum(self.starts + offsets, last - 1)
             targets = self.ids[index + 1].astype(np.int64)
             targets[offsets >= self.lengths] = IGNORED
@@ -97,16 +109,22 @@ class WindowBatches:
         self.ids, self.starts, self.settings, self.seed = ids, starts, settings, seed
         self.drawn = len(starts) if settings.per_epoch is None else min(settings.per_epoch, len(starts))
         self.position, self.epoch = 0, 0
+        self.shard(0, 1)
+
+    def shard(self, rank: int, ranks: int) -> None:
+        """From now on, only the part of each batch that process `rank` of `ranks` takes."""
+        self.rank, self.ranks, self.cuts = rank, ranks, cuts(self.drawn, self.settings.batch, ranks)
 
     def __len__(self) -> int:
-        return -(-self.drawn // self.settings.batch)
+        return len(self.cuts) + 1
 
     def __iter__(self) -> Iterator[Batch]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.starts))[: self.drawn]
+        parts = np.split(order, self.cuts)
         offsets = np.arange(self.settings.length + 1)[:, None]
         for number in range(self.position, len(self)):
-            first = number * self.settings.batch
-            tokens = self.ids[self.starts[order[first : first + self.settings.batch]] + offsets].astype(np.int64)
+            part = parts[number][self.rank :: self.ranks]
+            tokens = self.ids[self.starts[part] + offsets].astype(np.int64)
             self.position = (number + 1) % len(self)
             self.epoch += self.position == 0
             yield torch.from_numpy(tokens[:-1]), torch.from_numpy(tokens[-1:]), True

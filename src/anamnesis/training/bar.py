@@ -17,6 +17,7 @@ class Bar(Callback):
 
     def on_train_start(self, trainer: Trainer, module: TaskModule) -> None:
         self.progress = console.progress()
+        self.progress.disable = not trainer.is_global_zero
         self.progress.start()
         total = trainer.num_training_batches * (trainer.max_epochs or 1)
         self.task = self.progress.add_task(self._text(trainer), total=total, completed=trainer.global_step)

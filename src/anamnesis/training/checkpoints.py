@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from anamnesis.errors import AnamnesisError
+from anamnesis.training import ranks
+
 
 class Checkpoints(Callback):
     """Every `steps` optimiser steps the whole training state goes to `path`, replacing the one before in one step.
@@ -24,9 +27,10 @@ class Checkpoints(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int) -> None:
         if self.random is not None:
-            torch.set_rng_state(self.random["cpu"])
-            if self.random["cuda"]:
-                torch.cuda.set_rng_state_all(self.random["cuda"])
+            # A copy, because PyTorch reads past the end of a row that is part of more.
+            torch.set_rng_state(self.random["cpu"][ranks.own()].clone())
+            if self.random["cuda"] is not None:
+                torch.cuda.set_rng_state(self.random["cuda"][ranks.own()].clone())
             self.random = None
 
     def on_train_batch_end(
@@ -37,11 +41,18 @@ class Checkpoints(Callback):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             temporary = self.path.with_name(f".{self.path.name}.new")
             trainer.save_checkpoint(temporary)
-            os.replace(temporary, self.path)
+            if trainer.is_global_zero:
+                os.replace(temporary, self.path)
 
     def state_dict(self) -> dict[str, Any]:
-        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-        return {"saved_at": self.saved_at, "random": {"cpu": torch.get_rng_state(), "cuda": cuda}}
+        # What each process has; all of them are here at once, because saving is a step of all.
+        cuda = ranks.gathered(torch.cuda.get_rng_state()) if torch.cuda.is_available() else None
+        random = {"cpu": ranks.gathered(torch.get_rng_state()), "cuda": cuda}
+        return {"saved_at": self.saved_at, "random": random}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.saved_at, self.random = state_dict["saved_at"], state_dict["random"]
+        if (made := len(state_dict["random"]["cpu"])) != ranks.count():
+            raise AnamnesisError(
+                f"{self.path}: stored by {made} processes, found {ranks.count()}: train with as many, or delete it"
+            )

@@ -1,6 +1,7 @@
 """Running Lightning's trainer so that it resumes exactly, keeps the best weights and says when it cannot go on."""
 
 import logging
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -9,19 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Callback, Trainer, seed_everything
+from pytorch_lightning.accelerators import CUDAAccelerator
 from pytorch_lightning.callbacks import EarlyStopping
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.training import memory
+from anamnesis.training import memory, settings
 from anamnesis.training.bar import Bar
 from anamnesis.training.best import Best, Row
 from anamnesis.training.checkpoints import Checkpoints
 from anamnesis.training.guards import FiniteLoss, Terminate
 from anamnesis.training.module import TaskModule
 from anamnesis.training.optimizers import MONITOR
-from anamnesis.training.settings import Training
+from anamnesis.training.prefetch import Prefetched
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ def fit(
     module: TaskModule,
     train: Any,
     valid: Any,
-    settings: Training,
+    training: settings.Training,
+    machine: settings.Trainer,
     checkpoint: Path,
     on_epoch: Callable[[Row], str],
 ) -> Fitted:
@@ -66,39 +71,39 @@ def fit(
     Args:
         name: the experiment, for messages.
         module: logs `valid_loss` after each validation.
-        train: sized iterable of batches with `state_dict` and `load_state_dict` that hold its position.
-        valid: sized iterable of batches.
-        settings: the experiment's `training` block.
+        train: sized iterable of batches with `state_dict` and `load_state_dict` that hold its position, and `shard`,
+            by which each of several processes takes its part of every batch.
+        valid: likewise.
+        training: the experiment's `training` block.
+        machine: its `trainer` block.
         checkpoint: where the state is stored to resume from; used if it is there.
         on_epoch: called with each epoch's row of history; returns a sample of what the model makes of the task.
 
     Raises:
-        AnamnesisError: the loss is NaN or infinite, or the checkpoint is damaged.
+        AnamnesisError: the loss is NaN or infinite, the checkpoint is damaged, or the machine is not what the settings
+            ask for.
         SystemExit: the process was asked to end (SIGINT, SIGTERM); the last checkpoint stays.
     """
     _quiet()
     memory.keep()
     best = Best(on_epoch)
     callbacks: list[Callback] = [FiniteLoss(name), Bar(name), best, Terminate()]
-    if settings.patience is not None:
-        callbacks.append(EarlyStopping(MONITOR, patience=settings.patience, check_finite=False))
-    callbacks.append(Checkpoints(checkpoint, settings.checkpoint_steps))
-    trainer = Trainer(
-        accelerator=settings.accelerator,
-        devices=1,
-        precision=_precision(settings),
-        max_epochs=settings.epochs,
-        gradient_clip_val=settings.clip_norm,
+    if training.patience is not None:
+        callbacks.append(EarlyStopping(MONITOR, patience=training.patience, check_finite=False))
+    callbacks.append(Checkpoints(checkpoint, training.checkpoint_steps))
+    trainer = _trainer(
+        name,
+        machine,
+        module.network,
+        max_epochs=training.epochs,
+        gradient_clip_val=training.clip_norm,
         callbacks=callbacks,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        deterministic="warn",
         default_root_dir=checkpoint.parent,
     )
+    if trainer.world_size > 1:
+        _share_out(name, trainer, module, train, valid)
+    if isinstance(trainer.accelerator, CUDAAccelerator):
+        train, valid = Prefetched(train), Prefetched(valid)
     resumed = checkpoint.exists()
     first_step = _steps_done(checkpoint) if resumed else 0
     start, cpu_start = time.perf_counter(), time.process_time()
@@ -117,11 +122,64 @@ def fit(
     )
 
 
-def _precision(settings: Training) -> Any:
+def _trainer(name: str, machine: settings.Trainer, network: nn.Module, **arguments: Any) -> Trainer:
+    """Lightning's trainer on the machine that the settings ask for.
+
+    Raises:
+        AnamnesisError: there is no such machine.
+    """
+    if machine.accelerator == "gpu" and not torch.cuda.is_available():
+        raise AnamnesisError(f"{name}: trainer.accelerator: found 'gpu', but PyTorch sees none; allowed: auto, cpu")
+    strategy: str = machine.strategy
+    if strategy == "auto" and (machine.devices != 1 or machine.num_nodes != 1):
+        # A rare token's cluster has no part in the loss of a batch without one.
+        sparse = any(isinstance(part, nn.AdaptiveLogSoftmaxWithLoss) for part in network.modules())
+        strategy = "ddp_find_unused_parameters_true" if sparse else "ddp"
+    try:
+        return Trainer(
+            accelerator=machine.accelerator,
+            devices=machine.devices,
+            num_nodes=machine.num_nodes,
+            strategy=strategy,
+            precision=_precision(machine),
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            deterministic="warn",
+            **arguments,
+        )
+    except (MisconfigurationException, RuntimeError, ValueError) as error:
+        raise AnamnesisError(f"{name}: trainer: {' '.join(str(error).split())}") from None
+
+
+def _share_out(name: str, trainer: Trainer, module: TaskModule, train: Any, valid: Any) -> None:
+    """Give this process its part of every batch, and random numbers of its own.
+
+    Raises:
+        AnamnesisError: the network cannot be trained by several processes, or there is nothing for each of them.
+    """
+    if any(isinstance(part, _BatchNorm) for part in module.modules()):
+        raise AnamnesisError(
+            f"{name}: trainer.devices: found {trainer.world_size} processes; a network with batch normalisation is "
+            "trained by one, whose batch it is"
+        )
+    # The launcher starts the other processes without the option -P, by which scripts do not hide Python's own modules.
+    os.environ["PYTHONSAFEPATH"] = "1"
+    for loader in (train, valid):
+        loader.shard(trainer.global_rank, trainer.world_size)
+    module.steps_per_epoch = len(train)
+    if trainer.global_rank > 0:
+        torch.manual_seed(torch.initial_seed() + trainer.global_rank)
+
+
+def _precision(machine: settings.Trainer) -> Any:
     """The precision to train in, where `auto` leaves it to the device."""
-    if settings.precision != "auto":
-        return settings.precision
-    if settings.accelerator == "cpu" or not torch.cuda.is_available():
+    if machine.precision != "auto":
+        return machine.precision
+    if machine.accelerator == "cpu" or not torch.cuda.is_available():
         return "32-true"
     return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
 
@@ -141,7 +199,7 @@ def _steps_done(checkpoint: Path) -> int:
 
 def _quiet() -> None:
     """Lightning's remarks on hardware, workers and loggers are not for the user of a pipeline."""
-    for logger in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric"):
+    for logger in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning.*")
     warnings.filterwarnings("ignore", module="lightning_fabric.*")

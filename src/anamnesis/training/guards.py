@@ -8,6 +8,7 @@ import torch
 from pytorch_lightning import Callback, Trainer
 
 from anamnesis.errors import AnamnesisError
+from anamnesis.training import ranks
 from anamnesis.training.module import TaskModule
 
 
@@ -31,6 +32,8 @@ class FiniteLoss(Callback):
         self._check(module.valid_sum, f"validation loss after epoch {trainer.current_epoch + 1}")
 
     def _check(self, loss: torch.Tensor, what: str) -> None:
+        # Of all processes, so that all of them stop.
+        loss = ranks.total(loss)
         if not torch.isfinite(loss):
             value = "NaN" if torch.isnan(loss) else "infinite"
             raise AnamnesisError(

@@ -6,7 +6,9 @@ from typing import Any
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
+from anamnesis.training import ranks
 from anamnesis.training.optimizers import MONITOR, configure
 from anamnesis.training.settings import Training
 
@@ -15,7 +17,9 @@ class TaskModule(LightningModule):
     """A Lightning module that counts its losses on the device and tells an epoch in one row.
 
     A task adds to the sums in its steps; they are emptied when an epoch begins, and nothing is copied from the device
-    before it ends.
+    before it ends. The loss that a training step returns is the mean over what it adds to `loss_count`; with several
+    processes, each of which has a part of every batch, that is what makes the gradient the whole batch's, however
+    unequal the parts.
 
     Attributes:
         network: the model whose best parameters are kept.
@@ -55,16 +59,57 @@ class TaskModule(LightningModule):
         """The mean validation loss."""
         return float(self.valid_sum) / max(float(self.valid_count), 1.0)
 
+    @property
+    def sums(self) -> dict[str, Tensor]:
+        """What is counted in steps, by name: of each process its own part until an epoch's validation ends."""
+        return dict(self.named_buffers(recurse=False))
+
+    def setup(self, stage: str) -> None:
+        # DDP would overwrite every process's sums by the first one's. It looks for the names here.
+        self._ddp_params_and_buffers_to_ignore = list(self.sums)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        if ranks.count() > 1:
+            self._counted = self.loss_count.clone()
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        if ranks.count() > 1:
+            # DDP takes the plain mean of the processes' gradients.
+            part = self.loss_count - self._counted
+            loss = loss * (part * ranks.count() / ranks.total(part).clamp(min=1)).to(loss.dtype)
+        loss.backward(*args, **kwargs)
+
+    def configure_gradient_clipping(
+        self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        # Lightning's own refuses a fused optimiser in any mixed precision, though only scaled gradients forbid it.
+        if gradient_clip_val is not None:
+            parameters = [each for group in optimizer.param_groups for each in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
+
     def on_validation_epoch_start(self) -> None:
         self.valid_sum.zero_()
         self.valid_count.zero_()
 
     def on_validation_epoch_end(self) -> None:
+        for value in self.sums.values():
+            value.copy_(ranks.total(value))
         self.log(MONITOR, self.valid_sum / self.valid_count)
 
     def on_train_epoch_end(self) -> None:
         self.loss_sum.zero_()
         self.loss_count.zero_()
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        for name, value in self.sums.items():
+            checkpoint["state_dict"][name] = ranks.total(value)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # One process goes on counting from the sum of all.
+        if ranks.own() > 0:
+            for name in self.sums:
+                checkpoint["state_dict"][name].zero_()
+
     def configure_optimizers(self) -> Any:
-        return configure(self.network.parameters(), self.settings, self.steps_per_epoch)
+        scaled = self.trainer.precision == "16-mixed"
+        return configure(self.network.parameters(), self.settings, self.steps_per_epoch, scaled)

@@ -11,15 +11,31 @@ from anamnesis.training.settings import Constant, Cosine, Decay, Plateau, Traini
 MONITOR = "valid_loss"
 
 
-def configure(parameters: Iterable[torch.nn.Parameter], settings: Training, steps_per_epoch: int) -> dict[str, Any]:
+def configure(
+    parameters: Iterable[torch.nn.Parameter], settings: Training, steps_per_epoch: int, scaled: bool = False
+) -> dict[str, Any]:
     """What `LightningModule.configure_optimizers` returns: the optimiser and, unless constant, the schedule.
 
-    The `plateau` schedule and early stopping watch the logged metric `valid_loss`.
+    The optimiser is fused, one kernel for all parameters, and on a GPU its count of steps stays there (capturable). The
+    `plateau` schedule and early stopping watch the logged metric `valid_loss`.
+
+    Args:
+        parameters: to optimise, on the device where they will be.
+        settings: the experiment's `training` block.
+        steps_per_epoch: batches of the training loader.
+        scaled: the losses are scaled for 16-bit gradients. A fused optimiser would scale them back in its own step, too
+            late for clipping, so it is not fused then.
     """
+    parameters = list(parameters)
+    fused = not (scaled and settings.clip_norm is not None)
     optimizer: torch.optim.Optimizer
     if settings.optimizer == "adam":
         optimizer = torch.optim.Adam(
-            parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+            parameters,
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=fused,
+            capturable=any(parameter.is_cuda for parameter in parameters),
         )
     else:
         optimizer = torch.optim.SGD(
@@ -27,7 +43,7 @@ def configure(parameters: Iterable[torch.nn.Parameter], settings: Training, step
             lr=settings.learning_rate,
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
-            fused=True,
+            fused=fused,
         )
     match settings.schedule:
         case Constant():

@@ -53,7 +53,21 @@ class Training(Settings):
         None, ge=1, description="stop after this many epochs without a better validation loss; null: never"
     )
     checkpoint_steps: int = Field(100, ge=1, description="optimiser steps between two checkpoints to resume from")
-    accelerator: Literal["cpu", "gpu", "auto"] = "cpu"
+
+
+class Trainer(Settings):
+    """On what machine one experiment is trained: Lightning's `Trainer` takes these under the same names."""
+
+    accelerator: Literal["cpu", "gpu", "auto"] = Field("cpu", description="auto: a GPU where there is one")
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         "32-true", description="auto: bf16-mixed on a GPU that has it, 16-mixed on another GPU, 32-true on a CPU"
+    )
+    devices: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        1, description="GPUs, or processes on the CPU, of each node; batches are shared out among them; auto: all GPUs"
+    )
+    num_nodes: int = Field(1, ge=1, description="machines that train together")
+    strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = Field(
+        "auto",
+        description="how several devices work together: distributed data parallel, which by itself asks that every "
+        "weight has a part in every loss; auto: what the network needs",
     )

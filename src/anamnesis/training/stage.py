@@ -14,7 +14,7 @@ from anamnesis.training.best import Row
 from anamnesis.training.fit import fit
 from anamnesis.training.module import TaskModule
 from anamnesis.training.state import checkpoint_path
-from anamnesis.training.watch import Watch
+from anamnesis.training.watch import Watch, leads
 
 
 def train_network(
@@ -63,10 +63,14 @@ def train_network(
 
     Raises:
         AnamnesisError: the loss is NaN or infinite, or the checkpoint is damaged.
-        SystemExit: the process was asked to end; the last checkpoint stays.
+        SystemExit: the process was asked to end; the last checkpoint stays. Or it is one of several that train
+            together and not the first of them, and has done its part.
     """
+    first = leads(experiment)
 
     def on_epoch(row: Row) -> str:
+        if not first:
+            return ""
         number = int(row["epoch"])
         watch.log({key: float(value) for key, value in row.items() if key != "epoch"}, number)
         if sample is None:
@@ -79,7 +83,9 @@ def train_network(
         return text
 
     checkpoint = checkpoint_path(root, name, inputs, code)
-    fitted = fit(name, module, train, valid, experiment.training, checkpoint, on_epoch)
+    fitted = fit(name, module, train, valid, experiment.training, experiment.trainer, checkpoint, on_epoch)
+    if not first:
+        raise SystemExit(0)
     weights: dict[str, NDArray[Any]] = {
         f"{prefix}{key}": value.to(torch.float32).numpy() for key, value in fitted.weights.items()
     }

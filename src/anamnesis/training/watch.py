@@ -1,6 +1,8 @@
 """What a training run tells about itself while it runs, whoever listens."""
 
+import os
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,10 +27,29 @@ StartWatch = Callable[[str, Any, str, Path], Watch]
 """(experiment's name, its settings, digest of the inputs, project folder) -> the listener."""
 
 
+# Lightning's launcher, torchrun and SLURM set some of them before a process does anything.
+RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
+
+
+def leads(experiment: Any) -> bool:
+    """Whether this process writes files and tells of the run: the only one, or the first of those that train."""
+    trainer = getattr(experiment, "trainer", None)
+    if trainer is None or (trainer.devices == 1 and trainer.num_nodes == 1):
+        return True
+    return all(os.environ.get(name, "0") == "0" for name in RANKS)
+
+
 def watched(
     start: StartWatch, name: str, experiment: Any, inputs: str, root: Path, train: Callable[[Watch], dict[str, Any]]
 ) -> None:
-    """Train under a listener, which hears how it ended: `train(watch)` returns the card of the finished model."""
+    """Train under a listener, which hears how it ended: `train(watch)` returns the card of the finished model.
+
+    A process that helps another one to train, and leaves `train` by SystemExit, tells nothing to anybody.
+    """
+    if not leads(experiment):
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+            train(_Silent())
+        return
     watch = start(name, experiment, inputs, root)
     try:
         card = train(watch)
@@ -36,3 +57,15 @@ def watched(
         watch.fail()
         raise
     watch.finish(card["fingerprint"])
+
+
+class _Silent:
+    """A listener that does nothing."""
+
+    def log(self, metrics: dict[str, float], step: int) -> None: ...
+
+    def sample(self, text: str, step: int) -> None: ...
+
+    def finish(self, fingerprint: str) -> None: ...
+
+    def fail(self) -> None: ...

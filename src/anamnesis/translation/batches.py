@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anamnesis.errors import AnamnesisError
 from anamnesis.tokens.pairs import open_pairs
 from anamnesis.translation.sides import Side
 
@@ -93,8 +94,18 @@ class PairBatches:
         self.sources, self.targets, self.start, self.seed = sources, targets, start, seed
         self.source_lengths = np.array([len(source) for source in sources])
         self.target_lengths = np.array([len(target) for target in targets])
-        self.cuts = _cuts(np.sort(self.target_lengths), tokens)
-        self.position, self.epoch = 0, 0
+        self.tokens, self.position, self.epoch = tokens, 0, 0
+        self.shard(0, 1)
+
+    def shard(self, rank: int, ranks: int) -> None:
+        """From now on, only the part of each batch that process `rank` of `ranks` takes.
+
+        A batch of fewer pairs than processes joins a neighbour, so that no process goes without.
+
+        Raises:
+            AnamnesisError: there are fewer pairs than processes.
+        """
+        self.rank, self.ranks, self.cuts = rank, ranks, _cuts(np.sort(self.target_lengths), self.tokens, ranks)
 
     def __len__(self) -> int:
         return len(self.cuts) + 1
@@ -102,7 +113,7 @@ class PairBatches:
     def __iter__(self) -> Iterator[Batch]:
         groups = self._groups()
         for number in range(self.position, len(groups)):
-            group = groups[number]
+            group = groups[number][self.rank :: self.ranks]
             # Back at 0 with the last batch: a trainer that knows the length never asks for one more.
             self.position = (number + 1) % len(groups)
             self.epoch += self.position == 0
@@ -135,11 +146,17 @@ class PairBatches:
         self.position, self.epoch = state["position"], state["epoch"]
 
 
-def _cuts(lengths: Ids, tokens: int) -> list[int]:
-    """Where sorted lengths are cut, so that the longest of a part times its size is at most `tokens`."""
+def _cuts(lengths: Ids, tokens: int, least: int) -> list[int]:
+    """Where sorted lengths are cut: a part has at most `tokens`, its longest times its size, or `least` sentences.
+
+    Raises:
+        AnamnesisError: there are fewer than `least`.
+    """
+    if len(lengths) < least:
+        raise AnamnesisError(f"trainer.devices: {least} processes for {len(lengths)} pairs; allowed: fewer")
     cuts, first = [], 0
     for index, length in enumerate(lengths.tolist()):
-        if index > first and length * (index - first + 1) > tokens:
+        if index - first >= least and length * (index - first + 1) > tokens:
             cuts.append(index)
             first = index
-    return cuts
+    return cuts[:-1] if cuts and len(lengths) - cuts[-1] < least else cuts

@@ -171,7 +171,7 @@ class EncoderDecoder(nn.Module):
         Returns:
             Both as sums over the tokens, in nats; only the first has a gradient.
         """
-        logits = self.output(readouts)
+        logits = self.output(readouts).float()
         normaliser = torch.logsumexp(logits, dim=-1)
         right = logits.gather(1, targets[:, None]).squeeze(1)
         likelihood = (normaliser - right).sum()

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from anamnesis.schema import Settings
-from anamnesis.training.settings import Training
+from anamnesis.training.settings import Trainer, Training
 
 
 class Copy(Settings):
@@ -86,6 +86,7 @@ class Experiment(Settings):
     model: Model
     batch: int = Field(600, ge=1, description="target tokens in a batch, padding included, at most")
     training: Training | None = Field(None, description="needed by a network, refused for a floor")
+    trainer: Trainer = Trainer()
     search: Search = Search()
 
     @model_validator(mode="after")

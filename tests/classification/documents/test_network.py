@@ -53,7 +53,7 @@ def test_packed_documents_do_not_depend_on_their_neighbours(experiment: Make, na
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
     # And what fills up a batch is nothing to them.
     ids, lengths = Reading(*joined(given), settings, VOCABULARY).pick(torch.arange(len(given)))
-    filled = torch.where(torch.arange(len(ids))[:, None] < lengths, ids, 7)
+    filled = torch.where(torch.arange(len(ids))[:, None] < torch.from_numpy(lengths), ids, 7)
     assert not torch.equal(filled, ids)
     with torch.no_grad():
         torch.testing.assert_close(made((filled, lengths)), together, rtol=1e-5, atol=1e-6)
@@ -170,7 +170,7 @@ def test_convolution_and_pooling_see_no_further_than_the_document(experiment: Ma
     given = documents([1, 2, 5, 8])
     ids, lengths = Reading(*joined(given), settings, 5).pick(torch.arange(4))
     with torch.no_grad():
-        found, ends = convolution(made.embedding(ids), lengths)
+        found, ends = convolution(made.embedding(ids), torch.from_numpy(lengths))
     before = (width - 1) // 2
     for column, document in enumerate(given):
         vectors = made.embedding.weight[document].detach().double().numpy()

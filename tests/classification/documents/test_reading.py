@@ -28,7 +28,7 @@ def test_documents_are_cut_and_filled_up(experiment: Make, padding: str, lengths
     assert len(reading) == len(documents)
     for rows in ([0], list(range(len(documents))), [len(documents) - 1, 0]):
         ids, read = reading.pick(torch.tensor(rows))
-        assert (ids.dtype, read.dtype) == (torch.int64, torch.int64)
+        assert (ids.dtype, read.dtype) == (torch.int64, np.int64)
         assert ids.shape == (int(read.max()), len(rows))
         for column, row in enumerate(rows):
             words = documents[row][:8].tolist()

@@ -51,7 +51,7 @@ class DocumentNetwork(nn.Module):
 
     def forward(self, read: Read) -> Tensor:
         """Logits (batch, labels) of documents: word ids (time, batch), and up to where to read each (batch,)."""
-        ids, lengths = read
+        ids, lengths = read[0], torch.from_numpy(read[1])
         steps: Tensor = self.dropout(self.embedding(ids))
         if self.convolution is not None:
             steps, lengths = self.convolution(steps, lengths)
@@ -62,9 +62,9 @@ class DocumentNetwork(nn.Module):
         return logits
 
     def _summary(self, steps: Tensor, lengths: Tensor) -> Tensor:
-        """What is remembered of each document, (batch, outputs), from (time, batch, features)."""
+        """What is remembered of each document, (batch, outputs), from (time, batch, features); lengths on the CPU."""
         if isinstance(self.reader, EncoderStack):
-            outputs, state = self.reader(steps, lengths.cpu())
+            outputs, state = self.reader(steps, lengths)
             if self.summary == "last":
                 # In both directions, the last state is not the output of one step.
                 return state[-1][0]
@@ -73,11 +73,12 @@ class DocumentNetwork(nn.Module):
         # A network that only reads forwards knows at a step nothing of what follows: its outputs up to the end are
         # those of a packed sequence.
         if self.summary == "last":
-            last: Tensor = outputs[lengths - 1, torch.arange(len(lengths), device=lengths.device)]
+            ends = (lengths - 1).to(outputs.device, non_blocking=True)
+            last: Tensor = outputs[ends, torch.arange(len(ends), device=ends.device)]
             return last
-        real = inside(lengths, len(outputs))
+        real = inside(lengths, outputs)
         if self.summary == "mean":
-            mean: Tensor = outputs.masked_fill(~real, 0.0).sum(0) / lengths[:, None]
+            mean: Tensor = outputs.masked_fill(~real, 0.0).sum(0) / real.sum(0)
             return mean
         largest: Tensor = outputs.masked_fill(~real, float("-inf")).amax(0)
         return largest
@@ -100,7 +101,7 @@ class Convolution(nn.Module):
     def forward(self, steps: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(time, batch, embedding) of documents that end at `lengths` (batch,) become (pooled time, batch, channels)
         that end at the lengths that are also returned."""
-        real = inside(lengths, len(steps))
+        real = inside(lengths, steps)
         words = nn.functional.pad(steps.masked_fill(~real, 0.0).permute(1, 2, 0), self.missing)
         found = torch.relu(self.features(words))
         # Nothing is below 0 after ReLU, so that a 0 behind the end is never the only largest.
@@ -108,6 +109,8 @@ class Convolution(nn.Module):
         return pooled.permute(2, 0, 1), (lengths + self.pool - 1) // self.pool
 
 
-def inside(lengths: Tensor, time: int) -> Tensor:
-    """Which steps are before the end of sequences with these lengths (batch,): (time, batch, 1), bool."""
-    return (torch.arange(time, device=lengths.device)[:, None] < lengths)[..., None]
+def inside(lengths: Tensor, steps: Tensor) -> Tensor:
+    """Which `steps` (time, batch, ...) are before the end of sequences with `lengths` (batch,), which are on the CPU:
+    (time, batch, 1), bool, on the device of `steps`."""
+    real = torch.arange(len(steps))[:, None] < lengths
+    return real[..., None].to(steps.device, non_blocking=True)

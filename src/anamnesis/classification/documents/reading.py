@@ -17,8 +17,9 @@ from torch import Tensor
 from anamnesis.classification.documents.settings import Experiment
 from anamnesis.tokens.base import Tokenizer
 
-Read = tuple[Tensor, Tensor]
-"""Word ids (time, batch), and up to where each document is read (batch,), at least 1; int64."""
+Read = tuple[Tensor, NDArray[np.int64]]
+"""Word ids (time, batch), int64, and up to where each document is read (batch,), at least 1: on the CPU, where packing
+needs it."""
 
 
 def vocabulary(tokenizer: Tokenizer, experiment: Experiment) -> int:
@@ -47,14 +48,14 @@ class Reading:
         # In a packed document it is not read, but must be an id.
         filler = np.int32(0 if packed else dummy)
         self.ids = torch.from_numpy(np.where(there, found.astype(np.int32), filler))
-        self.lengths = torch.from_numpy(words if packed else np.full_like(words, width))
+        self.lengths = words if packed else np.full_like(words, width)
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def pick(self, rows: Tensor) -> Read:
         """The documents with these numbers (batch,), no longer than the longest of them."""
-        lengths = self.lengths[rows]
+        lengths = self.lengths[rows.numpy()]
         return self.ids[rows, : int(lengths.max())].T.long().contiguous(), lengths
 
 

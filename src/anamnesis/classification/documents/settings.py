@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from anamnesis.schema import Settings
-from anamnesis.training.settings import Training
+from anamnesis.training.settings import Trainer, Training
 
 
 class TfIdf(Settings):
@@ -76,6 +76,7 @@ class Experiment(Settings):
     )
     batch: int = Field(32, ge=1, description="documents in a batch")
     training: Training | None = Field(None, description="needed by a network, refused for a floor")
+    trainer: Trainer = Trainer()
 
     @model_validator(mode="after")
     def _training_fits_model(self) -> Self:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from anamnesis.schema import Settings
-from anamnesis.training.settings import Training
+from anamnesis.training.settings import Trainer, Training
 
 LONGEST = 1000
 # Height and width of a digit in pixels.
@@ -87,3 +87,4 @@ class Experiment(Settings):
     model: Model
     batch: int = Field(32, ge=1, description="films in a batch")
     training: Training
+    trainer: Trainer = Trainer()

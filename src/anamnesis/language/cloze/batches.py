@@ -8,6 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anamnesis.training.batches import cuts
+
 # Batches that are cut from one pool of sentences sorted by length: enough to pad little, few enough to mix well.
 POOL = 16
 
@@ -58,14 +60,19 @@ class SentenceBatches:
         self.lengths = np.array([len(sentence) for sentence in self.sentences])
         self.batch, self.seed = batch, seed
         self.position, self.epoch = 0, 0
+        self.shard(0, 1)
+
+    def shard(self, rank: int, ranks: int) -> None:
+        """From now on, only the part of each batch that process `rank` of `ranks` takes."""
+        self.rank, self.ranks, self.cuts = rank, ranks, cuts(len(self.sentences), self.batch, ranks)
 
     def __len__(self) -> int:
-        return -(-len(self.sentences) // self.batch)
+        return len(self.cuts) + 1 if self.sentences else 0
 
     def __iter__(self) -> Iterator[Batch]:
         groups = self._groups()
         for number in range(self.position, len(groups)):
-            group = groups[number]
+            group = groups[number][self.rank :: self.ranks]
             # Back at 0 with the last batch: a trainer that knows the length never asks for one more.
             self.position = (number + 1) % len(groups)
             self.epoch += self.position == 0
@@ -74,17 +81,14 @@ class SentenceBatches:
     def _groups(self) -> list[NDArray[np.int64]]:
         """The sentences of each batch of this epoch."""
         if self.seed is None:
-            return self._cut(np.argsort(self.lengths, kind="stable"))
+            return np.split(np.argsort(self.lengths, kind="stable"), self.cuts)
         random = np.random.default_rng((self.seed, self.epoch))
         order = random.permutation(len(self.sentences))
-        groups: list[NDArray[np.int64]] = []
         for first in range(0, len(order), POOL * self.batch):
             pool = order[first : first + POOL * self.batch]
-            groups += self._cut(pool[np.argsort(self.lengths[pool], kind="stable")])
+            order[first : first + len(pool)] = pool[np.argsort(self.lengths[pool], kind="stable")]
+        groups = np.split(order, self.cuts)
         return [groups[index] for index in random.permutation(len(groups))]
-
-    def _cut(self, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        return [order[first : first + self.batch] for first in range(0, len(order), self.batch)]
 
     def state_dict(self) -> dict[str, int]:
         return {"position": self.position, "epoch": self.epoch}

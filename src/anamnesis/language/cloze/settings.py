@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from anamnesis.nn.settings import Context, Layers, OwnCell, Plain
 from anamnesis.schema import Settings
-from anamnesis.training.settings import Training
+from anamnesis.training.settings import Trainer, Training
 
 
 class Unigram(Settings):
@@ -60,6 +60,7 @@ class Experiment(Settings):
     model: Model
     batch: int = Field(32, ge=1, description="sentences in a batch")
     training: Training | None = Field(None, description="needed by a network, refused for the unigram model")
+    trainer: Trainer = Trainer()
     sentences: int = Field(20, ge=1, description="held-out sentences to show with a blank at the evaluation")
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from anamnesis.schema import Settings
-from anamnesis.training.settings import Training
+from anamnesis.training.settings import Trainer, Training
 
 
 class Connected(Settings):
@@ -38,6 +38,7 @@ class Experiment(Settings):
     model: Model
     batch: int = Field(256, ge=1, description="windows in a batch")
     training: Training | None = Field(None, description="needed by a network, refused for the mean")
+    trainer: Trainer = Trainer()
     length: int = Field(40, ge=1, description="words to write at the evaluation")
 
     @model_validator(mode="after")

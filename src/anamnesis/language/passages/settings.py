@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from anamnesis.schema import Settings
-from anamnesis.training.settings import Training
+from anamnesis.training.settings import Trainer, Training
 
 
 class Histogram(Settings):
@@ -48,6 +48,7 @@ class Experiment(Settings):
     model: Model
     batch: int = Field(64, ge=1, description="passages in a batch")
     training: Training
+    trainer: Trainer = Trainer()
 
     @model_validator(mode="after")
     def _start_fits_model(self) -> Self:

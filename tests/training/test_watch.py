@@ -1,0 +1,56 @@
+"""Of several processes that train together, only the first one tells of it."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from listener import Recorder
+
+from anamnesis.training.settings import Trainer
+from anamnesis.training.watch import RANKS, leads, watched
+
+
+@pytest.fixture(autouse=True)
+def no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in RANKS:
+        monkeypatch.delenv(name, raising=False)
+
+
+def experiment(**trainer: Any) -> Any:
+    return SimpleNamespace(trainer=Trainer(**trainer))
+
+
+@pytest.mark.parametrize("name", RANKS)
+def test_every_launcher_says_who_is_first(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for several in ({"devices": 2}, {"num_nodes": 2}, {"devices": "auto"}):
+        monkeypatch.setenv(name, "0")
+        assert leads(experiment(**several))
+        monkeypatch.setenv(name, "1")
+        assert not leads(experiment(**several))
+    # A process that trains alone is its own first, whatever started it.
+    assert leads(experiment())
+    assert leads(SimpleNamespace())
+
+
+def test_a_helper_starts_no_run_and_prints_nothing(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def train(watch: Any) -> dict[str, Any]:
+        print("epoch 1")
+        watch.log({"valid_loss": 1.0}, 1)
+        watch.sample("text", 1)
+        return {"fingerprint": "f"}
+
+    started = []
+
+    def start(*arguments: Any) -> Recorder:
+        started.append(arguments)
+        return Recorder()
+
+    together = experiment(devices=2)
+    watched(start, "name", together, "inputs", Path(), train)
+    assert len(started) == 1
+    assert capsys.readouterr().out == "epoch 1\n"
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    watched(start, "name", together, "inputs", Path(), train)
+    assert len(started) == 1
+    assert capsys.readouterr().out == ""
