@@ -493,6 +493,63 @@ def test_profile_merges_into_every_entry_that_fits():
     assert after["tokens"] == before["tokens"]
 
 
+def test_profile_says_where_to_run_wherever_there_are_epochs():
+    content = yaml.safe_load(VALID)
+    content["experiments"]["hello-memory"] = {"task": "memory", "training": {"batch": 2}}
+    content["derived"] = {"hello-untouched": {"training": None}}
+    overlay = {"*": {"trainer": {"accelerator": "auto"}}, "hello-rnn": {"trainer": {"precision": "auto"}}}
+    after = params.apply_profile(content, {"experiments": overlay, "derived": {"*": overlay["*"]}})
+    assert after["experiments"]["hello-rnn"]["trainer"] == {"accelerator": "auto", "precision": "auto"}
+    assert "trainer" not in after["experiments"]["hello-uniform"]
+    assert "trainer" not in after["experiments"]["hello-memory"]
+    assert "trainer" not in after["derived"]["hello-untouched"]
+
+
+def test_profile_repeats_an_experiment_with_other_seeds():
+    content = yaml.safe_load(VALID)
+    content["own"] = {"hello-mine": {"seed": 7}}
+    before = copy.deepcopy(content)
+    overlay = {"repeat": {"hello-rnn": 3, "hello-mine": 2}, "experiments": {"hello-rnn": {"training": {"epochs": 9}}}}
+    after = params.apply_profile(content, overlay)
+    assert content == before
+    assert "repeat" not in after
+    assert list(after["experiments"]) == ["hello-rnn", "hello-rnn-seed2", "hello-rnn-seed3", "hello-uniform"]
+    first = after["experiments"]["hello-rnn"]
+    assert first["training"]["epochs"] == 9
+    assert "seed" not in first
+    assert [after["experiments"][f"hello-rnn-seed{run}"] for run in (2, 3)] == [first | {"seed": run} for run in (2, 3)]
+    assert after["own"] == {"hello-mine": {"seed": 7}, "hello-mine-seed2": {"seed": 8}}
+    del after["own"]
+    assert params.check(after).experiments["hello-rnn-seed3"].seed == 3
+
+
+REPEATS = {
+    "unknown": ({"hello-rn": 3}, "repeat.hello-rn: no experiment is named 'hello-rn'; did you mean 'hello-rnn'?"),
+    "a corpus": ({"hello": 3}, "repeat.hello: no experiment is named 'hello'"),
+    "one": ({"hello-rnn": 1}, "repeat.hello-rnn: found 1; allowed: a whole number, at least 2"),
+    "true": ({"hello-rnn": True}, "repeat.hello-rnn: found true; allowed: a whole number, at least 2"),
+    "text": ({"hello-rnn": "3"}, "repeat.hello-rnn: found '3'; allowed: a whole number, at least 2"),
+    "a list": (["hello-rnn"], "repeat: found a list; allowed: a mapping of experiments to numbers of runs"),
+    "a name that is taken": ({"taken": 2}, "repeat.taken: there is already an experiment 'taken-seed2'"),
+    "a seed that is none": ({"odd": 2}, "experiments.odd.seed: found 'x'; allowed: a whole number"),
+}
+
+
+@pytest.mark.parametrize(("repeat", "line"), REPEATS.values(), ids=REPEATS)
+def test_what_cannot_be_repeated_is_one_line(repeat, line):
+    content = yaml.safe_load(VALID)
+    content["experiments"] |= {"taken": {}, "odd": {"seed": "x"}}
+    content["derived"] = {"taken-seed2": {}}
+    with pytest.raises(ParamsError) as caught:
+        params.apply_profile(content, {"repeat": repeat})
+    assert str(caught.value).startswith(line)
+
+
+def test_repeat_is_a_key_of_profiles_only():
+    with pytest.raises(ParamsError, match=r"^params\.yaml: repeat: unknown key"):
+        params.check(yaml.safe_load(VALID) | {"repeat": {"hello-rnn": 3}})
+
+
 def test_profile_by_name_may_add_what_is_not_there():
     overlay = {"experiments": {"hello-gru": {"task": "language"}, "hello-uniform": {"sampling": {"length": 3}}}}
     after = params.apply_profile(yaml.safe_load(VALID), overlay)

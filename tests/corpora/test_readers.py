@@ -57,6 +57,25 @@ def test_tales_of_both_kinds(tmp_path):
     assert {name: counts[name]["documents"] for name in NAMES} == {name: len(found[name]) for name in NAMES}
 
 
+def test_tales_after_lines_in_capitals_with_headings_inside(tmp_path):
+    """As the plain text of Grimms' tales comes: headings after four blank lines, parts of a tale after two."""
+    titles = ["THE BIRD", "THE STRAW, THE COAL, AND THE BEAN", "LITTLE RED-CAP [LITTLE RED RIDING HOOD]", "HANS"]
+    parts = [
+        "\n\n\n1. HOW THEY WENT TO THE MOUNTAINS\n\nThey went.",
+        "\n\n\nSECOND STORY\n\n\u2018So,\u2019 SAID HE.",
+        "",
+        "\n\n\n\nAS I WENT",
+    ]
+    tales = [f"{titles[n % 4]}\n\n\nOnce upon a time {n}.{parts[n % 4]}" for n in range(62)]
+    whole = "\n" + "\n\n\n\n\n".join(tales) + "\n\n"
+    source = part(tmp_path, "grimm.txt", whole.replace("\n", "\r\n"))
+    corpus = Stories(reader="tales", source=SOURCE, minimum=2, straight_quotes=True)
+    straight = [tale.replace("\u2018", "'").replace("\u2019", "'") + "\n" for tale in tales]
+    assert stories.contents(source, corpus) == straight
+    stories.read(corpus.model_copy(update={"take": [20]}), [source], tmp_path)
+    assert sorted(joined(texts(tmp_path))) == sorted(straight[:20])
+
+
 def test_tales_without_headings(tmp_path):
     corpus = Stories(reader="tales", source=SOURCE, minimum=2)
     with pytest.raises(AnamnesisError, match=r"b.txt: fewer than 3 headings"):

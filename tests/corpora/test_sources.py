@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from anamnesis.corpora import download, pip_index, sources
-from anamnesis.corpora.settings import Member, Package, PackageFile, Url, UrlFile
+from anamnesis.corpora.settings import Member, Mixed, OneOfPackage, OneOfUrl, Package, PackageFile, Url, UrlFile
 from anamnesis.errors import AnamnesisError
 
 TEXT = os.urandom(300_000)
@@ -27,7 +27,7 @@ def member(path: str, data: bytes) -> Member:
     return Member(path=path, sha256=sha256(data))
 
 
-def contents(source: Package | Url, network: sources.Network | None = None) -> dict[str, bytes]:
+def contents(source: Package | Url | Mixed, network: sources.Network | None = None) -> dict[str, bytes]:
     return {part.name: part.path.read_bytes() for part in sources.released("c", source, network or sources.Network())}
 
 
@@ -378,3 +378,74 @@ def test_own_files(tmp_path):
     with pytest.raises(AnamnesisError, match=r"my.txt: there is no such file"):
         sources.own(File(kind="file", path="my.txt"), Path(tmp_path))
     assert sources.unwatched(File(kind="file", train="data/own/a", test="b.txt")) == ["b.txt"]
+
+
+def test_files_of_packages_and_of_the_web_come_in_one_list(web, tar, tmp_path, monkeypatch):
+    (tmp_path / "tales").mkdir()
+    (tmp_path / "tales" / "grimm.txt").write_bytes(TEXT)
+    monkeypatch.setenv("ANAMNESIS_MIRROR", str(tmp_path))
+    web.index("books", {"b-1.tar.gz": tar({"a.txt": OTHER})})
+    url = "https://a.example/d/grimm.txt"
+    first = OneOfUrl(kind="url", url=url, sha256=sha256(TEXT), mirror="tales/grimm.txt")
+    second = OneOfPackage(kind="package", package="books", file="b-1.tar.gz", members=[member("a.txt", OTHER)])
+    for files in ([first, second], [second, first]):
+        found = contents(Mixed(kind="mixed", files=files))
+        assert list(found.items()) == [
+            {"url": ("grimm.txt", TEXT), "package": ("a.txt", OTHER)}[file.kind] for file in files
+        ]
+
+
+def test_a_file_may_lie_elsewhere_in_a_mirror(web, zipped, monkeypatch):
+    archive = zipped({"nld.txt": OTHER})
+    web.files["/mirror/shared%20files/all.zip"] = archive
+    web.files["/mirror/c/pairs.zip"] = b"another"
+    monkeypatch.setenv("ANAMNESIS_MIRROR", f"{web.address}/mirror")
+    keys = {"url": "https://a.example/pairs.zip", "sha256": sha256(archive), "members": [member("nld.txt", OTHER)]}
+    file = UrlFile(**keys, mirror="shared files/all.zip")
+    assert contents(Url(kind="url", files=[file])) == {"nld.txt": OTHER}
+    with pytest.raises(ValueError, match=r"without '\.\.'"):
+        UrlFile(**keys, mirror="../all.zip")
+
+
+def of_variant(variant: str | None) -> Url:
+    """Two files to choose from, of which a mirror lacks the first, and one that is always used."""
+    return Url(
+        kind="url",
+        variant=variant,
+        files=[
+            UrlFile(url="https://a.example/train.csv", git_blob="0" * 40, variant="whole"),
+            UrlFile(url="https://a.example/part.csv", sha256=sha256(TEXT), variant="part"),
+            UrlFile(url="https://a.example/test.csv", sha256=sha256(OTHER)),
+        ],
+    )
+
+
+def test_only_the_variant_that_is_asked_for_is_used(web, tmp_path, monkeypatch):
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "part.csv").write_bytes(TEXT)
+    (tmp_path / "c" / "test.csv").write_bytes(OTHER)
+    monkeypatch.setenv("ANAMNESIS_MIRROR", str(tmp_path))
+    assert contents(of_variant("part")) == {"part.csv": TEXT, "test.csv": OTHER}
+
+    def refused(self, url, *arguments):
+        raise AnamnesisError(f"{url}: cannot be had")
+
+    # What cannot be had is never replaced by itself: the line says which setting would.
+    monkeypatch.setattr(download.Client, "download", refused)
+    with pytest.raises(AnamnesisError) as caught:
+        contents(of_variant("whole"))
+    assert str(caught.value) == (
+        "https://a.example/train.csv: cannot be had (to do without this file, set corpora.c.source.variant to part)"
+    )
+
+
+def test_a_variant_is_one_of_those_there_are():
+    with pytest.raises(ValueError, match="`variant` is missing, it must be given; allowed: whole, part"):
+        of_variant(None)
+    with pytest.raises(ValueError, match="variant: found 'hole'; allowed: whole, part"):
+        of_variant("hole")
+    file = {"url": "https://a.example/x", "sha256": "0" * 64}
+    with pytest.raises(ValueError, match=r"variant: found 'part'; allowed: \(none\)"):
+        Url(kind="url", variant="part", files=[UrlFile(**file)])
+    with pytest.raises(ValueError, match="`variant` needs a source of kind url"):
+        OneOfUrl(kind="url", **file, variant="part")

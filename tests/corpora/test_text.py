@@ -168,3 +168,16 @@ def test_counts(tmp_path, documents):
 def test_last_line_without_an_end_counts(tmp_path):
     (tmp_path / "x").write_text("a\nb")
     assert text.count(tmp_path / "x") == {"characters": 3, "lines": 2, "documents": 1}
+
+
+def test_lines_that_fit_are_left_out_before_the_text_is_cut(tmp_path, monkeypatch):
+    monkeypatch.setattr(text, "BLOCK", 7)
+    body = "I. Not a heading, it goes on\nin this line.\n" * 30
+    content = f"Title\r\nI. One\n{body}II. Two\n{body}XIV. Four words of it\nThe end."
+    found = run(tmp_path, content.encode(), leave_out=r"[IVX]+\. \w+|.*words of it", begin="I. Not", end="The end")
+    assert found["train"] + found["valid"] + found["test"] == f"{body}{body}The end"
+
+
+def test_what_leaves_lines_out_is_a_regular_expression():
+    with pytest.raises(ValueError, match="a regular expression; this one is none: missing"):
+        book(leave_out="(I")

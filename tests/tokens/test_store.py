@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.tokens import store, tokenizer
+from anamnesis.tokens import stage, store, tokenizer
 
 KINDS = [
     {"kind": "characters"},
@@ -216,3 +216,13 @@ def test_a_text_that_does_not_come_back(build):
     folder, _ = build("One  two.", "two", "One", kind="words")
     with pytest.raises(AnamnesisError, match=r"the ids of train, of kind words, do not give back its text"):
         store.text_of(folder, "train")
+
+
+def test_words_without_marks_are_counted_over_all_splits(build):
+    texts = {"train": "The cat -- the CAT. " * 3, "valid": "A dog, a cat", "test": "Dogs."}
+    _, stats = build(**texts, kind="words", lower=True, delete=",.-")
+    assert (stats["words"], stats["different_words"]) == (12 + 4 + 1, 5)
+    assert stage.summary(stats).endswith("; 17 words, 5 of them different")
+    _, stats = build(**texts, kind="words", lower=True)
+    assert "words" not in stats
+    assert "different" not in stage.summary(stats)

@@ -15,6 +15,7 @@ LEARNED = [
     words.learn(["天地玄黄。"], language="zh"),
     words.learn([TEXT], sentences="lines"),
     subwords.learn([TEXT], 262),
+    words.learn([TEXT], delete=",:"),
 ]
 
 

@@ -129,6 +129,27 @@ def test_lower_case():
     assert tokenizer.encode("CAT").tolist() == [1, 5]
 
 
+DELETED = ",.;:!?'-()_"
+
+
+def test_deleted_marks_leave_words_between_white_space():
+    story = "It's well-known--so he said:\n\"Mr. Lorry, I _can't_ (quite) say!\"  - Yes? I\n\nSAY; yes."
+    tokenizer = words.learn([story], lower=True, delete=DELETED)
+    kept = [word.lower().translate(str.maketrans("", "", DELETED)) for word in story.split()]
+    kept = [word for word in kept if word]
+    assert {"its", "wellknownso", '"mr', 'say"', "say"} <= set(kept)
+    assert list(tokenizer.words([story])) == kept
+    assert sorted(tokenizer.tokens[3:]) == sorted(set(kept))
+    assert " ".join(tokenizer.decode(tokenizer.encode(story)).split()) == " ".join(kept)
+    assert tokenizer.encode_sentence(" -- ").tolist() == [1, 2]
+
+
+def test_special_tokens_between_white_space_are_unknown():
+    tokenizer = words.learn(["<unk> <s>, </s> and"], delete=",")
+    assert tokenizer.tokens == ["<unk>", "<s>", "</s>", "and"]
+    assert tokenizer.encode_sentence("<s> </s>, and <unk>").tolist() == [1, 0, 0, 3, 0, 2]
+
+
 def test_ids_of_sentences():
     tokenizer = Words(["<unk>", "<s>", "</s>", "A", "b", "."])
     assert tokenizer.encode("A b. A c").tolist() == [1, 3, 4, 5, 2, 1, 3, 0]

@@ -21,6 +21,14 @@ def _inside(path: str) -> str:
     return path
 
 
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"a regular expression; this one is none: {error}") from None
+    return text
+
+
 def _share_or_count(size: float) -> float:
     if size >= 1 and size != int(size):
         raise ValueError("a share below 1, or a whole number")
@@ -62,6 +70,12 @@ class UrlFile(Settings):
     )
     members: list[Member] = Field([], description="the files to read where the address is an archive's")
     split: SplitName | None = Field(None, description="the split this file is; null: the split settings decide")
+    mirror: Annotated[str, AfterValidator(_inside)] | None = Field(
+        None, description="where the file lies in a mirror; null: under the corpus's name, by the address's last part"
+    )
+    variant: str | None = Field(
+        None, min_length=1, description="the file is used only where `variant` of the source says this; null: always"
+    )
 
     @model_validator(mode="after")
     def _pinned(self) -> Self:
@@ -80,10 +94,45 @@ class Package(Settings):
 
 
 class Url(Settings):
-    """Files on the web, each pinned by its sha256."""
+    """Files on the web, each pinned by its sha256 or the id git gives it."""
 
     kind: Literal["url"]
+    variant: str | None = Field(None, description="which of the files that name a variant are used")
     files: list[UrlFile] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _variant_is_one(self) -> Self:
+        allowed = list(dict.fromkeys(file.variant for file in self.files if file.variant))
+        if self.variant is None and allowed:
+            raise ValueError(f"`variant` is missing, it must be given; allowed: {', '.join(allowed)}")
+        if self.variant is not None and self.variant not in allowed:
+            raise ValueError(f"variant: found {self.variant!r}; allowed: {', '.join(allowed) or '(none)'}")
+        return self
+
+
+class OneOfPackage(PackageFile):
+    """A file of a released package, among others from elsewhere."""
+
+    kind: Literal["package"]
+
+
+class OneOfUrl(UrlFile):
+    """A file on the web, among others from elsewhere."""
+
+    kind: Literal["url"]
+
+    @model_validator(mode="after")
+    def _no_variant(self) -> Self:
+        if self.variant is not None:
+            raise ValueError("`variant` needs a source of kind url")
+        return self
+
+
+class Mixed(Settings):
+    """Files of released packages beside files on the web."""
+
+    kind: Literal["mixed"]
+    files: list[Annotated[OneOfPackage | OneOfUrl, Field(discriminator="kind")]] = Field(min_length=1)
 
 
 class File(Settings):
@@ -136,7 +185,7 @@ class Sines(Settings):
     valid: int = Field(100, ge=1, description="values, right after those of test")
 
 
-Source = Annotated[Package | Url | File | Text | Sines, Field(discriminator="kind")]
+Source = Annotated[Package | Url | Mixed | File | Text | Sines, Field(discriminator="kind")]
 Size = Annotated[float, Field(gt=0), AfterValidator(_share_or_count)]
 
 
@@ -215,6 +264,11 @@ class Book(Common):
     )
     end: str | None = Field(
         None, min_length=1, description="the text ends with these, at their first place after `begin`"
+    )
+    leave_out: Annotated[str, AfterValidator(_expression)] | None = Field(
+        None,
+        min_length=1,
+        description="regular expression; lines that fit it from end to end are left out, such as chapter headings",
     )
     minimum: int = Field(1000, ge=2, description="characters the text must have")
     split: Cut = Cut()
@@ -347,7 +401,9 @@ class Passages(Common):
     @model_validator(mode="after")
     def _files_have_names(self) -> Self:
         if isinstance(self.source, File):
-            raise ValueError("`reader: passages` needs a source of kind package or url, whose files `labels` names")
+            raise ValueError(
+                "`reader: passages` needs a source of kind package, url or mixed, whose files `labels` names"
+            )
         return self
 
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
@@ -13,7 +14,7 @@ from anamnesis import console, files
 from anamnesis.corpora import archives
 from anamnesis.corpora import cache as caches
 from anamnesis.corpora.cache import Cache
-from anamnesis.corpora.settings import File, Member, Package, PackageFile, SplitName, Text, Url, UrlFile
+from anamnesis.corpora.settings import File, Member, Mixed, Package, PackageFile, SplitName, Text, Url, UrlFile
 from anamnesis.errors import AnamnesisError
 
 if TYPE_CHECKING:
@@ -99,8 +100,8 @@ def literal(source: Text, folder: Path) -> list[Part]:
     return [Part("params.yaml", path, sha256, split) for split in splits]
 
 
-def released(corpus: str, source: Package | Url, network: Network, cache: Cache | None = None) -> list[Part]:
-    """The files of released packages or addresses: from the cache, else the mirror, else the network; all verified.
+def released(corpus: str, source: Package | Url | Mixed, network: Network, cache: Cache | None = None) -> list[Part]:
+    """The files of released packages and addresses: from the cache, else the mirror, else the network; all verified.
 
     Args:
         corpus: the corpus's name, which is its folder's in a mirror.
@@ -108,14 +109,16 @@ def released(corpus: str, source: Package | Url, network: Network, cache: Cache 
         cache: None: the user's.
 
     Raises:
-        AnamnesisError: a file cannot be had, lacks a member, or is not what its sha256 says.
+        AnamnesisError: a file cannot be had, lacks a member, or is not what its sha256 says; the line names the
+            setting that does without it, where there is one.
     """
     cache = cache or caches.default()
-    last = Counter(_last(member.path) for file in source.files for member in file.members)
-    last.update(_last(urlsplit(file.url).path) for file in source.files if isinstance(file, UrlFile))
+    used = _used(source)
+    last = Counter(_last(member.path) for file in used for member in file.members)
+    last.update(_last(urlsplit(file.url).path) for file in used if isinstance(file, UrlFile))
     with console.progress() as bar:
         result: list[Part] = []
-        for file in source.files:
+        for file in used:
             name = file.file if isinstance(file, PackageFile) else file.url
             task = bar.add_task(f"{corpus}: {_last(name)} (kB)", total=None)
 
@@ -123,9 +126,27 @@ def released(corpus: str, source: Package | Url, network: Network, cache: Cache 
                 bar.update(task, completed=done // 1000, total=None if total is None else total // 1000)  # type: ignore[arg-type]
 
             one = _One(corpus, file, network, cache, report, {path for path, count in last.items() if count == 1})
-            result += one.parts()
+            try:
+                result += one.parts()
+            except AnamnesisError as error:
+                raise type(error)(f"{error}{_without(corpus, source, file)}") from None
             bar.remove_task(task)
         return result
+
+
+def _used(source: Package | Url | Mixed) -> Sequence[PackageFile | UrlFile]:
+    """The files of a source, but those of another variant than it asks for."""
+    if isinstance(source, Url):
+        return [file for file in source.files if file.variant in (None, source.variant)]
+    return source.files
+
+
+def _without(corpus: str, source: Package | Url | Mixed, file: PackageFile | UrlFile) -> str:
+    """What to add to an error about a file: the setting that does without it, if there is one."""
+    if not isinstance(source, Url) or not isinstance(file, UrlFile) or file.variant is None:
+        return ""
+    others = dict.fromkeys(other.variant for other in source.files if other.variant not in (None, file.variant))
+    return "".join(f" (to do without this file, set corpora.{corpus}.source.variant to {other})" for other in others)
 
 
 @dataclass
@@ -142,6 +163,13 @@ class _One:
     @property
     def name(self) -> str:
         return self.file.file if isinstance(self.file, PackageFile) else self.file.url
+
+    @property
+    def mirrored(self) -> str:
+        """The path of the whole file in a mirror."""
+        if isinstance(self.file, PackageFile):
+            return f"{self.corpus}/{self.file.file}"
+        return self.file.mirror or f"{self.corpus}/{_last(unquote(urlsplit(self.file.url).path))}"
 
     def parts(self) -> list[Part]:
         if isinstance(self.file, UrlFile) and not self.file.members:
@@ -188,10 +216,11 @@ class _One:
         name = _last(member.path)
         if archives.is_pattern(member.path) or name not in self.unique:
             return False
-        path = _mirrored(self.corpus, name, self.network, self.cache, self.report)
+        place = f"{self.corpus}/{name}"
+        path = _mirrored(place, self.network, self.cache, self.report)
         if path is None:
             return False
-        self._check(f"{os.environ[MIRROR]}: {self.corpus}/{name}", files.sha256_file(path), member.sha256)
+        self._check(f"{os.environ[MIRROR]}: {place}", files.sha256_file(path), member.sha256)
         with open(path, "rb") as stream:
             self.cache.add(stream)
         return True
@@ -224,7 +253,7 @@ class _One:
         if isinstance(self.file, UrlFile):
             path = self._kept() or self._whole_url()
         else:
-            found = _mirrored(self.corpus, self.name, self.network, self.cache, self.report)
+            found = _mirrored(self.mirrored, self.network, self.cache, self.report)
             path = found or self._whole_or_ranges(paths, take)  # type: ignore[assignment]
             if path is None:
                 return
@@ -258,8 +287,7 @@ class _One:
         assert isinstance(self.file, UrlFile)
         if found := self._kept():
             return found
-        name = _last(unquote(urlsplit(self.file.url).path))
-        mirrored = _mirrored(self.corpus, name, self.network, self.cache, self.report)
+        mirrored = _mirrored(self.mirrored, self.network, self.cache, self.report)
         if blob := self.file.git_blob:
             path = mirrored or self._download(self.file.url, None, self.file.url)
             if (found_blob := files.git_blob(path)) != blob:
@@ -268,7 +296,7 @@ class _One:
         assert self.file.sha256 is not None
         if mirrored is None:
             return self._download(self.file.url, self.file.sha256, self.file.url)
-        self._check(f"{os.environ[MIRROR]}: {self.corpus}/{name}", files.sha256_file(mirrored), self.file.sha256)
+        self._check(f"{os.environ[MIRROR]}: {self.mirrored}", files.sha256_file(mirrored), self.file.sha256)
         with open(mirrored, "rb") as stream:
             return self.cache.add(stream)[1]
 
@@ -302,8 +330,8 @@ class _One:
             raise AnamnesisError(f"{name}: its sha256 is {found}, but {expected} is asked for")
 
 
-def _mirrored(corpus: str, name: str, network: Network, cache: Cache, report: "Report") -> Path | None:
-    """The file CORPUS/NAME of the mirror, if one is set and has it."""
+def _mirrored(place: str, network: Network, cache: Cache, report: "Report") -> Path | None:
+    """The file at that path of the mirror, if one is set and has it."""
     mirror = os.environ.get(MIRROR)
     if not mirror:
         return None
@@ -311,11 +339,11 @@ def _mirrored(corpus: str, name: str, network: Network, cache: Cache, report: "R
         folder = Path(mirror.removeprefix("file://")).expanduser()
         if not folder.is_dir():
             raise AnamnesisError(f"{MIRROR}: {mirror} is neither a folder nor an http(s) address")
-        path = folder / corpus / name
+        path = folder / place
         return path if path.is_file() else None
     from anamnesis.corpora.download import Missing
 
-    url = f"{mirror.rstrip('/')}/{quote(corpus)}/{quote(name)}"
+    url = f"{mirror.rstrip('/')}/{quote(place)}"
     partial = cache.partial(url)
     try:
         network.client.download(url, partial, report)

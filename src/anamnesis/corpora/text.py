@@ -9,7 +9,7 @@ import io
 import mmap
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,16 @@ def decoded(path: Path, name: str) -> Iterator[str]:
             yield text
             if not block:
                 return
+
+
+def without(blocks: Iterable[str], left_out: re.Pattern[str]) -> Iterator[str]:
+    """A canonical text that comes in blocks, without the lines that a pattern fits from end to end."""
+    line = ""
+    for block in blocks:
+        *lines, line = (line + block).split("\n")
+        yield "".join(f"{each}\n" for each in lines if not left_out.fullmatch(each))
+    if not left_out.fullmatch(line):
+        yield line
 
 
 def whole(part: Part) -> str:
@@ -98,7 +108,8 @@ def _canonical(part: Part, target: Path, corpus: Book, limit: int | None) -> Non
     """Write the part's text between its markers, and at most `limit` characters of it, to `target`."""
     raw = target.with_suffix(".whole")
     with open(raw, "wb") as file:
-        for block in decoded(part.path, part.name):
+        blocks = decoded(part.path, part.name)
+        for block in blocks if corpus.leave_out is None else without(blocks, re.compile(corpus.leave_out)):
             file.write(block.encode())
     with open(raw, "rb") as file:
         if not raw.stat().st_size:

@@ -1,8 +1,8 @@
 """The keys of an entry of `tokens`: which corpus is cut into what."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from anamnesis.schema import Settings
 
@@ -53,6 +53,19 @@ class Words(Settings):
     sentences: Sentences = Field(
         "punctuation", description="lines: each line of the text is one sentence, whatever it says"
     )
+    delete: str = Field(
+        "",
+        description="marks that are deleted; a word is then whatever stands between white space, as `wellknown` of "
+        "`well-known,` where `-,` are deleted; empty: words and punctuation marks are tokens of their own",
+    )
+
+    @model_validator(mode="after")
+    def _what_delete_needs(self) -> Self:
+        if self.delete and self.language == "zh":
+            raise ValueError("delete: zh puts no spaces between words, so that none would be left to cut at")
+        if self.delete and any(mark.isalnum() or mark.isspace() for mark in self.delete):
+            raise ValueError(f"delete: found {self.delete!r}; allowed: marks, no letters, digits or white space")
+        return self
 
 
 class Subwords(Settings):

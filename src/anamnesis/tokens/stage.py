@@ -41,4 +41,7 @@ def summary(stats: dict[str, Any]) -> str:
         number, left_out = (sum(split[key] for split in splits) for key in ("pairs", "left_out"))
         what = f"target tokens of {number:,} {stats['kind']} ({left_out:,} longer training pairs left out)"
         size = f"{stats['source_vocabulary_size']:,} -> {size}"
-    return f"{tokens} {what}, vocabulary {size}, {unknown:.2%} unknown"
+    counted = ""
+    if "different_words" in stats:
+        counted = f"; {stats['words']:,} words, {stats['different_words']:,} of them different"
+    return f"{tokens} {what}, vocabulary {size}, {unknown:.2%} unknown{counted}"

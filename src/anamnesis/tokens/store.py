@@ -5,6 +5,7 @@ A table of documents is stored as `documents.py` says, one of sentence pairs as 
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -13,7 +14,7 @@ import numpy as np
 
 from anamnesis import files
 from anamnesis.errors import AnamnesisError
-from anamnesis.tokens import arrays, documents, images, pairs, series, settings, tables, text, tokenizer
+from anamnesis.tokens import arrays, documents, images, pairs, series, settings, tables, text, tokenizer, words
 from anamnesis.tokens.documents import Documents, open_documents
 from anamnesis.tokens.images import Images, open_images
 from anamnesis.tokens.pairs import Pairs, open_pairs, pair_texts
@@ -136,6 +137,10 @@ def _write_text(
         stats["splits"][split] = counts | reader.counts()
         if split == "train":
             stats["alphabet"] = int(np.count_nonzero(reader.seen))
+    if isinstance(learned, words.Words) and learned.delete:
+        # Without marks among the tokens, these numbers can be held against those that others state of the text.
+        found = Counter(word for source in sources.values() for word in learned.words(text.blocks(source)))
+        stats |= {"words": found.total(), "different_words": len(found)}
     return stats
 
 

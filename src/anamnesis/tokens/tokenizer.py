@@ -80,6 +80,7 @@ class _Words(_Base):
     language: settings.Language
     lower: bool
     sentences: settings.Sentences
+    delete: str = ""
 
 
 class _Subwords(_Base):
@@ -97,4 +98,4 @@ def _rebuild(saved: _Characters | _Bigrams | _Words | _Subwords) -> Tokenizer:
         return bigrams.Bigrams(saved.tokens)
     if isinstance(saved, _Subwords):
         return subwords.Subwords(saved.tokens, saved.merges)
-    return words.Words(saved.tokens, saved.language, saved.lower, saved.sentences)
+    return words.Words(saved.tokens, saved.language, saved.lower, saved.sentences, saved.delete)

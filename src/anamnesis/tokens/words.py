@@ -1,7 +1,7 @@
 """Every word and every punctuation mark a token, in sentences between `<s>` and `</s>`."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 from typing import Any
 
@@ -24,7 +24,8 @@ class Words(Tokenizer):
     """One id for each word that is kept, after `<unk>`, `<s>` and `</s>`; `sentences.py` says how a text is cut.
 
     Spaces and line ends are not kept: `decode` puts one space before a word but none before a punctuation mark (no
-    spaces at all in Chinese), and each sentence on a line of its own.
+    spaces at all in Chinese), and each sentence on a line of its own. Where marks are deleted, white space alone
+    separates words, and every token but the special ones is a word.
 
     Raises:
         ValueError: the tokens are not `<unk>`, `<s>`, `</s>` and then different words.
@@ -34,13 +35,18 @@ class Words(Tokenizer):
     unknown_id, start_id, end_id = 0, 1, 2
 
     def __init__(
-        self, tokens: list[str], language: str = "en", lower: bool = False, sentences: str = "punctuation"
+        self,
+        tokens: list[str],
+        language: str = "en",
+        lower: bool = False,
+        sentences: str = "punctuation",
+        delete: str = "",
     ) -> None:
         check(tokens, SPECIAL)
-        self.tokens, self.language, self.lower, self.sentences = tokens, language, lower, sentences
+        self.tokens, self.language, self.lower, self.sentences, self.delete = tokens, language, lower, sentences, delete
         # Looking up a word never finds a special token, whatever a text says.
         self._ids = {token: number for number, token in enumerate(tokens) if number >= len(SPECIAL)}
-        self._cut = words(language)
+        self._cut = _cutter(language, delete)
 
     def chunks(self, blocks: Iterable[str]) -> Iterator[Chunk]:
         for some in pieces(blocks, rule(self.language, self.sentences)):
@@ -86,7 +92,22 @@ class Words(Tokenizer):
             before, glued, line = token, opens or token in _NO_SPACE_AFTER, ""
 
     def saved(self) -> dict[str, Any]:
-        return {"language": self.language, "lower": self.lower, "sentences": self.sentences}
+        kept = {"language": self.language, "lower": self.lower, "sentences": self.sentences}
+        return kept | ({"delete": self.delete} if self.delete else {})
+
+    def words(self, blocks: Iterable[str]) -> Iterator[str]:
+        """All words and marks of a text, whether they have an id or not, in its order."""
+        for some in pieces(blocks, rule(self.language, self.sentences)):
+            for sentence in some:
+                yield from map(str.lower, self._cut(sentence)) if self.lower else self._cut(sentence)
+
+
+def _cutter(language: str, delete: str) -> Callable[[str], list[str]]:
+    """The function that lists the words of a sentence."""
+    if not delete:
+        return words(language)
+    table = str.maketrans("", "", delete)
+    return lambda sentence: sentence.translate(table).split()
 
 
 def _ascii_word(character: str) -> bool:
@@ -100,6 +121,7 @@ def learn(
     language: str = "en",
     lower: bool = False,
     sentences: str = "punctuation",
+    delete: str = "",
 ) -> Words:
     """The tokenizer of a text's most frequent words.
 
@@ -107,10 +129,7 @@ def learn(
         limit: size of the vocabulary at most, special tokens included.
         minimum_count: a word that occurs less often is left out.
     """
-    counts: Counter[str] = Counter()
-    cut = words(language)
-    for some in pieces(blocks, rule(language, sentences)):
-        for sentence in some:
-            counts.update(map(str.lower, cut(sentence)) if lower else cut(sentence))
-    kept = ranked({word: count for word, count in counts.items() if count >= minimum_count})
-    return Words([*SPECIAL, *kept[: None if limit is None else limit - len(SPECIAL)]], language, lower, sentences)
+    counts = Counter(Words(SPECIAL, language, lower, sentences, delete).words(blocks))
+    kept = ranked({word: count for word, count in counts.items() if count >= minimum_count and word not in SPECIAL})
+    tokens = [*SPECIAL, *kept[: None if limit is None else limit - len(SPECIAL)]]
+    return Words(tokens, language, lower, sentences, delete)
