@@ -1,6 +1,8 @@
 """The leaderboards: which experiments compete, and which of their scores decides."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -50,3 +52,32 @@ BOARDS: dict[str, Board] = {
         registered=False,
     ),
 }
+
+
+def entrants(experiments: Mapping[str, Any]) -> list[list[str]]:
+    """Who competes: the names of experiments, those together whose settings differ in nothing but `seed`.
+
+    Such a group competes as one, by the mean of its scores, so that nobody wins by a lucky seed.
+
+    Args:
+        experiments: settings by name; names say nothing of who belongs together.
+
+    Returns:
+        Groups in the order of their first members, members in their order.
+    """
+    groups: list[tuple[Any, list[str]]] = []
+    for name, settings in experiments.items():
+        alike = next((group for key, group in groups if _differ_in_seed(key, settings)), None)
+        # A seed that a group has already is the same training under another name, and no further draw.
+        if alike is None or settings.seed in (experiments[member].seed for member in alike):
+            groups.append((settings, [name]))
+        else:
+            alike.append(name)
+    return [names for _, names in groups]
+
+
+def _differ_in_seed(one: Any, other: Any) -> bool:
+    """Whether two experiments are of one kind, and equal but for their seeds."""
+    if type(one) is not type(other) or not hasattr(one, "seed"):
+        return False
+    return bool(one == other.model_copy(update={"seed": one.seed}))

@@ -49,6 +49,7 @@ def legend(names: list[str], floors: list[str] | None = None) -> list[tuple[str,
 def bars(rows: list[Row]) -> Spec:
     """Bars of the score that ranks a board, best first: the bar is the validation score, the tick the test score.
 
+    A line through the end of a bar reaches one standard deviation over seeds to either side, where there are several.
     The marks have the styles `network`, `baseline`, `best` and `test`, for whoever draws the chart to colour.
     """
     board = BOARDS[rows[0].result.board]
@@ -60,9 +61,15 @@ def bars(rows: list[Row]) -> Spec:
             "role": "best" if row.mark == "best" else "baseline" if row.result.baseline else "network",
             "valid": row.result.scores["valid"][metric],
             "test": row.result.scores["test"][metric],
-            "label": formats.score(metric, row.result.scores["valid"][metric]),
+            "label": formats.repeated(metric, row.result.scores["valid"][metric], _deviation(row)),
         }
         for row in rows
+    ]
+    spreads: list[Spec] = [
+        {"experiment": row.result.experiment, "low": valid - deviation, "high": valid + deviation}
+        for row in rows
+        for valid in (row.result.scores["valid"][metric],)
+        if (deviation := _deviation(row)) is not None
     ]
     # Below one bit the bars shrink instead of filling the chart: a learnt toy has next to no bits left. A share of
     # one is all there is; other numbers have no such measure.
@@ -75,7 +82,8 @@ def bars(rows: list[Row]) -> Spec:
     ]
 
     def horizontal(field: str) -> Spec:
-        scale = {"domain": [0, highest * 1.22], "nice": False}
+        # A label with a spread is twice as long.
+        scale = {"domain": [0, highest * (1.4 if spreads else 1.22)], "nice": False}
         return {"field": field, "type": "quantitative", "axis": None, "scale": scale}
 
     drawn = [
@@ -98,6 +106,7 @@ def bars(rows: list[Row]) -> Spec:
         },
         "layer": [
             *drawn,
+            *([_spreads(spreads, horizontal("low"))] if spreads else []),
             {
                 "mark": {"type": "tick", "style": "test", "thickness": 2, "size": 18},
                 "encoding": {"x": horizontal("test"), "tooltip": tooltip},
@@ -109,6 +118,17 @@ def bars(rows: list[Row]) -> Spec:
             },
         ],
     }
+
+
+def _deviation(row: Row) -> float | None:
+    """The standard deviation over seeds of the validation score that ranks an experiment; None where it has one."""
+    return row.result.spread.get("valid", {}).get(BOARDS[row.result.board].metric)
+
+
+def _spreads(values: list[Spec], low: Spec) -> Spec:
+    """A line for each of `values` from its `low` to its `high`."""
+    mark = {"type": "rule", "style": "test", "clip": True}
+    return {"data": {"values": values}, "mark": mark, "encoding": {"x": low, "x2": {"field": "high"}}}
 
 
 def by_name(short: dict[str, str]) -> Spec:
@@ -127,23 +147,24 @@ def by_name(short: dict[str, str]) -> Spec:
     }
 
 
-def curves(rows: list[Row], learnt: dict[str, Curve]) -> Spec | None:
+def curves(rows: list[Row], learnt: dict[str, Curve], repeats: dict[str, list[Curve]] | None = None) -> Spec | None:
     """A measure of training and validation by epoch: a colour a network, a ring at the kept epoch, a line a baseline.
 
-    `learnt[experiment]` is a network's learning curve, all of the same measure. Colours follow its order. None when
+    `learnt[experiment]` is a network's learning curve, all of the same measure. Colours follow its order.
+    `repeats[experiment]` are the curves of its other seeds, thin lines in the same colour, without rings. None when
     there is nothing to draw.
     """
     measure = next((curve.measure for curve in learnt.values()), "")
     title = formats.name(measure)
-    points: list[Spec] = [
-        {"experiment": name, "epoch": epoch.epoch, "split": split, "value": value}
-        for name, curve in learnt.items()
-        for epoch in curve.epochs
-        for split, value in (("training", epoch.train), ("validation", epoch.valid))
-        if value is not None and math.isfinite(value) and value > 0
-    ]
+    points = [point for name, curve in learnt.items() for point in _points(name, curve)]
     if not points:
         return None
+    others = [
+        {**point, "repeat": number}
+        for name in learnt
+        for number, curve in enumerate((repeats or {}).get(name, ()), 2)
+        for point in _points(name, curve)
+    ]
     floors: list[Spec] = [
         {
             "experiment": row.result.experiment,
@@ -158,12 +179,13 @@ def curves(rows: list[Row], learnt: dict[str, Curve]) -> Spec | None:
         for point in points
         if point["split"] == "validation" and point["epoch"] == learnt[point["experiment"]].kept
     ]
-    last = max(point["epoch"] for point in points)
-    first = min(point["epoch"] for point in points)
+    last = max(point["epoch"] for point in (*points, *others))
+    first = min(point["epoch"] for point in (*points, *others))
+    values = [point["value"] for point in (*points, *others, *floors)]
     vertical: Spec = {
         "field": "value",
         "type": "quantitative",
-        **value_axis(title, [point["value"] for point in (*points, *floors)], measure.endswith(formats.SHARES)),
+        **value_axis(title, values, measure.endswith(formats.SHARES)),
     }
     scale = vertical["scale"]
     low, high = map(math.log, scale["domain"]) if "type" in scale else scale["domain"]
@@ -185,6 +207,12 @@ def curves(rows: list[Row], learnt: dict[str, Curve]) -> Spec | None:
         "scale": {"domain": [first, max(last, first + 1)], "nice": False},
     }
     lines = traced(list(learnt), epochs, vertical)
+    dashes = dashed("split", ["training", "validation"])
+    thin: Spec = {
+        "data": {"values": others},
+        "mark": {"type": "line", "strokeWidth": 0.8, "clip": True},
+        "encoding": {**lines, "strokeDash": dashes, "detail": {"field": "repeat"}},
+    }
     return {
         "description": f"{formats.heading(measure)} of training and validation after each epoch: "
         + ", ".join(f"{name} ends at {_last(curve)}" for name, curve in learnt.items() if curve.epochs),
@@ -207,10 +235,11 @@ def curves(rows: list[Row], learnt: dict[str, Curve]) -> Spec | None:
                     "opacity": BROUGHT_OUT,
                 },
             },
+            *([thin] if others else []),
             {
                 "data": {"values": points},
                 "mark": {"type": "line", "strokeWidth": 2, "clip": True},
-                "encoding": {**lines, "strokeDash": dashed("split", ["training", "validation"])},
+                "encoding": {**lines, "strokeDash": dashes},
             },
             {
                 "data": {"values": points},
@@ -225,6 +254,16 @@ def curves(rows: list[Row], learnt: dict[str, Curve]) -> Spec | None:
             targets(points, epochs, vertical, tooltip),
         ],
     }
+
+
+def _points(name: str, curve: Curve) -> list[Spec]:
+    """What of a learning curve can be drawn, on a logarithmic axis too."""
+    return [
+        {"experiment": name, "epoch": epoch.epoch, "split": split, "value": value}
+        for epoch in curve.epochs
+        for split, value in (("training", epoch.train), ("validation", epoch.valid))
+        if value is not None and math.isfinite(value) and value > 0
+    ]
 
 
 def labelled(points: list[Spec], field: str, room: float, logarithmic: bool = False) -> list[Spec]:

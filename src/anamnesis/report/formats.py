@@ -56,6 +56,20 @@ def score(metric: str, value: float | None) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:#.4g}"
 
 
+def repeated(metric: str, value: float | None, deviation: float | None, between: str = " ± ") -> str:
+    """A mean and its standard deviation, of as many decimals: '1.958 ± 0.004', '58.4 ± 0.3 %'; alone without one."""
+    text = score(metric, value)
+    if value is None or deviation is None:
+        return text
+    number, space, unit = text.partition(" ")
+    decimals = len(number.partition(".")[2])
+    spread = 100 * deviation if metric.endswith(SHARES) else deviation
+    written = f"{spread:.1e}" if "e" in number else f"{spread:,.{decimals}f}"
+    # In lines of their own, each has its unit.
+    first = text if "\n" in between else number
+    return f"{first}{between}{written}{space}{unit}"
+
+
 def difference(metric: str, value: float) -> str:
     """How far two scores of a metric are apart."""
     return f"{100 * abs(value):.1f} percentage points" if metric.endswith(SHARES) else score(metric, abs(value))

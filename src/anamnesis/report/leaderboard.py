@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from anamnesis.boards import BOARDS
-from anamnesis.report import results
+from anamnesis.report import results, seeds
 from anamnesis.report.results import SPLITS, Result
 
 # The columns of every board, each once.
@@ -30,7 +30,7 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class Row:
-    """A result with its place on its board and corpus.
+    """A result with its place on its board and corpus; of an experiment repeated with other seeds, that of their mean.
 
     `rank` counts from 1, the best by validation. `mark` is "best", or "best network" or "best baseline" for the best
     of the kind that did not win, or "".
@@ -42,7 +42,7 @@ class Row:
 
 
 def table(root: Path = Path(".")) -> list[Row]:
-    """All experiments that have metrics: boards and corpora in the order of params.yaml, the best of each first.
+    """All entrants that have metrics: boards and corpora in the order of params.yaml, the best of each first.
 
     Raises:
         AnamnesisError: as `results.load`.
@@ -51,9 +51,12 @@ def table(root: Path = Path(".")) -> list[Row]:
 
 
 def rank(entries: Iterable[Result]) -> list[Row]:
-    """Rank results within their board and corpus; equal scores are in the order of their names."""
+    """Rank results within their board and corpus; equal scores are in the order of their names.
+
+    Experiments that differ in nothing but their seed are one row, and compete by the mean of their scores.
+    """
     groups: dict[tuple[str, str], list[Result]] = {}
-    for entry in entries:
+    for entry in seeds.grouped(entries):
         groups.setdefault((entry.board, entry.corpus), []).append(entry)
     order = list(dict.fromkeys(board for board, _ in groups))
     rows = []
@@ -76,25 +79,51 @@ def boards(rows: Iterable[Row]) -> Iterator[tuple[str, list[tuple[str, list[Row]
 
 
 def csv_text(rows: Iterable[Row]) -> str:
-    """leaderboard.csv: one line an experiment, the columns of `FIELDS`, an empty cell where a score does not exist."""
+    """leaderboard.csv: one line an experiment, the columns of `FIELDS`, an empty cell where a score does not exist.
+
+    An experiment repeated with other seeds has a line for each, with the scores of that one training and the rank of
+    them all; the mark stands on the first alone. Where there is one, columns are added: `seed_of` (the experiment that
+    the line repeats, itself on the first), `seeds` (how many), and SPLIT_METRIC_mean and _std for each score that was
+    repeated, the sample standard deviation.
+    """
+    rows = list(rows)
+    repeated = [row.result for row in rows if row.result.repeats]
+    measured = [
+        (split, metric)
+        for split in SPLITS
+        for metric in METRICS
+        if any(metric in result.spread[split] for result in repeated)
+    ]
+    added = [f"{split}_{metric}_{what}" for split, metric in measured for what in ("mean", "std")]
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(FIELDS)
+    writer.writerow([*FIELDS, *(["seed_of", "seeds", *added] if repeated else [])])
     for row in rows:
-        result = row.result
-        writer.writerow(
-            [
+        for result in row.result.repeats or (row.result,):
+            cells = [
                 result.task,
                 result.board,
                 result.corpus,
                 row.rank,
                 result.experiment,
-                row.mark,
+                row.mark if result.experiment == row.result.experiment else "",
                 result.architecture,
                 str(result.baseline).lower(),
                 result.tokens,
                 result.parameters,
                 *(result.scores[split].get(metric, "") for split in SPLITS for metric in METRICS),
             ]
-        )
+            if repeated:
+                cells += _over_seeds(row.result, measured)
+            writer.writerow(cells)
     return buffer.getvalue()
+
+
+def _over_seeds(result: Result, measured: list[tuple[str, str]]) -> list[str | int | float]:
+    """The cells of the columns that repeated experiments add."""
+    if not result.repeats:
+        return [""] * (2 + 2 * len(measured))
+    cells: list[str | int | float] = [result.experiment, len(result.repeats)]
+    for split, metric in measured:
+        cells += [result.scores[split].get(metric, ""), result.spread[split].get(metric, "")]
+    return cells

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from anamnesis.report import charts, formats, results
+from anamnesis.report import charts, formats, results, seeds
 from anamnesis.report.charts import Figure
 from anamnesis.report.leaderboard import Row
 from anamnesis.report.results import SPLITS, Result
@@ -127,7 +127,7 @@ def _lesson(root: Path, rows: list[Row], title: str, measure: str, models: list[
         for row in same
         if not row.result.baseline and (curve := results.curve(root, row.result.experiment, measure))
     }
-    spec = charts.curves(same, learnt)
+    spec = charts.curves(same, learnt, {row.result.experiment: seeds.curves(root, row.result, measure) for row in same})
     floors = [model.experiment for model in models if model.baseline]
     figure = Figure(title, charts.legend(list(learnt), floors), spec) if spec else None
     return Lesson(title, measure, names, figure, text)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from anamnesis.boards import BOARDS
 from anamnesis.boards import Board as Scores
-from anamnesis.report import charts, expectations, formats, leaderboard, lessons, results, scripts, steadiness
+from anamnesis.report import charts, expectations, formats, leaderboard, lessons, results, scripts, seeds, steadiness
 from anamnesis.report.captioning import Captions, captions
 from anamnesis.report.charts import Figure, Spec
 from anamnesis.report.classification import Classification, classification
@@ -114,6 +114,7 @@ def render(root: Path) -> str:
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":"), "allow_nan": False}
     environment.filters["score"] = lambda value, metric: formats.score(metric, value)
+    environment.filters["lines"] = _lines
     environment.filters["count"] = formats.count
     environment.filters["stated"] = lambda value, metric: formats.stated(metric, value)
     environment.filters["percent"] = formats.percent
@@ -251,8 +252,14 @@ def blanks(root: Path, rows: list[Row]) -> list[FilledBlank]:
     return list(found.values())[:BLANKS]
 
 
+def _lines(value: float | None, metric: str, deviation: float | None) -> list[str]:
+    """A score, and its standard deviation where there is one: below each other, columns stay narrow."""
+    return formats.repeated(metric, value, deviation, "\n± ").split("\n")
+
+
 def _note(result: Result) -> str:
-    return formats.stated(BOARDS[result.board].metric, result.score())
+    # A text is of one training, even where its experiment was repeated.
+    return formats.stated(BOARDS[result.board].metric, next(iter(result.repeats), result).score())
 
 
 def _curves(root: Path, rows: list[Row], taught: list[Lesson], compared: list[Comparison]) -> list[tuple[str, Figure]]:
@@ -274,7 +281,12 @@ def _curves(root: Path, rows: list[Row], taught: list[Lesson], compared: list[Co
     figures = []
     for (tokens, measure), curves in learnt.items():
         same = [row for row in rows if row.result.tokens == tokens]
-        spec = charts.curves(same, curves)
+        repeats = {
+            row.result.experiment: seeds.curves(root, row.result, measure)
+            for row in same
+            if row.result.experiment in curves
+        }
+        spec = charts.curves(same, curves, repeats)
         if spec and not any(set(curves) <= names for names in drawn):
             floors = [
                 row.result.experiment for row in same if row.result.baseline and measure in row.result.scores["valid"]

@@ -20,7 +20,9 @@ class Result:
 
     `board` and `corpus` say with which others it is ranked; `settings` is its entry of params.yaml, `kind` that of its
     tokens (characters, words, ...), `vocabulary` how many there are, where the metrics say so. Of translation,
-    `languages` are those of source and target, `signatures` say how BLEU and chrF were computed.
+    `languages` are those of source and target, `signatures` say how BLEU and chrF were computed. Where it stands for an
+    experiment repeated with other seeds, `scores` are means, `spread[split][metric]` their sample standard deviations,
+    and `repeats` the result with each seed, the first being that of the experiment itself; else both are empty.
     """
 
     experiment: str
@@ -38,6 +40,8 @@ class Result:
     vocabulary: int | None = None
     languages: tuple[str, str] | None = None
     signatures: dict[str, str] = field(default_factory=dict)
+    spread: dict[str, dict[str, float]] = field(default_factory=dict)
+    repeats: tuple["Result", ...] = ()
 
     def score(self) -> float:
         """The validation score that ranks it on its board."""

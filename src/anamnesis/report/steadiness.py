@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 
-from anamnesis.report import charts, formats, results
+from anamnesis.report import charts, formats, results, seeds
 from anamnesis.report.charts import Figure
 from anamnesis.report.leaderboard import Row
 from anamnesis.report.results import Curve, Result
@@ -84,7 +84,8 @@ def compare(root: Path, rows: list[Row]) -> list[Comparison]:
         names = list(dict.fromkeys(result.experiment for pair in pairs for result in pair))
         learnt = {name: curve for name in names if (curve := results.curve(root, name))}
         shown = [row for row in rows if row.result.experiment in learnt]
-        spec = charts.curves(shown, learnt) if len(learnt) > 1 else None
+        repeats = {row.result.experiment: seeds.curves(root, row.result) for row in shown}
+        spec = charts.curves(shown, learnt, repeats) if len(learnt) > 1 else None
         if spec is None:
             continue
         measured = {name: steadiness(name, curve) for name, curve in learnt.items()}

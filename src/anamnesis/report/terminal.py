@@ -22,6 +22,8 @@ def columns(board: Board) -> list[tuple[str, str]]:
 def print_leaderboard(root: Path = Path("."), console: "Console | None" = None) -> None:
     """Print a table for each board, by corpus, the best by validation first and starred, baselines marked by a dash.
 
+    Experiments that differ in nothing but their seed are one row: means, and below them standard deviations.
+
     Raises:
         AnamnesisError: as `results.load`.
     """
@@ -56,15 +58,25 @@ def print_leaderboard(root: Path = Path("."), console: "Console | None" = None) 
                 result = row.result
                 table.add_row(
                     ("★" if row.mark == "best" else "") + ("-" if result.baseline else ""),
-                    result.experiment,
+                    result.experiment + (f"\n  mean of {len(result.repeats)} seeds" if result.repeats else ""),
                     formats.count(result.parameters),
-                    *(formats.score(metric, result.scores[split].get(metric)) for split, metric in shown),
+                    *(
+                        formats.repeated(
+                            metric,
+                            result.scores[split].get(metric),
+                            result.spread.get(split, {}).get(metric),
+                            between="\n±",
+                        )
+                        for split, metric in shown
+                    ),
                     style="bold" if row.mark == "best" else "dim" if result.baseline else None,
                 )
         console.print(table)
         sense = "highest" if board.higher else "lowest"
-        console.print(
-            f"★ {sense} validation {formats.name(board.metric)} of its corpus   - baseline\n", highlight=False
-        )
+        repeated = any(row.result.repeats for _, rows in corpora for row in rows)
+        legend = f"★ {sense} validation {formats.name(board.metric)} of its corpus   - baseline\n"
+        if repeated:
+            legend += "± sample standard deviation over seeds\n"
+        console.print(legend, highlight=False)
     for name in found.missing:
         console.print(f"missing: {name} has no metrics yet", highlight=False)

@@ -1,0 +1,327 @@
+"""Print docs/results.md: every experiment with what its textbook says, what was measured here, and how.
+
+    python scripts/results_page.py --profile seed --hardware "2 cores" --hardware "en-nl-*=one H200" > docs/results.md
+
+The page is a function of these options and of the folder's params.yaml, metrics/, predictions/, models/, data/tokens/
+and .anamnesis/timings/, so that it is written where the trainings ran.
+"""
+
+import argparse
+import csv
+import json
+import os
+import platform
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from anamnesis import console, params
+from anamnesis.boards import BOARDS, entrants
+from anamnesis.errors import AnamnesisError
+from anamnesis.params import STANDARD_PROFILE, Params
+from anamnesis.report import formats, results, seeds
+from anamnesis.report.results import Result
+from anamnesis.schema import Settings
+from anamnesis.training.saved import CARD, read_card
+
+PROJECT = Path(__file__).resolve().parents[1]
+HEAD = """# Results
+
+Written by `python scripts/results_page.py`; what the textbooks say is in `docs/claims.yaml`. Profile
+**{profile}**: {run} of its {all} experiments have been run.{note}
+
+A board ranks by the score in its heading. Scores are those of the kept weights on the validation and the test split,
+*mean ± sample standard deviation* where an experiment was run with several seeds. *Epochs* are those really trained:
+`3 of 50` is fewer than the profile says, and such a row does not repeat the textbook's experiment. A command makes
+what its row needs, data and training too. *Wall time* is that of the training, of all seeds together; what is counted
+and not trained has none.
+"""
+
+
+class Claim(Settings):
+    """What a textbook says of the experiments whose names match."""
+
+    experiments: list[str]
+    claim: str
+    source: str
+    metrics: tuple[str, ...] = Field((), strict=False, description="shown besides that of the board")
+    first_epoch: bool = Field(False, description="whether the score after the first epoch is shown, too")
+    tokens: tuple[str, ...] = Field((), strict=False, description="token stores whose counts are shown")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The folder of a profile: where it is, its settings, those of the whole profile, and what there is of each."""
+
+    root: Path
+    settings: Params
+    full: Params
+    results: dict[str, Result]
+
+
+def page(
+    root: Path, claims: Sequence[Claim], hardware: Sequence[str], full: Params | None = None, note: str = ""
+) -> str:
+    """The page, in Markdown.
+
+    Args:
+        root: a profile's folder.
+        claims: what the textbooks say.
+        hardware: what the trainings ran on; `PATTERN=TEXT` is of the experiments of that name alone, and the last wins.
+        full: the settings of the whole profile, where those of `root` have fewer epochs.
+        note: a paragraph for the head.
+
+    Raises:
+        AnamnesisError: params.yaml is not valid, a file of a stage is damaged, or no experiment has metrics.
+    """
+    settings = params.load(root / "params.yaml")
+    found = results.load(root)
+    folder = Folder(
+        root,
+        settings,
+        full or settings,
+        {result.experiment: result for result in found.results},
+    )
+    notes = list(dict.fromkeys(claim.source for claim in claims))
+    head = HEAD.format(
+        profile=settings.profile,
+        run=len(found.results),
+        all=len(settings.experiments),
+        note=f"\n\n{note}" if note else "",
+    )
+    machines = {
+        chr(ord("A") + index): text
+        for index, text in enumerate(dict.fromkeys(text for _, text in map(_machine, hardware)))
+    }
+    parts = [head, "\n".join(f"- **{letter}**: {text}" for letter, text in machines.items()) + "\n"]
+    if counted := _counted(root, settings, claims):
+        parts.append(_table("Texts", ("tokens", "textbook", "tokens in all", "vocabulary"), counted))
+    groups = entrants(settings.experiments)
+    for name, board in BOARDS.items():
+        rows = [
+            _row(folder, group, claims, notes, machines, hardware)
+            for group in groups
+            if settings.experiments[group[0]].board == name
+        ]
+        score = formats.name(board.metric)
+        heading = ("experiment", "textbook", f"{score}, valid", "test", "epochs", "command", "hardware", "wall time")
+        if rows:
+            parts.append(_table(f"{board.title} {formats.heading(board.metric)}", heading, rows))
+    parts.append("\n".join(f"[^{number}]: {source}" for number, source in enumerate(notes, 1)) + "\n")
+    return "\n".join(parts)
+
+
+def _row(
+    folder: Folder,
+    group: list[str],
+    claims: Sequence[Claim],
+    notes: list[str],
+    machines: dict[str, str],
+    hardware: Sequence[str],
+) -> list[str]:
+    """The cells of experiments that differ in nothing but their seed."""
+    run = [name for name in group if name in folder.results]
+    mine = _of(claims, group[0])
+    title = group[0]
+    if len(group) > 1:
+        title += f" ({len(group)} seeds)" if len(run) in (0, len(group)) else f" ({len(run)} of {len(group)} seeds)"
+    textbook = " ".join(f"{claim.claim}[^{notes.index(claim.source) + 1}]" for claim in mine) or "–"
+    command = _command(folder, group, run)
+    if not run:
+        return [title, textbook, "not run", "not run", "–", command, "–", "–"]
+    result = seeds.grouped(folder.results[name] for name in run)[0]
+    metric = BOARDS[result.board].metric
+    valid, test = (
+        "<br>".join(
+            _score(result, split, each) for each in (metric, *(more for claim in mine for more in claim.metrics))
+        )
+        for split in results.SPLITS
+    )
+    if any(claim.first_epoch for claim in mine) and (first := _first_epoch(folder.root, run, metric)):
+        valid += f"<br>first epoch {first}"
+    ran = [text for pattern, text in map(_machine, hardware) if fnmatchcase(group[0], pattern)][-1:]
+    letter = next((letter for letter, text in machines.items() if [text] == ran), "–")
+    return [title, textbook, valid, test, _epochs(folder, run[0]), command, letter, _wall_time(folder.root, run)]
+
+
+def _epochs(folder: Folder, name: str) -> str:
+    """The epochs of a training, and beside them those of the profile, where it has more."""
+    curve = results.curve(folder.root, name)
+    trained = curve.epochs[-1].epoch if curve and curve.epochs else 0
+    if not trained:
+        return "–"
+    asked, full = _asked(folder, name), _full(folder, name)
+    early = " (stopped early)" if trained < asked else ""
+    return f"{trained} of {full}" if asked < full else f"{trained}{early}"
+
+
+def _asked(folder: Folder, name: str) -> int:
+    """How many epochs the training was given: as the model's card says, else as params.yaml does; 0: none."""
+    path = folder.root / "models" / name
+    training = read_card(path).get("training") if (path / CARD).is_file() else None
+    return int(training["epochs"]) if training else _given(folder.settings, name)
+
+
+def _full(folder: Folder, name: str) -> int:
+    return _given(folder.full, name)
+
+
+def _given(settings: Params, name: str) -> int:
+    training = getattr(settings.experiments.get(name), "training", None)
+    return int(training.epochs) if training else 0
+
+
+def _command(folder: Folder, group: list[str], run: list[str]) -> str:
+    """The shortest command that makes the results of a group: its evaluation, whose needs DVC finds."""
+    profile = folder.settings.profile
+    dvc = "dvc" if profile == STANDARD_PROFILE else f"dvc --cd profiles/{profile}"
+    section = next((part for part in ("derived", "own") if group[0] in getattr(folder.settings, part)), "")
+    stage = f"evaluate-{section}" if section else "evaluate"
+    first = group[0]
+    fewer = [name for name in run if _asked(folder, name) < _full(folder, name)]
+    if fewer:
+        targets = " ".join(f"{stage}@{name}" for name in run)
+        sets = " ".join(
+            f"-S {section or 'experiments'}.{name}.training.epochs={_asked(folder, name)}" for name in fewer
+        )
+        return f"`{dvc} exp run {sets} {targets}`"
+    if len(group) > 1 and all(name.startswith(first) for name in group):
+        # The shell writes the names out.
+        return f"`{dvc} repro {stage}@{first}{{{','.join(name.removeprefix(first) for name in group)}}}`"
+    return f"`{dvc} repro {' '.join(f'{stage}@{name}' for name in group)}`"
+
+
+def _first_epoch(root: Path, run: list[str], metric: str) -> str:
+    """The validation score after the first epoch, its mean over seeds; empty where the history has none."""
+    scores = []
+    for name in run:
+        path = root / "models" / name / "history.csv"
+        if path.is_file():
+            with open(path, encoding="utf-8", newline="") as file:
+                row = next(csv.DictReader(file), {})
+            if row.get(f"valid_{metric}"):
+                scores.append(float(row[f"valid_{metric}"]))
+    return formats.score(metric, fmean(scores)) if scores else ""
+
+
+def _wall_time(root: Path, run: list[str]) -> str:
+    """How long the trainings took, where their timings are those of the models that were evaluated."""
+    seconds = 0.0
+    for name in run:
+        path = root / ".anamnesis" / "timings" / f"{name}.json"
+        timed = _json(path) if path.is_file() else {}
+        if timed.get("fingerprint") != _json(root / "metrics" / f"{name}.json").get("fingerprint"):
+            return "–"
+        seconds += timed.get("seconds", 0.0)
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _counted(root: Path, settings: Params, claims: Sequence[Claim]) -> list[list[str]]:
+    """The token stores that a textbook counts, with its claim and how many tokens there are here."""
+    rows = []
+    for claim in claims:
+        for name in settings.tokens:
+            path = root / "data" / "tokens" / name / "stats.json"
+            if any(fnmatchcase(name, pattern) for pattern in claim.tokens) and path.is_file():
+                stats = _json(path)
+                counts = (split["tokens"] for split in stats["splits"].values())
+                rows.append([name, claim.claim, f"{sum(counts):,}", f"{stats['vocabulary_size']:,}"])
+    return rows
+
+
+def _of(claims: Sequence[Claim], name: str) -> list[Claim]:
+    return [claim for claim in claims if any(fnmatchcase(name, pattern) for pattern in claim.experiments)]
+
+
+def _score(result: Result, split: str, metric: str) -> str:
+    """A score with its spread, named unless it is the one that the heading names."""
+    text = formats.repeated(metric, result.scores[split].get(metric), result.spread.get(split, {}).get(metric))
+    return text if metric == BOARDS[result.board].metric else f"{formats.name(metric)} {text}"
+
+
+def _machine(option: str) -> tuple[str, str]:
+    """A pattern of experiments, and the hardware they ran on."""
+    found = re.fullmatch(r"([a-z0-9*-]+)=(.+)", option)
+    return (found[1], found[2]) if found else ("*", option)
+
+
+def _table(title: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heading, ["---"] * len(heading), *rows]
+    written = ("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return f"## {title}\n\n" + "\n".join(written) + "\n"
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise AnamnesisError(f"{path}: not valid JSON; run its stage again") from None
+
+
+def read_claims(path: Path) -> list[Claim]:
+    """What the textbooks say.
+
+    Raises:
+        AnamnesisError: the file is missing or not such a list; the line names the first culprit.
+    """
+    try:
+        return TypeAdapter(list[Claim]).validate_python(params.read(path))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise AnamnesisError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def whole(profile: str) -> Params:
+    """The settings of a profile as the project has them, whatever its folder was trained with since."""
+    content = params.read(PROJECT / "params.yaml")
+    if profile != STANDARD_PROFILE:
+        content = params.apply_profile(content, params.read(PROJECT / "profiles" / f"{profile}.yaml"))
+    return params.check(content)
+
+
+def this_machine() -> str:
+    """The processor of this machine, how many of its cores may be used, and its GPU."""
+    import torch
+
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    text = f"{model or platform.processor() or platform.machine()}, {cores} core{'' if cores == 1 else 's'}"
+    return f"{text}, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else text
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--profile", default=STANDARD_PROFILE, help="the profile whose results are shown")
+    where.add_argument("--root", type=Path, help="any folder with params.yaml and results")
+    parser.add_argument(
+        "--full", type=Path, help="params.yaml of the whole profile, beside a --root that has fewer epochs"
+    )
+    parser.add_argument("--claims", type=Path, default=PROJECT / "docs" / "claims.yaml")
+    parser.add_argument(
+        "--hardware",
+        action="append",
+        metavar="[PATTERN=]TEXT",
+        help="what trained, or what trained the experiments of that name; more than once (default: this machine)",
+    )
+    parser.add_argument("--note", default="", help="a paragraph for the head of the page")
+    given = parser.parse_args(arguments)
+    standard = PROJECT if given.profile == STANDARD_PROFILE else PROJECT / "profiles" / given.profile
+    hardware = given.hardware or [this_machine()]
+    full = params.load(given.full) if given.full else None if given.root else whole(given.profile)
+    print(page(given.root or standard, read_claims(given.claims), hardware, full, given.note), end="")
+
+
+if __name__ == "__main__":
+    console.run(main)

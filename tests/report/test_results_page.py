@@ -1,0 +1,172 @@
+"""The page of results: what the textbooks say beside what was measured, from the files of one folder alone."""
+
+import json
+import re
+import runpy
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from anamnesis import params
+from anamnesis.errors import AnamnesisError
+from anamnesis.training import saved
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = SimpleNamespace(**runpy.run_path(str(ROOT / "scripts" / "results_page.py")))
+CLAIMS = [
+    SCRIPT.Claim(experiments=["sherlock-rnn*"], claim="better than chance", source="A book.", metrics=["perplexity"]),
+    SCRIPT.Claim(experiments=["novel-lstm"], claim="78 %", source="Another.", first_epoch=True, tokens=["novel-w*"]),
+]
+BITS = {1: (2.25, 2.27), 2: (2.35, 2.39), 3: (2.30, 2.30)}
+
+
+def trained(root, name, epochs, seconds=None, history=""):
+    """The card, history and timings that a training of so many epochs leaves."""
+    entry = params.load(root / "params.yaml").experiments[name].model_dump(mode="json")
+    entry["training"]["epochs"] = epochs
+    card = saved.store(root, name, {}, {"experiment": name, **entry}, {})
+    (root / "models" / name / "history.csv").write_text(history)
+    path = root / "metrics" / f"{name}.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"fingerprint": card["fingerprint"]}))
+    if seconds is not None:
+        saved.keep_timings(root, name, card, seconds=seconds, cpu_seconds=seconds / 2)
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    """Results of the profile `seed`: sherlock-rnn with three seeds, sherlock-gru not run."""
+    rnn = next(entry for entry in made.ALL if entry.name == "sherlock-rnn")
+    copies = [replace(rnn, name=f"sherlock-rnn-seed{seed}", bits=BITS[seed]) for seed in (2, 3)]
+    made.write(tmp_path, (*made.changed("sherlock-rnn", bits=BITS[1]), *copies), without=("sherlock-gru",))
+    path = tmp_path / "params.yaml"
+    content = yaml.safe_load(path.read_text()) | {"profile": "seed"}
+    for seed in (2, 3):
+        content["experiments"][f"sherlock-rnn-seed{seed}"]["seed"] = seed
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    for name, seconds in (("sherlock-rnn", 60.4), ("sherlock-rnn-seed2", 60.3), ("sherlock-rnn-seed3", 60.0)):
+        trained(tmp_path, name, 10, seconds)
+    return tmp_path
+
+
+def row(page, name):
+    """The cells of an experiment by the headings of their table."""
+    lines = page.splitlines()
+    place = next(number for number, line in enumerate(lines) if re.match(rf"\| {name}( \(|\s\|)", line))
+    top = max(number for number in range(place) if lines[number].startswith("## ")) + 2
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", lines[at])[1:-1]] for at in (top, place)]
+    assert len(cells[0]) == len(cells[1])
+    return dict(zip(cells[0], cells[1], strict=True))
+
+
+def test_a_group_has_its_claim_mean_epochs_command_hardware_and_wall_time(folder):
+    page = SCRIPT.page(folder, CLAIMS, ["two cores"])
+    found = row(page, "sherlock-rnn")
+    assert found["experiment"] == "sherlock-rnn (3 seeds)"
+    assert found["textbook"] == "better than chance[^1]"
+    assert found["bits per character, valid"].startswith("2.300 ± 0.050<br>perplexity 4.9")
+    assert found["test"].startswith("2.320 ± 0.062<br>perplexity ")
+    assert found["epochs"] == "10"
+    assert found["command"] == "`dvc --cd profiles/seed repro evaluate@sherlock-rnn{,-seed2,-seed3}`"
+    assert found["hardware"] == "A"
+    assert found["wall time"] == "3 min 01 s"
+    assert "- **A**: two cores" in page
+    assert "[^1]: A book." in page
+
+
+def test_an_experiment_without_results_is_not_run(folder):
+    found = row(SCRIPT.page(folder, CLAIMS, ["two cores"]), "sherlock-gru")
+    assert (found["bits per character, valid"], found["test"], found["wall time"]) == ("not run", "not run", "–")
+    assert found["command"] == "`dvc --cd profiles/seed repro evaluate@sherlock-gru`"
+    assert "12 of its 13 experiments have been run" in SCRIPT.page(folder, CLAIMS, []).replace("\n", " ")
+
+
+def test_a_group_of_which_some_were_run_says_how_many(folder):
+    (folder / "metrics" / "sherlock-rnn-seed2.json").unlink()
+    assert row(SCRIPT.page(folder, CLAIMS, []), "sherlock-rnn")["experiment"] == "sherlock-rnn (2 of 3 seeds)"
+
+
+def test_fewer_epochs_than_the_profile_are_labelled_with_the_command_that_trains_so(folder):
+    content = yaml.safe_load((folder / "params.yaml").read_text())
+    content["experiments"]["novel-lstm"]["training"]["epochs"] = 50
+    full = params.check(content)
+    trained(folder, "novel-lstm", 8)
+    found = row(SCRIPT.page(folder, CLAIMS, [], full), "novel-lstm")
+    assert found["epochs"] == "8 of 50"
+    assert found["command"] == (
+        "`dvc --cd profiles/seed exp run -S experiments.novel-lstm.training.epochs=8 evaluate@novel-lstm`"
+    )
+    assert row(SCRIPT.page(folder, CLAIMS, [], full), "sherlock-rnn")["epochs"] == "10"
+    # Without the whole profile beside it there is nothing to be fewer than.
+    assert row(SCRIPT.page(folder, CLAIMS, []), "novel-lstm")["epochs"] == "8"
+
+
+def test_early_stopping_is_not_taken_for_fewer_epochs(folder):
+    trained(folder, "novel-lstm", 20)
+    assert row(SCRIPT.page(folder, CLAIMS, []), "novel-lstm")["epochs"] == "8 (stopped early)"
+
+
+def test_a_baseline_has_no_epochs_and_no_wall_time(folder):
+    found = row(SCRIPT.page(folder, CLAIMS, []), "sherlock-ngram5")
+    assert (found["textbook"], found["epochs"], found["wall time"]) == ("–", "–", "–")
+
+
+def test_the_first_epoch_stands_beside_the_last_where_the_textbook_tells_it(folder):
+    trained(folder, "novel-lstm", 8, history="epoch,valid_bits_per_character\n1,3.25\n2,2.5\n")
+    assert row(SCRIPT.page(folder, CLAIMS, []), "novel-lstm")["bits per character, valid"] == (
+        "1.700<br>first epoch 3.250"
+    )
+
+
+def test_timings_of_another_training_are_not_shown(folder):
+    path = folder / ".anamnesis" / "timings" / "sherlock-rnn-seed2.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"fingerprint": "another"}))
+    assert row(SCRIPT.page(folder, CLAIMS, []), "sherlock-rnn")["wall time"] == "–"
+
+
+def test_hardware_may_differ_between_experiments(folder):
+    page = SCRIPT.page(folder, CLAIMS, ["two cores, a = b", "novel-*=one GPU"])
+    assert "- **A**: two cores, a = b\n- **B**: one GPU\n" in page
+    assert row(page, "novel-lstm")["hardware"] == "B"
+    assert row(page, "sanguo-lstm")["hardware"] == "A"
+
+
+def test_texts_that_a_textbook_counts_are_counted(folder):
+    (folder / "data" / "tokens" / "novel-words").mkdir(parents=True)
+    splits = {"train": {"tokens": 15_000}, "valid": {"tokens": 1_200}, "test": {"tokens": 1_067}}
+    stats = {"splits": splits, "vocabulary_size": 3_458}
+    (folder / "data" / "tokens" / "novel-words" / "stats.json").write_text(json.dumps(stats))
+    assert "| novel-words | 78 % | 17,267 | 3,458 |" in SCRIPT.page(folder, CLAIMS, [])
+
+
+def test_the_same_files_give_the_same_page_and_the_note_stands_in_its_head(folder):
+    pages = [SCRIPT.page(folder, CLAIMS, ["x"], note="Trained for a while.") for _ in range(2)]
+    assert pages[0] == pages[1]
+    assert "Trained for a while." in pages[0].partition("## ")[0]
+    assert str(folder) not in pages[0]
+
+
+def test_the_whole_profile_is_its_file_over_params_yaml():
+    assert SCRIPT.whole("laptop") == params.load(ROOT / "params.yaml")
+    assert SCRIPT.whole("seed").experiments["sherlock-lstm-windows"].training.epochs == 50
+
+
+def test_every_claim_is_about_an_experiment_of_the_project():
+    claims = SCRIPT.read_claims(ROOT / "docs" / "claims.yaml")
+    names = params.load(ROOT / "params.yaml").experiments
+    for claim in claims:
+        # What matches repetitions alone has none in the profile without them.
+        for pattern in (pattern for pattern in claim.experiments if not pattern.endswith("-seed*")):
+            assert SCRIPT._of([claim.model_copy(update={"experiments": [pattern]})], "") == []
+            assert any(SCRIPT._of([claim.model_copy(update={"experiments": [pattern]})], name) for name in names)
+    for name in names:
+        assert len(SCRIPT._of(claims, name)) <= 1, f"two claims about {name}"
+
+
+def test_a_wrong_claim_is_one_clear_line(tmp_path):
+    path = tmp_path / "claims.yaml"
+    path.write_text("- {experiments: [a], claims: b, source: c}")
+    with pytest.raises(AnamnesisError, match=r"claims\.yaml: 0\.claim: Field required"):
+        SCRIPT.read_claims(path)
