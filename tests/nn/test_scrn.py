@@ -149,3 +149,18 @@ def test_a_context_that_keeps_nothing_is_a_product_with_the_input() -> None:
 def test_options_out_of_range_are_refused(options: dict[str, Any], named: str) -> None:
     with pytest.raises(AnamnesisError, match=named):
         SCRN(INPUTS, HIDDEN, CONTEXT, **options)
+
+
+def test_mixed_precision_leaves_the_sums_alone() -> None:
+    layer = SCRN(5, 7, context=6, alpha=0.98)
+    inputs = torch.randn(200, 3, 5)
+    expected = layer(inputs, layer.initial_state(3))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        outputs, state = layer(inputs, layer.initial_state(3))
+    outputs.sum().backward()
+    assert torch.equal(outputs, expected[0])
+    assert all(torch.equal(*pair) for pair in zip(state, expected[1], strict=True))
+    # What a segment before left in half the digits is read as it is.
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        again, _ = layer(inputs.bfloat16(), tuple(part.bfloat16() for part in state))
+    assert again.dtype == torch.float32

@@ -72,8 +72,14 @@ class SCRN(nn.Module, Layer):
             self.alpha_logit = nn.Parameter(torch.full((context,), math.log(alpha / (1 - alpha))))
 
     def forward(self, inputs: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
-        """See `Layer`; the context first, because it does not depend on the hidden units."""
-        h, s = state
+        """See `Layer`; in the precision of the weights, also where other layers run in half of it: the sums over a
+        segment are too long for its digits."""
+        with torch.autocast(inputs.device.type, enabled=False):
+            h, s = (part.to(self.weight_xs.dtype) for part in state)
+            return self._read(inputs.to(self.weight_xs.dtype), h, s)
+
+    def _read(self, inputs: Tensor, h: Tensor, s: Tensor) -> tuple[Tensor, LayerState]:
+        """`forward` for one dtype; the context first, because it does not depend on the hidden units."""
         keep = inputs.new_tensor([self.alpha]) if self.alpha_logit is None else self.alpha_logit.sigmoid()
         # 1 - alpha scales the matrix instead of the longer product.
         context: Tensor = _Decay.apply(nn.functional.linear(inputs, (1 - keep)[:, None] * self.weight_xs), keep, s)
