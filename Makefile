@@ -20,7 +20,7 @@ repro: $(READY)  ## run the whole pipeline and print the leaderboard (JOBS=n: st
 ifdef PROFILE
 	@anamnesis profile $(PROFILE)
 endif
-	@anamnesis repro --jobs $(JOBS)
+	@anamnesis $(if $(PROFILE),--profile $(PROFILE)) repro --jobs $(JOBS)
 
 test: $(READY)  ## run the test suite
 	@python -m pytest
@@ -38,7 +38,7 @@ lint: $(READY)  ## check style and types
 	@ruff check . && ruff format --check . && mypy
 
 clean:  ## remove working state and caches of tools; results, runs and the environment stay
-	rm -rf .anamnesis .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .anamnesis profiles/*/.anamnesis .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed, and none is on PATH; make PYTHON=/path/to/it" >&2; exit 2; }

@@ -24,7 +24,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from anamnesis import console, params
 from anamnesis.boards import BOARDS, entrants
 from anamnesis.errors import AnamnesisError
-from anamnesis.params import STANDARD_PROFILE, Params
+from anamnesis.params import Params
+from anamnesis.project import STANDARD
 from anamnesis.report import formats, results, seeds
 from anamnesis.report.results import Result
 from anamnesis.schema import Settings
@@ -180,7 +181,7 @@ def _given(settings: Params, name: str) -> int:
 def _command(folder: Folder, group: list[str], run: list[str]) -> str:
     """The shortest command that makes the results of a group: its evaluation, whose needs DVC finds."""
     profile = folder.settings.profile
-    dvc = "dvc" if profile == STANDARD_PROFILE else f"dvc --cd profiles/{profile}"
+    dvc = "dvc" if profile == STANDARD else f"dvc --cd profiles/{profile}"
     section = next((part for part in ("derived", "own") if group[0] in getattr(folder.settings, part)), "")
     stage = f"evaluate-{section}" if section else "evaluate"
     first = group[0]
@@ -283,7 +284,7 @@ def read_claims(path: Path) -> list[Claim]:
 def whole(profile: str) -> Params:
     """The settings of a profile as the project has them, whatever its folder was trained with since."""
     content = params.read(PROJECT / "params.yaml")
-    if profile != STANDARD_PROFILE:
+    if profile != STANDARD:
         content = params.apply_profile(content, params.read(PROJECT / "profiles" / f"{profile}.yaml"))
     return params.check(content)
 
@@ -303,7 +304,7 @@ def this_machine() -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--profile", default=STANDARD_PROFILE, help="the profile whose results are shown")
+    where.add_argument("--profile", default=STANDARD, help="the profile whose results are shown")
     where.add_argument("--root", type=Path, help="any folder with params.yaml and results")
     parser.add_argument(
         "--full", type=Path, help="params.yaml of the whole profile, beside a --root that has fewer epochs"
@@ -317,7 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--note", default="", help="a paragraph for the head of the page")
     given = parser.parse_args(arguments)
-    standard = PROJECT if given.profile == STANDARD_PROFILE else PROJECT / "profiles" / given.profile
+    standard = PROJECT if given.profile == STANDARD else PROJECT / "profiles" / given.profile
     hardware = given.hardware or [this_machine()]
     full = params.load(given.full) if given.full else None if given.root else whole(given.profile)
     print(page(given.root or standard, read_claims(given.claims), hardware, full, given.note), end="")

@@ -16,7 +16,7 @@ import typer
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError, ParamsError
-from anamnesis.project import find_root
+from anamnesis.project import STANDARD, check_profile, find_root, home, profile_folder, profile_names, profile_of
 
 app = typer.Typer(
     help="Train, compare and use recurrent sequence models: one reproducible pipeline of DVC, Lightning and MLflow.",
@@ -51,13 +51,33 @@ def main() -> None:
         raise SystemExit(141) from None
 
 
+@app.callback()
+def options(
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROFILE",
+            envvar="ANAMNESIS_PROFILE",
+            help="The profile whose folder and results the command is about; `anamnesis profile` lists them.",
+            show_default="that of the folder you are in",
+        ),
+    ] = None,
+) -> None:
+    """What holds for every command."""
+    global _profile
+    _profile = profile
+
+
+_profile: str | None = None
+
+
 @app.command("list", epilog="Example: anamnesis list")
 def list_experiments() -> None:
     """List the experiments of params.yaml: what each trains on, and its scores as far as it has been run."""
     from anamnesis import params
     from anamnesis.boards import BOARDS
 
-    root = find_root()
+    root = _root()
     settings = params.load(root / "params.yaml")
     rows = []
     for name, experiment in settings.experiments.items():
@@ -79,14 +99,14 @@ def show(
 
     from anamnesis import params
 
-    root = find_root()
+    root = _root()
     settings = params.load(root / "params.yaml")
     found = params.lookup(settings.experiments, experiment, "experiment")
     _heading("settings")
     print(yaml.safe_dump(found.model_dump(mode="json"), sort_keys=False, allow_unicode=True).rstrip())
     card = _read(root / "models" / experiment / "model.json")
     if not card:
-        print(f"\nnot trained yet: anamnesis repro {experiment}")
+        print(f"\nnot trained yet: {_command()} repro {experiment}")
         return
     _heading("model")
     for key in ("architecture", "parameters", "best_epoch", "seed", "fingerprint"):
@@ -553,12 +573,14 @@ def repro(
     from anamnesis.repro import run
 
     root = _enter()
+    _note_stale(root)
     changed = run(root, targets or [], jobs or _cores(), Console())
     if changed or not _synced(root):
         print(_sync(root))
     if not targets:
         leaderboard()
-        print("\nNext: `make ui` (or `anamnesis ui`) shows runs and models; the report is reports/index.html")
+        page = (root / "reports" / "index.html").resolve().relative_to(home(root))
+        print(f"\nNext: `make ui` (or `anamnesis ui`) shows runs and models; the report is {page}")
 
 
 @app.command(epilog="Example: anamnesis leaderboard")
@@ -581,37 +603,68 @@ def ui(
     serve(_enter(), host, port)
 
 
-@app.command(epilog="Example: anamnesis profile smoke")
+@app.command(epilog="Examples: anamnesis profile\n\nanamnesis profile seed")
 def profile(
-    name: Annotated[str, typer.Argument(metavar="PROFILE", help="A file of the folder profiles, without .yaml.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PROFILE]", help="A file of the folder profiles, without .yaml.", show_default="list them"
+        ),
+    ] = None,
 ) -> None:
-    """Give params.yaml the budgets of a profile: the same experiments, smaller or larger.
+    """Make or refresh the folder of a profile: the same experiments with other budgets, its results apart.
 
-    `git checkout params.yaml` brings the former ones back.
+    What profiles/PROFILE.yaml says is merged over params.yaml. Results that the folder holds stay.
     """
-    from anamnesis import params
-
-    root = _enter()
-    known = sorted(path.stem for path in (root / "profiles").glob("*.yaml"))
-    if name not in known:
-        raise ParamsError(f"no profile is named {name!r}; {params.suggest(name, known)}")
-    path = root / "params.yaml"
-    content = params.read(path)
-    former = params.check(content).profile
-    if former == name:
-        print(f"params.yaml has the profile {name} already")
+    # Whatever --profile says: this is about folders that may not be there yet.
+    top = home(find_root())
+    if name is None:
+        _table(["profile", "folder", "state"], [[each, *_state(top, each)] for each in profile_names(top)])
         return
-    if former != params.STANDARD_PROFILE:
-        raise ParamsError(f"params.yaml has the profile {former}; bring the former one back: git checkout params.yaml")
-    changed = params.apply_profile(content, params.read(root / "profiles" / f"{name}.yaml")) | {"profile": name}
-    params.check(changed, f"profiles/{name}.yaml over params.yaml")
-    files.write_text(path, params.dump(changed))
-    print(f"params.yaml has the profile {name} now; git checkout params.yaml brings {former} back")
+    check_profile(top, name)
+    if name == STANDARD:
+        print(f"{name} is the project's own folder, with params.yaml as it comes\nNext: make repro")
+        return
+    from anamnesis import profiles
+
+    folder = profile_folder(top, name).relative_to(top)
+    written = profiles.make(top, name)
+    print(f"{folder}: wrote {', '.join(written)}" if written else f"{folder} is up to date")
+    print(f"Next: make repro PROFILE={name}, or anamnesis --profile {name} repro, or dvc --cd {folder} repro")
+
+
+def _state(top: Path, profile: str) -> tuple[str, str]:
+    """Where a profile's folder is, and how it is."""
+    from anamnesis import params, profiles
+
+    folder = profile_folder(top, profile)
+    shown = str(folder.relative_to(top))
+    if folder == top:
+        return shown, "params.yaml as it comes"
+    if not (folder / "params.yaml").is_file():
+        return shown, f"not made yet: anamnesis profile {profile}"
+    try:
+        changed = profiles.changed(top, profile)
+    except ParamsError as error:
+        return shown, str(error)
+    if changed:
+        return shown, f"not up to date: anamnesis profile {profile}"
+    return shown, f"ready: {len(params.load(folder / 'params.yaml').experiments)} experiments"
+
+
+def _root() -> Path:
+    """The folder of the project, or of the profile that the command is about."""
+    return find_root(profile=_profile)
+
+
+def _command() -> str:
+    """How to call this command about the same folder."""
+    return f"anamnesis --profile {_profile}" if _profile else "anamnesis"
 
 
 def _enter() -> Path:
-    """Make the project's folder the working directory, where MLflow and DVC look for their files."""
-    root = find_root()
+    """Make that folder the working directory, where MLflow and DVC look for their files."""
+    root = _root()
     os.chdir(root)
     return root
 
@@ -707,7 +760,7 @@ def _model(name: str | None, kind: str = "next-token", *others: str) -> Any:
         params.lookup(params.load(root / "params.yaml").experiments, name, "experiment")
         folder = root / "models" / name
         if not (folder / "model.json").exists():
-            raise AnamnesisError(f"{name} is not trained yet: anamnesis repro {name}")
+            raise AnamnesisError(f"{name} is not trained yet: {_command()} repro {name}")
     from anamnesis.training.saved import read_card
 
     card = read_card(folder)
@@ -719,18 +772,32 @@ def _model(name: str | None, kind: str = "next-token", *others: str) -> Any:
     return import_module(f"anamnesis.{LEARNED[found][0]}.serving").load(folder)
 
 
+def _note_stale(root: Path) -> None:
+    """Say which files of a profile's folder are not what their sources make; they may have been changed on purpose."""
+    name = profile_of(root)
+    if root.resolve() == home(root):
+        return
+    from anamnesis import profiles
+
+    for file in profiles.changed(home(root), name):
+        print(f"note: profiles/{name}/{file} is not what `anamnesis profile {name}` writes now", file=sys.stderr)
+
+
 def _sync(root: Path) -> str:
+    from anamnesis.tracking.store import synced_file
     from anamnesis.tracking.sync import sync as bring
 
     said = str(bring(root))
-    files.write_json(root / ".anamnesis" / "synced.json", _results(root))
+    files.write_json(synced_file(root), _results(root))
     return said
 
 
 def _synced(root: Path) -> bool:
     """Whether the last `sync` saw these results and its database is still there."""
-    here = "MLFLOW_TRACKING_URI" in os.environ or (root / "mlflow.db").exists()
-    return here and _read(root / ".anamnesis" / "synced.json") == _results(root)
+    from anamnesis.tracking.store import synced_file
+
+    here = "MLFLOW_TRACKING_URI" in os.environ or (home(root) / "mlflow.db").exists()
+    return here and _read(synced_file(root)) == _results(root)
 
 
 def _results(root: Path) -> dict[str, str]:

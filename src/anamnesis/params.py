@@ -26,7 +26,6 @@ from anamnesis.tokens.settings import ImageTokens, PairTokens, SeriesTokens, Tex
 from anamnesis.translation.settings import Experiment as Translation
 
 Entry = TypeVar("Entry")
-STANDARD_PROFILE = "laptop"
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 Language = Annotated[NextToken | Cloze | WordNumber | Passage, Field(discriminator="objective")]

@@ -1,18 +1,70 @@
-"""Where the project's folder is."""
+"""Where the project's folder is, and the folders of its profiles."""
 
 from pathlib import Path
 
-from anamnesis.errors import AnamnesisError
+from anamnesis.errors import AnamnesisError, ParamsError
+
+# The profile of the project's own folder; any other, NAME, is a project folder profiles/NAME of its own.
+STANDARD = "laptop"
+PROFILES = "profiles"
 
 
-def find_root(start: Path | None = None) -> Path:
+def find_root(start: Path | None = None, profile: str | None = None) -> Path:
     """The nearest folder from `start` (default: the working directory) upward that holds params.yaml and dvc.yaml.
+
+    Args:
+        profile: if given, the folder of that profile of the project found.
 
     Raises:
         AnamnesisError: there is none.
+        ParamsError: there is no profile of that name, or its folder has not been made.
     """
     start = (start or Path.cwd()).absolute()
-    for folder in (start, *start.parents):
-        if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
-            return folder
-    raise AnamnesisError(f"{start} is not inside a project: no folder from there upward holds params.yaml and dvc.yaml")
+    root = next((folder for folder in (start, *start.parents) if _is_root(folder)), None)
+    if root is None:
+        raise AnamnesisError(
+            f"{start} is not inside a project: no folder from there upward holds params.yaml and dvc.yaml"
+        )
+    if not profile:
+        return root
+    top = home(root)
+    check_profile(top, profile)
+    folder = profile_folder(top, profile)
+    if not _is_root(folder):
+        raise ParamsError(f"profile {profile}: its folder is not made yet: anamnesis profile {profile}")
+    return folder
+
+
+def home(root: Path) -> Path:
+    """The project's own folder, also where `root` is that of one of its profiles."""
+    root = root.resolve()
+    top = root.parent.parent
+    return top if root.parent.name == PROFILES and _is_root(top) else root
+
+
+def profile_of(root: Path) -> str:
+    """The name of the profile whose folder `root` is."""
+    root = root.resolve()
+    return STANDARD if root == home(root) else root.name
+
+
+def profile_folder(top: Path, profile: str) -> Path:
+    """The folder of a profile, made or not."""
+    return top if profile == STANDARD else top / PROFILES / profile
+
+
+def profile_names(top: Path) -> list[str]:
+    """The profiles of the project, the standard one first."""
+    return [STANDARD, *sorted({path.stem for path in (top / PROFILES).glob("*.yaml")} - {STANDARD})]
+
+
+def check_profile(top: Path, profile: str) -> None:
+    """Raise a ParamsError that suggests the nearest name where the project has no profile of this one."""
+    if profile not in profile_names(top):
+        from anamnesis.params import suggest
+
+        raise ParamsError(f"no profile is named {profile!r}; {suggest(profile, profile_names(top))}")
+
+
+def _is_root(folder: Path) -> bool:
+    return (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file()

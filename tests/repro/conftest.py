@@ -25,33 +25,33 @@ stages:
   fetch:
     foreach: ${corpora}
     do:
-      cmd: sh work.sh fetch ${key}
-      deps: [work.sh]
+      cmd: sh pipelines/work.sh fetch ${key}
+      deps: [pipelines/work.sh]
       params: ["corpora.${key}"]
       outs: ["data/raw/${key}"]
   tokenize:
     foreach: ${tokens}
     do:
-      cmd: sh work.sh tokenize ${key} data/raw/${item.corpus}
+      cmd: sh pipelines/work.sh tokenize ${key} data/raw/${item.corpus}
       deps: ["data/raw/${item.corpus}"]
       params: ["tokens.${key}"]
       outs: ["data/tokens/${key}"]
   train:
     foreach: ${experiments}
     do:
-      cmd: sh work.sh train ${key} data/tokens/${item.tokens}
+      cmd: sh pipelines/work.sh train ${key} data/tokens/${item.tokens}
       deps: ["data/tokens/${item.tokens}"]
       params: ["experiments.${key}"]
       outs: ["models/${key}"]
   evaluate:
     foreach: ${experiments}
     do:
-      cmd: sh work.sh evaluate ${key} models/${key}
+      cmd: sh pipelines/work.sh evaluate ${key} models/${key}
       deps: ["models/${key}"]
       metrics: ["metrics/${key}.json"]
       outs: ["predictions/${key}"]
   compare:
-    cmd: sh work.sh compare all metrics
+    cmd: sh pipelines/work.sh compare all metrics
     deps: [metrics]
     outs: [reports/leaderboard.csv]
 """
@@ -59,6 +59,7 @@ stages:
 WORK = """
 set -e
 kind=$1 name=$2 input=$3
+mkdir -p .anamnesis
 echo "$kind $name" >> .anamnesis/ran
 if [ -e before-$kind-$name.sh ]; then . ./before-$kind-$name.sh; fi
 case $kind in
@@ -87,7 +88,8 @@ class Project:
         (root / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n/cache\n")
         (root / ".gitignore").write_text(IGNORED + "before-*.sh\n*.pid\nmet-*\n")
         (root / "dvc.yaml").write_text(STAGES)
-        (root / "work.sh").write_text(WORK)
+        (root / "pipelines").mkdir()
+        (root / "pipelines" / "work.sh").write_text(WORK)
         self.experiments(experiments)
         self.git("init", "-q")
         self.commit()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from anamnesis import files, params
+from anamnesis import files, params, profiles
 from anamnesis.language import saved
 from anamnesis.tokens import characters, tokenizer
 from anamnesis.tracking import store
@@ -43,6 +43,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path) 
         },
     }
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
     vocabulary = characters.learn([TEXT])
     for name in ("toy", "other"):
         folder = tmp_path / "data" / "tokens" / f"{name}-characters"
@@ -59,6 +60,17 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path) 
     return tmp_path
 
 
+@pytest.fixture
+def seed(root: Path) -> Path:
+    """The folder of the project's profile `seed`, which is like the project in all but its budgets."""
+    (root / "profiles").mkdir()
+    (root / "profiles" / "seed.yaml").write_text("{}\n", encoding="utf-8")
+    profiles.make(root, "seed")
+    folder = root / "profiles" / "seed"
+    shutil.copytree(root / "data", folder / "data", dirs_exist_ok=True)
+    return folder
+
+
 Finish = Callable[..., dict[str, Any]]
 
 
@@ -66,8 +78,10 @@ Finish = Callable[..., dict[str, Any]]
 def finish(root: Path) -> Finish:
     """finish(name, valid=..., test=...): the files of a finished experiment, as the stages write them.
 
-    Scores are bits per character; another `seed` makes another fingerprint; `texts` are digests of splits.
+    Scores are bits per character; another `seed` makes another fingerprint; `texts` are digests of splits; `folder` is
+    that of a profile.
     """
+    project = root
 
     def make(
         name: str,
@@ -76,26 +90,28 @@ def finish(root: Path) -> Finish:
         epochs: int = 2,
         seed: int = 1,
         texts: Any = None,
+        folder: Path | None = None,
     ) -> dict[str, Any]:
+        root = folder or project
         settings = params.load(root / "params.yaml")
         experiment = settings.experiments[name].model_copy(update={"seed": seed})
         tokens = root / "data" / "tokens" / experiment.tokens
         inputs = folders.inputs_digest(experiment, tokens)
         stats = {"corpus": settings.tokens[experiment.tokens].corpus}
-        folder = root / "models" / name
-        shutil.rmtree(folder, ignore_errors=True)
+        model = root / "models" / name
+        shutil.rmtree(model, ignore_errors=True)
         card = saved.save(
-            folder,
+            model,
             {"nothing": np.zeros(0)},
             folders.new_card(name, experiment, stats, 7, epochs, inputs),
             tokens / "tokenizer.json",
         )
         rows = [f"{epoch},0.01,{20 / epoch:g},{21 / epoch:g},{5 / epoch:g}" for epoch in range(1, epochs + 1)]
         files.write_text(
-            folder / "history.csv",
+            model / "history.csv",
             "epoch,learning_rate,train_perplexity,valid_perplexity,valid_bits_per_character\n" + "\n".join(rows) + "\n",
         )
-        files.write_text(folder / "samples.txt", "== after epoch 1 ==\nit was\n")
+        files.write_text(model / "samples.txt", "== after epoch 1 ==\nit was\n")
         scores = {
             split: None if bits is None else {"bits_per_character": bits, "perplexity": 2**bits, "targets": 51}
             for split, bits in (("valid", valid), ("test", test))

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from mlflow import MlflowClient
 
 from anamnesis import params
@@ -61,6 +62,21 @@ def test_equal_scores_go_to_the_first_name(root: Path, finish) -> None:
     for name in ("toy-c", "toy-b"):
         finish(name, valid=2.5)
     assert choose(root) == {"language-toy": ("toy-b", 2.5)}
+
+
+def test_seeds_compete_by_their_mean_and_the_best_of_them_is_entered(root: Path, finish) -> None:
+    content = yaml.safe_load((root / "params.yaml").read_text())
+    plain = content["experiments"]["toy-a"]
+    content["experiments"]["toy-b"] = {**plain, "seed": 2}
+    content["experiments"]["toy-c"] = {**plain, "model": {"architecture": "ngram", "order": 2}}
+    (root / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    finish("toy-a", valid=3.0)
+    finish("toy-b", valid=2.0, seed=2)
+    # Better than the mean of the two, 2.5, though not than the luckier of them.
+    finish("toy-c", valid=2.25)
+    assert choose(root) == {"language-toy": ("toy-c", 2.25)}
+    finish("toy-c", valid=2.75)
+    assert choose(root) == {"language-toy": ("toy-b", 2.0)}
 
 
 def test_registry_json_says_the_same_whatever_mlflow_holds(root: Path, finish, client: MlflowClient) -> None:

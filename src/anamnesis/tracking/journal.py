@@ -10,12 +10,12 @@ from typing import Any
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.files import write_text
-from anamnesis.tracking.store import EXPERIMENT, FINGERPRINT
+from anamnesis.tracking.store import EXPERIMENT, FINGERPRINT, shared_state
 
 
 def path(root: Path) -> Path:
-    """The file, one JSON object a line."""
-    return root / ".anamnesis" / "champions.jsonl"
+    """The file, one JSON object a line; that of the profiles, too, whose models have other names."""
+    return shared_state(root) / "champions.jsonl"
 
 
 def read(root: Path) -> list[dict[str, Any]]:

@@ -12,7 +12,17 @@ from filelock import FileLock, Timeout
 from anamnesis.errors import AnamnesisError
 from anamnesis.files import digest, write_text
 from anamnesis.tracking.results import flatten, read_json
-from anamnesis.tracking.store import BATCH_METRICS, CURVES, EXPERIMENT, FINGERPRINT, INPUTS, Store, connect, source_tags
+from anamnesis.tracking.store import (
+    BATCH_METRICS,
+    CURVES,
+    EXPERIMENT,
+    FINGERPRINT,
+    INPUTS,
+    Store,
+    connect,
+    experiment_name,
+    source_tags,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
@@ -80,7 +90,7 @@ class LiveRun:
         self._lock = _hold(self._name, self._root)
         store = connect(self._root)
         corpus = _corpus(experiment, self._root)
-        experiment_id = store.experiment_id(f"{experiment.board}/{corpus}")
+        experiment_id = store.experiment_id(experiment_name(self._root, experiment.board, corpus))
         tags = {
             EXPERIMENT: self._name,
             INPUTS: inputs,
@@ -148,7 +158,7 @@ class LiveRun:
 
 
 def start(name: str, experiment: Any, inputs: str, root: Path) -> LiveRun:
-    """Open the run of a training that begins or resumes now, in the MLflow experiment 'TASK/CORPUS'.
+    """Open the run of a training that begins or resumes now, in the MLflow experiment that `experiment_name` says.
 
     A run of the same experiment and inputs that was left unfinished (killed, failed) is gone on with; other runs that a
     killed process left as running are marked as killed. ANAMNESIS_TRACKING=off tracks nothing.
@@ -170,7 +180,10 @@ def start(name: str, experiment: Any, inputs: str, root: Path) -> LiveRun:
 
 
 def owner(root: Path) -> str:
-    """Names this working copy, so that nobody ends a run that trains in another one with the same tracking server."""
+    """Names this working copy, or a profile's folder in it.
+
+    By it nobody ends a run that trains in another one with the same tracking store.
+    """
     path = root / ".anamnesis" / "copy"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ from anamnesis.tracking.store import (
     connect,
     local_path,
     reaching,
+    shared_state,
     source_tags,
 )
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 PROJECTED = "anamnesis.projected"
 # Part of the digest of what a run holds: raise it when a projected run holds something new.
-LAYOUT = "4"
+LAYOUT = "5"
 
 
 @dataclass
@@ -81,7 +82,7 @@ def project_results(results: list[Result], root: Path, names: list[str] | None =
         return summary
     store = connect(root)
     # Two projections at once would both find a run absent and both make it.
-    with FileLock(root / ".anamnesis" / "projection.lock"), reaching(store.uri):
+    with FileLock(shared_state(root) / "projection.lock"), reaching(store.uri):
         for group in dict.fromkeys(result.group for result in results):
             experiment_id = store.experiment_id(group)
             runs = store.runs(experiment_id)
@@ -125,7 +126,20 @@ def _complete(store: Store, run: "Run", result: Result) -> None:
     for start in range(0, len(metrics), BATCH_METRICS):
         store.client.log_batch(run_id, metrics=metrics[start : start + BATCH_METRICS])
     keys = (
-        *("task", "objective", "board", "corpus", "tokens", "start", "seed", "model", "batches", "batch", "training"),
+        *(
+            "task",
+            "objective",
+            "board",
+            "corpus",
+            "tokens",
+            "start",
+            "seed",
+            "model",
+            "batches",
+            "batch",
+            "training",
+            "trainer",
+        ),
         *("sampling", "text", "recall", "search", "reads", "length", "padding", "films", "rows", "steps"),
     )
     settings = flatten({key: result.card[key] for key in keys if key in result.card})

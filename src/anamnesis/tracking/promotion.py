@@ -20,7 +20,7 @@ from anamnesis.tracking.registration import (
     now,
 )
 from anamnesis.tracking.registry import registered_model
-from anamnesis.tracking.store import EXPERIMENT, FINGERPRINT, Store, connect, reaching
+from anamnesis.tracking.store import EXPERIMENT, FINGERPRINT, Store, connect, reaching, shared_state
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -55,7 +55,7 @@ def promote(model: str, force: bool = False, reason: str | None = None, root: Pa
     if force and not (reason or "").strip():
         raise AnamnesisError('--force needs a reason that is kept: --reason "why the champion should change"')
     store = connect(root)
-    with FileLock(root / ".anamnesis" / "registry.lock"), reaching(store.uri):
+    with FileLock(shared_state(root) / "registry.lock"), reaching(store.uri):
         found = registered_model(store, model)
         challenger = _version(store, model, found.aliases.get(CHALLENGER))
         if challenger is None:

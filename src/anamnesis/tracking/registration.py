@@ -8,17 +8,27 @@ import warnings
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from anamnesis.boards import BOARDS
+from anamnesis.boards import BOARDS, entrants
 from anamnesis.errors import AnamnesisError
 from anamnesis.params import Params
 from anamnesis.tracking import journal
 from anamnesis.tracking.projection import project_results
 from anamnesis.tracking.results import Result, read, read_json
-from anamnesis.tracking.store import EXPERIMENT, FINGERPRINT, Store, connect, local_path, reaching
+from anamnesis.tracking.store import (
+    EXPERIMENT,
+    FINGERPRINT,
+    Store,
+    connect,
+    local_path,
+    reaching,
+    registered_name,
+    shared_state,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -69,35 +79,42 @@ class Registered:
 def choose(params: Params, root: Path = Path()) -> list[dict[str, Any]]:
     """The best experiment of each board and corpus by its validation score, as entries of reports/registry.json.
 
-    An experiment that is not trained, not evaluated, or whose score is missing or not a finite number is no candidate.
-    Equal scores: the model with fewer parameters, then the first name.
+    Experiments that differ in nothing but their seed compete by their mean, and the best of those that win is entered.
+    One that is not trained, not evaluated, or whose score is missing or not a finite number is no candidate. Equal
+    scores: the model with fewer parameters, then the first name.
     """
     best: dict[str, tuple[tuple[float, float, str], dict[str, Any]]] = {}
-    for name in params.experiments:
-        result = read(name, root)
-        if result is None or result.metrics is None:
+    for group in entrants(params.experiments):
+        found = [candidate for name in group if (candidate := _candidate(name, root))]
+        if not found:
             continue
-        board = BOARDS.get(result.card["board"])
-        if board is None or not board.registered:
-            continue
-        score = _score(result, "valid")
-        if score is None:
-            continue
-        model = f"{result.card['board']}-{result.card['corpus']}"
-        rank = (-score if board.higher else score, float(result.card.get("parameters") or 0), name)
-        entry = {
-            "model": model,
-            "task": result.card["task"],
-            "board": result.card["board"],
-            "corpus": result.card["corpus"],
-            "experiment": name,
-            "fingerprint": result.fingerprint,
-            "metric": board.metric,
-            "score": score,
-        }
-        if model not in best or rank < best[model][0]:
-            best[model] = (rank, entry)
+        sign = -1 if BOARDS[found[0][0]["board"]].higher else 1
+        entry, parameters = min(found, key=lambda each: sign * each[0]["score"])
+        rank = (sign * fmean(each["score"] for each, _ in found), parameters, group[0])
+        if entry["model"] not in best or rank < best[entry["model"]][0]:
+            best[entry["model"]] = (rank, entry)
     return [best[model][1] for model in sorted(best)]
+
+
+def _candidate(name: str, root: Path) -> tuple[dict[str, Any], float] | None:
+    """An experiment's entry of reports/registry.json, and how many parameters its model has."""
+    result = read(name, root)
+    if result is None or result.metrics is None:
+        return None
+    board = BOARDS.get(result.card["board"])
+    if board is None or not board.registered or (score := _score(result, "valid")) is None:
+        return None
+    entry = {
+        "model": f"{result.card['board']}-{result.card['corpus']}",
+        "task": result.card["task"],
+        "board": result.card["board"],
+        "corpus": result.card["corpus"],
+        "experiment": name,
+        "fingerprint": result.fingerprint,
+        "metric": board.metric,
+        "score": score,
+    }
+    return entry, float(result.card.get("parameters") or 0)
 
 
 def chosen(root: Path = Path()) -> list[Registered]:
@@ -126,7 +143,7 @@ def project_registry(root: Path = Path()) -> list[Registered]:
             registered.append(_unprojected(entry, "its result changed since; run `dvc repro register`"))
             continue
         run = project_results([result], root).runs[result.name]
-        with FileLock(root / ".anamnesis" / "registry.lock"), reaching(store.uri):
+        with FileLock(shared_state(root) / "registry.lock"), reaching(store.uri):
             registered.append(_project_model(store, entry, result, run))
     return registered
 
@@ -261,7 +278,7 @@ def _upload(store: Store, result: Result, run: "Run") -> None:
     serving = importlib.import_module(f"anamnesis.{result.card['task']}.serving")
     serving.load(result.folder)
     texts, options = serving.example(result.card)
-    cells = [store.root / "cells"] if result.card["architecture"] == "cell" else []
+    cells = [(store.root / "cells").resolve()] if result.card["architecture"] == "cell" else []
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         target = Path(folder) / "model"
@@ -308,7 +325,8 @@ def _entries(root: Path) -> list[dict[str, Any]]:
     keys = {"model", "experiment", "fingerprint", "metric", "score"}
     if not isinstance(entries, list) or not all(isinstance(e, dict) and keys <= e.keys() for e in entries):
         raise AnamnesisError(f"{path}: not a list of registered models; run `dvc repro register`")
-    return entries
+    # The file names no profile, for it is a function of results that two profiles may have in common.
+    return [entry | {"model": registered_name(root, entry["model"])} for entry in entries]
 
 
 def _unprojected(entry: dict[str, Any], note: str) -> Registered:

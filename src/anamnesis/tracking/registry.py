@@ -9,7 +9,7 @@ from anamnesis.errors import AnamnesisError
 from anamnesis.files import new_folder
 from anamnesis.params import suggest
 from anamnesis.tracking.results import read_json
-from anamnesis.tracking.store import EXPERIMENT, FINGERPRINT, Store, connect, local_path, reaching
+from anamnesis.tracking.store import EXPERIMENT, FINGERPRINT, Store, connect, local_path, reaching, registered_name
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import RegisteredModel
@@ -77,17 +77,18 @@ def only(board: str, root: Path = Path()) -> str:
     """
     store = connect(root)
     with reaching(store.uri):
-        found = store.client.search_registered_models(f"name LIKE '{board}-%'", max_results=1000)
+        wanted = registered_name(root, board)
+        found = store.client.search_registered_models(f"name LIKE '{wanted}-%'", max_results=1000)
     match sorted(model.name for model in found):
         case [name]:
             return str(name)
         case []:
             raise AnamnesisError(
-                f"no {board} model is registered; `anamnesis repro` does that, or say which: --model EXPERIMENT"
+                f"no {wanted} model is registered; `anamnesis repro` does that, or say which: --model EXPERIMENT"
             )
         case names:
             raise AnamnesisError(
-                f"several {board} models are registered: {', '.join(names)}; say which: --model {names[0]}@champion"
+                f"several {wanted} models are registered: {', '.join(names)}; say which: --model {names[0]}@champion"
             )
 
 

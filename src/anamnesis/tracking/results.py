@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from anamnesis.errors import AnamnesisError
+from anamnesis.tracking.store import experiment_name
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Result:
     @property
     def group(self) -> str:
         """The MLflow experiment it belongs to, one for each leaderboard and corpus."""
-        return f"{self.card['board']}/{self.card['corpus']}"
+        return experiment_name(self.root, self.card["board"], self.card["corpus"])
 
     @cached_property
     def timings(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from urllib.parse import unquote, urlparse
 from filelock import FileLock
 
 from anamnesis.errors import AnamnesisError
+from anamnesis.project import STANDARD, home, profile_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -45,7 +47,8 @@ class Store:
     """A reachable tracking store.
 
     `artifacts` is where a new MLflow experiment keeps its files, or None where a server decides. `parent` is the run
-    that `mlflow run` opened for this process, if it did.
+    that `mlflow run` opened for this process, if it did. `root` is the folder of the project or of a profile of it: all
+    of them share one store, in which those of a profile have names of their own.
     """
 
     client: "MlflowClient"
@@ -75,8 +78,8 @@ class Store:
 
     def _check_place(self, location: str) -> None:
         """The database keeps absolute paths: one that moved with its project would go on writing to the old place."""
-        folder, home = local_path(location), self.root.resolve()
-        if self.uri == f"{SQLITE}{home}/mlflow.db" and folder and not folder.resolve().is_relative_to(home):
+        folder, top = local_path(location), home(self.root)
+        if self.uri == f"{SQLITE}{top}/mlflow.db" and folder and not folder.resolve().is_relative_to(top):
             raise TrackingError(
                 f"mlflow.db keeps its files in {folder}, outside of this project, which was moved or copied: "
                 "delete mlflow.db and mlartifacts here, and run `anamnesis sync`"
@@ -95,12 +98,34 @@ class Store:
 
 
 def tracking_uri(root: Path) -> str:
-    """MLFLOW_TRACKING_URI, or else the SQLite database `mlflow.db` in the project's folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{root.resolve()}/mlflow.db"
+    """MLFLOW_TRACKING_URI, or else the SQLite database `mlflow.db` in the project's own folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{home(root)}/mlflow.db"
+
+
+def shared_state(root: Path) -> Path:
+    """The folder of what all that write to one store have in common: locks, and the journal of champions."""
+    return home(root) / ".anamnesis"
+
+
+def synced_file(root: Path) -> Path:
+    """The note of what the last synchronisation of this profile saw; it goes when a database is made anew."""
+    return shared_state(root) / "synced" / f"{profile_of(root)}.json"
+
+
+def experiment_name(root: Path, board: str, corpus: str) -> str:
+    """The MLflow experiment of a leaderboard and corpus: 'BOARD/CORPUS', of a profile 'PROFILE/BOARD/CORPUS'."""
+    profile = profile_of(root)
+    return "/".join([*([] if profile == STANDARD else [profile]), board, corpus])
+
+
+def registered_name(root: Path, model: str) -> str:
+    """The registered model of what reports/registry.json calls 'BOARD-CORPUS', with a profile's name in front of it."""
+    profile = profile_of(root)
+    return model if profile == STANDARD else f"{profile}-{model}"
 
 
 def connect(root: Path) -> Store:
-    """Reach the tracking store of the project in `root`; a SQLite database that does not exist yet is made first.
+    """Reach the tracking store of the project of `root`; a SQLite database that does not exist yet is made first.
 
     Any number of processes may call this at once: the first makes the database and the others wait for it. The
     database is made beside its final place and moved there when it is whole, so an interruption leaves none.
@@ -111,7 +136,8 @@ def connect(root: Path) -> Store:
     uri = tracking_uri(root)
     parent = _parent_run()
     _quiet(uri)
-    (root / ".anamnesis").mkdir(parents=True, exist_ok=True)
+    for state in (root / ".anamnesis", shared_state(root)):
+        state.mkdir(parents=True, exist_ok=True)
     with reaching(uri):
         import mlflow  # noqa: F401  configures the loggers that are silenced next
 
@@ -119,7 +145,7 @@ def connect(root: Path) -> Store:
             logging.getLogger(name).setLevel(logging.ERROR)
         from mlflow import MlflowClient
 
-        artifacts = None if urlparse(uri).scheme in ("http", "https") else f"{root.resolve()}/mlartifacts"
+        artifacts = None if urlparse(uri).scheme in ("http", "https") else f"{home(root)}/mlartifacts"
         if uri.startswith(SQLITE):
             _initialise(Path(uri.removeprefix(SQLITE)), artifacts or "", root)
         client = MlflowClient(tracking_uri=uri)
@@ -212,7 +238,7 @@ def _quiet(uri: str) -> None:
 
 
 def _initialise(database: Path, artifacts: str, root: Path) -> None:
-    with FileLock(root / ".anamnesis" / "mlflow.lock"):
+    with FileLock(shared_state(root) / "mlflow.lock"):
         if database.exists():
             return
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -223,6 +249,7 @@ def _initialise(database: Path, artifacts: str, root: Path) -> None:
         try:
             SqlAlchemyStore(f"{SQLITE}{Path(temporary).resolve()}", artifacts)
             os.chmod(temporary, 0o644)
+            shutil.rmtree(synced_file(root).parent, ignore_errors=True)
             os.replace(temporary, database)
         finally:
             Path(temporary).unlink(missing_ok=True)
