@@ -1,6 +1,7 @@
 """Speed as ratios, each of two things measured alternately in this one run, because machines are noisy.
 
 python benchmarks/bench.py [training] [generation] [context] [gates] [translation] [classification] [pipeline] [startup]
+python benchmarks/bench.py gpu [--device cpu]
 """
 
 import os
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from classification import classification
+from gpu import gpu
 from layers import context, gates
 from measure import Result, alternate
 from translation import translation
@@ -55,7 +57,7 @@ def training() -> Result:
         batches = StreamBatches(ids, streams, None)
         valid = StreamBatches(ids[:100], Streams(batch=1, steps=100), None)
         module = LanguageModule(RecurrentNetwork(model, vocabulary), settings, len(batches), lambda nats: 0.0)
-        fit("bench", module, batches, valid, settings, scratch / "bench.ckpt", lambda row: "")
+        fit("bench", module, batches, valid, settings, experiment.trainer, scratch / "bench.ckpt", lambda row: "")
 
     def bare() -> None:
         torch.manual_seed(1)
@@ -189,6 +191,9 @@ def main() -> None:
     from rich.table import Table
 
     names = sys.argv[1:] or list(MEASURES)
+    if names[0] == "gpu":
+        # By itself only: it measures another machine.
+        names, MEASURES["gpu"] = ["gpu"], lambda: gpu(sys.argv[2:])
     unknown = [name for name in names if name not in MEASURES]
     if unknown:
         raise SystemExit(f"error: {unknown[0]!r} is not measured; allowed: {', '.join(MEASURES)}")

@@ -76,6 +76,6 @@ def _training(name: str, scratch: Path) -> Callable[[], None]:
         torch.manual_seed(1)
         train = batches(DOCUMENTS)
         module = ClassificationModule(DocumentNetwork(model, VOCABULARY + 1, LABELS), settings, len(train))
-        fit(name, module, train, batches(32), settings, scratch / f"{name}.ckpt", lambda row: "")
+        fit(name, module, train, batches(32), settings, experiment.trainer, scratch / f"{name}.ckpt", lambda row: "")
 
     return run

@@ -30,7 +30,7 @@ def context() -> list[Result]:
         state = layer.initial_state(BATCH)
 
         def loop(inputs: "Tensor", layer: SCRN = layer, state: Any = state) -> "Tensor":
-            return _loop(layer, inputs, *state)
+            return equations(layer, inputs, *state)
 
         def careful(inputs: "Tensor", layer: SCRN = layer, state: Any = state) -> "Tensor":
             return _careful_loop(layer, inputs, *state)
@@ -106,7 +106,7 @@ def _pass(layer: Any, forward: "Callable[[Tensor], Tensor]", inputs: int, output
     return run
 
 
-def _loop(layer: Any, inputs: "Tensor", h: "Tensor", s: "Tensor") -> "Tensor":
+def equations(layer: Any, inputs: "Tensor", h: "Tensor", s: "Tensor") -> "Tensor":
     """The equations step by step, as they stand in the paper."""
     import torch
 

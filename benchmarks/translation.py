@@ -81,7 +81,7 @@ def _training() -> list[Result]:
     import torch
 
     from anamnesis.training.fit import fit
-    from anamnesis.training.settings import Training
+    from anamnesis.training.settings import Trainer, Training
     from anamnesis.translation.batches import PairBatches
     from anamnesis.translation.module import TranslationModule
 
@@ -103,6 +103,7 @@ def _training() -> list[Result]:
             batches,
             PairBatches(short, short, 1, TOKENS, None),
             settings,
+            Trainer(),
             scratch / "bench.ckpt",
             lambda row: "",
         )

@@ -74,6 +74,11 @@ class LanguageModule(TaskModule):
             "valid_bits_per_character": self.bits_per_character(float(self.valid_sum)),
         }
 
+    def on_train_start(self) -> None:
+        # A checkpoint is read before the module is moved to its device.
+        if self.carried is not None:
+            self.carried = [tuple(part.to(self.device) for part in layer) for layer in self.carried]
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
         # Every process carries the state of its own streams.
@@ -82,6 +87,6 @@ class LanguageModule(TaskModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
-        carried, device = checkpoint["carried"], self.loss_sum.device
+        carried = checkpoint["carried"]
         if carried is not None:
-            self.carried = self.network.stack.unflatten([part[ranks.own()].to(device) for part in carried])
+            self.carried = self.network.stack.unflatten([part[ranks.own()] for part in carried])

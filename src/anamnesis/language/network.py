@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from anamnesis.errors import AnamnesisError
 from anamnesis.language.settings import Model, Reader
 from anamnesis.language.streams import IGNORED
+from anamnesis.nn.softmax import AdaptiveSoftmax
 from anamnesis.nn.stack import State, build
 from anamnesis.nn.stepping import Read, steps_of
 from anamnesis.nn.stepping import State as StepState
@@ -37,7 +38,7 @@ class RecurrentNetwork(nn.Module):
         self.stack = build(settings, size)
         self.softmax: nn.Linear | nn.AdaptiveLogSoftmaxWithLoss
         if settings.softmax == "adaptive":
-            self.softmax = nn.AdaptiveLogSoftmaxWithLoss(self.stack.outputs, vocabulary, cutoffs(vocabulary))
+            self.softmax = AdaptiveSoftmax(self.stack.outputs, vocabulary, cutoffs(vocabulary))
         else:
             self.softmax = nn.Linear(self.stack.outputs, vocabulary)
             nn.init.zeros_(self.softmax.bias)

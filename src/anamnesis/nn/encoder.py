@@ -59,7 +59,10 @@ class EncoderStack(nn.Module):
             parts of its last state, each (batch, outputs): the forward network's after the last step beside the
             backward one's after the first.
         """
-        packed = pack_padded_sequence(inputs, lengths, enforce_sorted=False)
+        # Sorted here, because packing would wait for a GPU to have the order.
+        sizes, order = lengths.sort(descending=True)
+        back = order.argsort().to(inputs.device, non_blocking=True)
+        packed = pack_padded_sequence(inputs.index_select(1, order.to(inputs.device, non_blocking=True)), sizes)
         last: State = []
         for index, layer in enumerate(self.layers):
             if index:
@@ -67,6 +70,6 @@ class EncoderStack(nn.Module):
                 packed = PackedSequence(self.dropout(packed.data), *packed[1:])
             packed, state = layer(packed)
             parts = state if isinstance(state, tuple) else (state,)
-            last.append(tuple(torch.cat(list(part), dim=-1) for part in parts))
+            last.append(tuple(torch.cat(list(part), dim=-1).index_select(0, back) for part in parts))
         outputs: Tensor = pad_packed_sequence(packed, total_length=len(inputs))[0]
-        return outputs, last
+        return outputs.index_select(1, back), last

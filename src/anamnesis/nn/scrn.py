@@ -80,7 +80,7 @@ class SCRN(nn.Module, Layer):
 
     def _read(self, inputs: Tensor, h: Tensor, s: Tensor) -> tuple[Tensor, LayerState]:
         """`forward` for one dtype; the context first, because it does not depend on the hidden units."""
-        keep = inputs.new_tensor([self.alpha]) if self.alpha_logit is None else self.alpha_logit.sigmoid()
+        keep = inputs.new_full((1,), self.alpha) if self.alpha_logit is None else self.alpha_logit.sigmoid()
         # 1 - alpha scales the matrix instead of the longer product.
         context: Tensor = _Decay.apply(nn.functional.linear(inputs, (1 - keep)[:, None] * self.weight_xs), keep, s)
         read = context if self.feed == "current" else torch.cat([s[None], context[:-1]])
@@ -107,7 +107,9 @@ def _tanh_rnn(
     parameters = [torch.cat(weights, 1), weight_hh]
     if bias is not None:
         parameters += [bias, torch.zeros_like(bias)]
-    return torch.rnn_tanh(torch.cat(inputs, -1), h[None], parameters, bias is not None, 1, 0.0, False, False, False)[0]
+    # cuDNN refuses a state with gaps, which a part of the last outputs has, and has gradients only in training.
+    segment, first, train = torch.cat(inputs, -1), h[None].contiguous(), torch.is_grad_enabled()
+    return torch.rnn_tanh(segment, first, parameters, bias is not None, 1, 0.0, train, False, False)[0]
 
 
 class _Hidden(torch.autograd.Function):

@@ -46,7 +46,7 @@ class Checkpoints(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         # What each process has; all of them are here at once, because saving is a step of all.
-        cuda = ranks.gathered(torch.cuda.get_rng_state()) if torch.cuda.is_available() else None
+        cuda = ranks.gathered(torch.cuda.get_rng_state()) if torch.cuda.is_initialized() else None
         random = {"cpu": ranks.gathered(torch.get_rng_state()), "cuda": cuda}
         return {"saved_at": self.saved_at, "random": random}
 

@@ -82,8 +82,11 @@ class TaskModule(LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        # Lightning's own refuses a fused optimiser in any mixed precision, though only scaled gradients forbid it.
+        # Lightning's own refuses a fused optimiser in mixed precision, because it leaves to it to scale gradients back.
         if gradient_clip_val is not None:
+            scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+            if scaler is not None:
+                scaler.unscale_(optimizer)
             parameters = [each for group in optimizer.param_groups for each in group["params"]]
             nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
 
@@ -111,5 +114,4 @@ class TaskModule(LightningModule):
                 checkpoint["state_dict"][name].zero_()
 
     def configure_optimizers(self) -> Any:
-        scaled = self.trainer.precision == "16-mixed"
-        return configure(self.network.parameters(), self.settings, self.steps_per_epoch, scaled)
+        return configure(self.network.parameters(), self.settings, self.steps_per_epoch)

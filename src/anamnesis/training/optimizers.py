@@ -11,9 +11,7 @@ from anamnesis.training.settings import Constant, Cosine, Decay, Plateau, Traini
 MONITOR = "valid_loss"
 
 
-def configure(
-    parameters: Iterable[torch.nn.Parameter], settings: Training, steps_per_epoch: int, scaled: bool = False
-) -> dict[str, Any]:
+def configure(parameters: Iterable[torch.nn.Parameter], settings: Training, steps_per_epoch: int) -> dict[str, Any]:
     """What `LightningModule.configure_optimizers` returns: the optimiser and, unless constant, the schedule.
 
     The optimiser is fused, one kernel for all parameters, and on a GPU its count of steps stays there (capturable). The
@@ -23,18 +21,15 @@ def configure(
         parameters: to optimise, on the device where they will be.
         settings: the experiment's `training` block.
         steps_per_epoch: batches of the training loader.
-        scaled: the losses are scaled for 16-bit gradients. A fused optimiser would scale them back in its own step, too
-            late for clipping, so it is not fused then.
     """
     parameters = list(parameters)
-    fused = not (scaled and settings.clip_norm is not None)
     optimizer: torch.optim.Optimizer
     if settings.optimizer == "adam":
         optimizer = torch.optim.Adam(
             parameters,
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay,
-            fused=fused,
+            fused=True,
             capturable=any(parameter.is_cuda for parameter in parameters),
         )
     else:
@@ -43,7 +38,7 @@ def configure(
             lr=settings.learning_rate,
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
-            fused=fused,
+            fused=True,
         )
     match settings.schedule:
         case Constant():

@@ -91,7 +91,8 @@ class EncoderDecoder(nn.Module):
         """
         if self.reverse:
             times = torch.arange(len(source))[:, None]
-            source = source.gather(0, torch.where(times < lengths, lengths - 1 - times, times).to(source.device))
+            turned = torch.where(times < lengths, lengths - 1 - times, times)
+            source = source.gather(0, turned.to(source.device, non_blocking=True))
         outputs, last = self.encoder(self.dropout(self.source_embedding(source) * self.scale), lengths)
         if self.attention is None:
             return last, None

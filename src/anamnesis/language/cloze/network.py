@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 from anamnesis.language.cloze.batches import Batch
 from anamnesis.language.cloze.settings import Reader
 from anamnesis.language.network import cutoffs
+from anamnesis.nn.softmax import AdaptiveSoftmax
 from anamnesis.nn.stack import RecurrentStack, build
 
 # The tails of the adaptive softmax see the features through a map to 1/2 and 1/4 of their size.
@@ -59,7 +60,7 @@ class ClozeNetwork(nn.Module):
         words = len(self.answers)
         self.softmax: nn.Linear | nn.AdaptiveLogSoftmaxWithLoss
         if settings.softmax == "adaptive":
-            self.softmax = nn.AdaptiveLogSoftmaxWithLoss(features, words, cutoffs(words), div_value=DIVISOR)
+            self.softmax = AdaptiveSoftmax(features, words, cutoffs(words), div_value=DIVISOR)
         else:
             self.softmax = nn.Linear(features, words)
             nn.init.zeros_(self.softmax.bias)

@@ -64,8 +64,11 @@ class ConnectedModel:
         """See `NumberModel.predict`."""
         import torch
 
+        # While it is trained, the network may be on another device.
+        device = next(self.network.parameters()).device
         with torch.inference_mode():
-            outputs = self.network(torch.from_numpy((windows / len(self.words)).astype(np.float32)))[:, 0]
+            read = torch.from_numpy((windows / len(self.words)).astype(np.float32)).to(device)
+            outputs = self.network(read)[:, 0].cpu()
         return outputs.numpy().astype(np.float64) * len(self.words)
 
 

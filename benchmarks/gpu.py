@@ -1,0 +1,329 @@
+"""Speed on one GPU, as ratios within one run: our training, our layers and mixed precision against plain PyTorch.
+
+Without a GPU there is nothing to measure. `--device cpu` runs all of it in small on the CPU, to see that it works; its
+numbers mean nothing.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layers import equations
+from measure import Result, alternate
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from anamnesis.training.module import TaskModule
+
+Step = Callable[[Any, Any], "tuple[Tensor, Any]"]
+"""(batch on the device, state) -> the loss, and the state that the next batch begins with."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large everything is.
+
+    Attributes:
+        hidden: units of the networks that are trained.
+        vocabulary: tokens of each language.
+        batches: of an epoch.
+        streams: sequences side by side.
+        tokens: target tokens in a batch of pairs.
+        layers: hidden and context units of the layers that are measured alone.
+        rounds: turns of which the median is taken.
+    """
+
+    hidden: int
+    vocabulary: int
+    batches: int
+    streams: int
+    tokens: int
+    layers: tuple[tuple[int, int], ...]
+    rounds: int
+
+
+# As in the seed profile: 1,024 units; layers as in its tales, and as wide.
+LARGE = Sizes(1024, 10_000, 500, 64, 4000, ((64, 64), (256, 64), (1024, 256)), 5)
+SMALL = Sizes(16, 50, 6, 4, 60, ((8, 4),), 1)
+STEPS, LAYER_STEPS, PASSES = 50, 50, 20
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained: `module()` and its `step` in a loop of one's own, on the same batches.
+
+    Attributes:
+        name: in the table.
+        unit: of its speed.
+        count: how many of them an epoch has.
+        module: makes the Lightning module.
+        loader, held_out: make the batches, anew.
+        step: the same loss, as a plain loop has it.
+    """
+
+    name: str
+    unit: str
+    count: int
+    module: "Callable[[], TaskModule]"
+    loader: Callable[[], Any]
+    held_out: Callable[[], Any]
+    step: Callable[[Any], Step]
+
+
+def gpu(arguments: Sequence[str] = ()) -> list[Result]:
+    """Training a language model and a translator, both precisions, and the context network.
+
+    Args:
+        arguments: none, or `--device cpu`.
+
+    Raises:
+        SystemExit: there is no GPU, or an argument is not known.
+    """
+    import torch
+
+    if list(arguments) not in ([], ["--device", "cpu"], ["--device", "cuda"]):
+        raise SystemExit(f"error: gpu: found {' '.join(arguments)!r}; allowed: --device cpu, --device cuda")
+    device = arguments[1] if arguments else "cuda"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("gpu: PyTorch sees no GPU here; --device cpu runs the same in small, which measures nothing")
+    sizes = LARGE if device == "cuda" else SMALL
+    torch.set_num_threads(1)
+    machine = torch.cuda.get_device_name() if device == "cuda" else "the CPU, in small: these numbers mean nothing"
+    print(f"on {machine}; PyTorch {torch.__version__}", flush=True)
+    results = []
+    for task in (_language(sizes), _translation(sizes)):
+        results += _training(task, device, sizes)
+    for hidden, context in sizes.layers:
+        results += _context(hidden, context, device, sizes)
+    return results
+
+
+def _training(task: Task, device: str, sizes: Sizes) -> list[Result]:
+    """Our train stage against a bare loop in single precision, and in mixed precision against single."""
+    scratch = Path(tempfile.mkdtemp())
+    # oneDNN has the LSTM in 16 bits for some processors only.
+    precisions = ("32-true", "bf16-mixed") if device == "cuda" else ("32-true",)
+    try:
+        runs = [_ours(task, device, precision, scratch) for precision in precisions]
+        bare = [_bare(task, device, precision) for precision in precisions]
+        seconds = alternate(*(_timed(run, device) for run in runs + bare), rounds=sizes.rounds)
+    finally:
+        shutil.rmtree(scratch)
+    speeds = [task.count / each for each in seconds]
+    ours, plain = speeds[: len(precisions)], speeds[len(precisions) :]
+
+    def told(speed: float) -> str:
+        return f"{speed:,.0f} {task.unit}/s"
+
+    results = [
+        Result(f"{task.name}, {precision}, against a bare loop", told(mine), told(theirs), mine / theirs, 0.95, True)
+        for precision, mine, theirs in zip(precisions, ours, plain, strict=True)
+    ]
+    if len(precisions) > 1:
+        what = f"{task.name}, bf16-mixed against 32-true"
+        results.append(Result(what, told(ours[1]), told(ours[0]), ours[1] / ours[0], 1.0, True))
+    return results
+
+
+def _timed(run: Callable[[], None], device: str) -> Callable[[], None]:
+    """`run` until the GPU has done it, too."""
+    import torch
+
+    def timed() -> None:
+        run()
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return timed
+
+
+def _settings() -> Any:
+    from anamnesis.training.settings import Training
+
+    return Training(epochs=1, learning_rate=0.001, checkpoint_steps=10**6)
+
+
+def _ours(task: Task, device: str, precision: str, scratch: Path) -> Callable[[], None]:
+    """An epoch of our training, a checkpoint of which is not part."""
+    import torch
+
+    from anamnesis.training.fit import fit
+    from anamnesis.training.settings import Trainer
+
+    accelerator = "gpu" if device == "cuda" else "cpu"
+    machine = Trainer.model_validate({"accelerator": accelerator, "precision": precision})
+    torch.manual_seed(1)
+    # It learns on from turn to turn.
+    module = task.module()
+
+    def run() -> None:
+        # The trainer switches it on for good, and the loop would pay for it, too.
+        try:
+            fit(
+                "bench",
+                module,
+                task.loader(),
+                task.held_out(),
+                _settings(),
+                machine,
+                scratch / "b.ckpt",
+                lambda row: "",
+            )
+        finally:
+            torch.use_deterministic_algorithms(False)
+
+    return run
+
+
+def _bare(task: Task, device: str, precision: str) -> Callable[[], None]:
+    """The same epoch in a loop as one writes it: pinned batches, a fused optimiser, clipping, and nothing else."""
+    import torch
+    from lightning_utilities.core.apply_func import apply_to_collection
+
+    torch.manual_seed(1)
+    network = task.module().network.to(device)
+    step = task.step(network)
+
+    def sent(part: Any) -> Any:
+        return part.pin_memory().to(device, non_blocking=True) if device == "cuda" else part
+
+    def run() -> None:
+        network.to(device).train()
+        optimizer = torch.optim.Adam(network.parameters(), lr=0.001, fused=True)
+        state = None
+        total = torch.zeros((), device=device)
+        for batch in task.loader():
+            moved = apply_to_collection(batch, torch.Tensor, sent)
+            with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16-mixed"):
+                loss, state = step(moved, state)
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimizer.step()
+            total += loss.detach()
+        assert torch.isfinite(total)
+
+    return run
+
+
+def _language(sizes: Sizes) -> Task:
+    """An LSTM that carries its state along parallel streams."""
+    import numpy as np
+
+    from anamnesis.language.module import LanguageModule
+    from anamnesis.language.network import RecurrentNetwork
+    from anamnesis.language.settings import Recurrent, Streams
+    from anamnesis.language.streams import StreamBatches
+    from anamnesis.nn.stack import detach
+
+    model, streams = Recurrent(architecture="lstm", hidden=sizes.hidden), Streams(batch=sizes.streams, steps=STEPS)
+    count = sizes.streams * STEPS * sizes.batches
+    ids = np.random.default_rng(0).integers(sizes.vocabulary, size=count + 1)
+
+    def module() -> LanguageModule:
+        return LanguageModule(RecurrentNetwork(model, sizes.vocabulary), _settings(), sizes.batches, lambda nats: 0.0)
+
+    def step(network: Any) -> Step:
+        def run(batch: Any, state: Any) -> "tuple[Tensor, Any]":
+            inputs, targets, _ = batch
+            before = network.stack.initial_state(inputs.shape[1]) if state is None else detach(state)
+            outputs, after = network(inputs, before)
+            return network.loss(outputs, targets) / targets.numel(), after
+
+        return run
+
+    return Task(
+        f"language model, LSTM of {sizes.hidden} units",
+        "tokens",
+        count,
+        module,
+        lambda: StreamBatches(ids, streams, None),
+        lambda: StreamBatches(ids[:100], Streams(batch=1, steps=100), None),
+        step,
+    )
+
+
+def _translation(sizes: Sizes) -> Task:
+    """An encoder-decoder with attention."""
+    import numpy as np
+
+    from anamnesis.translation.batches import PairBatches
+    from anamnesis.translation.module import TranslationModule
+    from anamnesis.translation.network import EncoderDecoder
+    from anamnesis.translation.settings import Attentive
+
+    model = Attentive(architecture="attention", cell="gru", hidden=sizes.hidden)
+    random = np.random.default_rng(1)
+
+    def sentences(seed: int) -> "list[NDArray[np.int64]]":
+        """As long as sentences are: half of them up to 9 words; the end is 2."""
+        words = np.random.default_rng(seed)
+        return [np.append(words.integers(3, sizes.vocabulary, size=length), 2) for length in lengths.tolist()]
+
+    lengths = np.exp(random.normal(np.log(9), 0.5, sizes.batches * sizes.tokens // 12)).astype(np.int64).clip(1, 50)
+    sources, targets = sentences(2), sentences(3)
+
+    def loader() -> PairBatches:
+        return PairBatches(sources, targets, 1, sizes.tokens, 1)
+
+    def step(network: Any) -> Step:
+        def run(batch: Any, state: Any) -> "tuple[Tensor, Any]":
+            return network.loss(network(batch), batch.targets)[0] / len(batch.targets), None
+
+        return run
+
+    return Task(
+        f"translator with attention, GRU of {sizes.hidden} units",
+        "target tokens",
+        sum(map(len, targets)),
+        lambda: TranslationModule(EncoderDecoder(model, sizes.vocabulary, sizes.vocabulary), _settings(), 1),
+        loader,
+        lambda: PairBatches(sources[:2], targets[:2], 1, sizes.tokens, None),
+        step,
+    )
+
+
+def _context(hidden: int, context: int, device: str, sizes: Sizes) -> list[Result]:
+    """Forward and backward over a segment: the context network against a loop of its equations, and against nn.RNN."""
+    import torch
+
+    from anamnesis.nn.layers import RNN
+    from anamnesis.nn.scrn import SCRN
+
+    torch.manual_seed(1)
+    layer, plain = SCRN(hidden, hidden, context).to(device), RNN(hidden, hidden).to(device)
+    state = layer.initial_state(sizes.streams)
+    inputs = torch.randn(LAYER_STEPS, sizes.streams, hidden, device=device, requires_grad=True)
+
+    def passes(part: Any, forward: "Callable[[Tensor], Tensor]") -> Callable[[], None]:
+        gradient = torch.randn_like(forward(inputs))
+
+        def run() -> None:
+            # Many, so that waiting for the GPU at the end weighs nothing.
+            for _ in range(PASSES if device == "cuda" else 1):
+                part.zero_grad()
+                inputs.grad = None
+                forward(inputs).backward(gradient)
+
+        return _timed(run, device)
+
+    ours, looped, plainly = alternate(
+        passes(layer, lambda x: layer(x, state)[0]),
+        passes(layer, lambda x: equations(layer, x, *state)),
+        passes(plain, lambda x: plain(x, state[:1])[0]),
+        rounds=sizes.rounds,
+    )
+    steps = sizes.streams * LAYER_STEPS * (PASSES if device == "cuda" else 1)
+    name = f"scrn, {hidden} hidden and {context} context units"
+
+    def against(what: str, seconds: float, goal: float) -> Result:
+        speeds = f"{steps / ours:,.0f} steps/s", f"{steps / seconds:,.0f} steps/s"
+        return Result(f"{name}, against {what}", *speeds, seconds / ours, goal, True)
+
+    return [against("a loop of its equations", looped, 1.5), against("nn.RNN", plainly, 0.75)]

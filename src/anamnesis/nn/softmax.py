@@ -1,0 +1,24 @@
+"""The adaptive softmax in mixed precision."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class AdaptiveSoftmax(nn.AdaptiveLogSoftmaxWithLoss):
+    """PyTorch's (Grave et al. 2017), always in the precision of its weights.
+
+    It puts its result together from those of its clusters, in place, and autocast would give the pieces another type
+    than the whole.
+    """
+
+    def forward(self, input_: Tensor, target_: Tensor) -> Any:
+        """Log-probabilities `output` (rows,) of targets (rows,) given inputs (rows, features), and `loss`."""
+        with torch.autocast(input_.device.type, enabled=False):
+            return super().forward(input_.to(self.head.weight.dtype), target_)
+
+    def log_prob(self, input: Tensor) -> Tensor:
+        """Natural-log probabilities (rows, classes) given inputs (rows, features)."""
+        with torch.autocast(input.device.type, enabled=False):
+            return super().log_prob(input.to(self.head.weight.dtype))
