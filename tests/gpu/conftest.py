@@ -8,7 +8,6 @@ import csv
 import os
 import random
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Any
@@ -148,13 +147,7 @@ def train(name: str, experiment: Any, root: Path) -> Path:
     """The train stage of `experiment`, on the machine that its settings name; the folder of the model."""
     from importlib import import_module
 
-    if experiment.trainer.accelerator == "cpu" and experiment.trainer.precision != "32-true":
-        # oneDNN has the LSTM in 16 bits for some processors only; PyTorch's own kernel has it for all.
-        plain: Any = torch.backends.mkldnn.flags(enabled=False, allow_tf32=None)
-    else:
-        plain = nullcontext()
-    with plain:
-        import_module(f"anamnesis.{experiment.task}.train").train(name, experiment, root, Recorder())
+    import_module(f"anamnesis.{experiment.task}.train").train(name, experiment, root, Recorder())
     return root / "models" / name
 
 
