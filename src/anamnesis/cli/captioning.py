@@ -1,0 +1,66 @@
+"""The command that reads pictures of digits."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anamnesis.cli import models, search
+from anamnesis.cli.search import Beam
+
+commands = typer.Typer()
+
+
+@commands.command(
+    epilog="Examples: anamnesis caption number.png --n-best 3\n\n"
+    "anamnesis caption --model captions-gru photo.jpg scan.png\n\n"
+    "anamnesis caption predictions/captions-lstm/images/*.png"
+)
+def caption(
+    images: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE.png...", help="Pictures of digits in a row: PNG, JPEG, GIF, BMP, WebP, TIFF or PPM."
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="An experiment, or a model of the registry, as in the other commands.",
+            show_default="the champion, if one captioning model is registered",
+        ),
+    ] = None,
+    beam: Beam = None,
+    n_best: Annotated[
+        int | None,
+        typer.Option(
+            "--n-best",
+            min=1,
+            help="Show so many captions of each picture, the best first, with their scores. At most as many as the "
+            "beam is wide.",
+            show_default="one, without its score",
+        ),
+    ] = None,
+) -> None:
+    """Read pictures of digits in words: one picture a line, in the order in which they come.
+
+    The digits may be dark on light or light on dark, of any size, anywhere on the picture. With --n-best a picture has
+    several lines, SCORE TAB CAPTION outside of a terminal, and a blank line stands between two pictures.
+    """
+    # As names are meant where the command was typed, not in the project's folder.
+    paths = [path.absolute() for path in images]
+    loaded = models.load(model, "captioning")
+    width = search.width(loaded, beam, n_best)
+    import numpy as np
+
+    from anamnesis.captioning import pictures
+
+    read = [pictures.open_file(path, str(name), loaded.rows) for path, name in zip(paths, images, strict=True)]
+    results = loaded.caption(np.stack(read), width, n_best or 1)
+    for number, (name, found) in enumerate(zip(images, results, strict=True)):
+        if n_best is None:
+            print(found[0].text)
+            continue
+        if number:
+            print()
+        search.print_scored(str(name), [each.score for each in found], [each.text for each in found], "caption")

@@ -1,0 +1,94 @@
+"""The command that forecasts a series of the user's own."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from anamnesis.cli import models, output_files, printing
+
+commands = typer.Typer()
+
+
+@commands.command(
+    epilog="Examples: anamnesis forecast sunspots.csv --model sunspots-lstm3 --steps 24\n\n"
+    "anamnesis forecast sales.csv --model forecast-sunspots@champion --rescale --fill interpolate --plot sales.png\n\n"
+    "anamnesis forecast sales.csv --date month --value revenue --output forecast.csv"
+)
+def forecast(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.csv", help="A table with a column of dates and one of numbers.")
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="An experiment, or a model of the registry, as in the other commands.",
+            show_default="the champion, if one forecaster is registered",
+        ),
+    ] = None,
+    date: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="The column with the dates, such as 2020-01 or 2020-01-31, or whole numbers.",
+            show_default="the only one that holds dates",
+        ),
+    ] = None,
+    value: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="The column with the values.", show_default="the only one that holds numbers"
+        ),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, max=10_000, help="How many values to forecast.")] = 12,
+    fill: Annotated[
+        Literal["refuse", "interpolate"],
+        typer.Option(help="What to do about missing months (days, ...): refuse, or draw straight lines over them."),
+    ] = "refuse",
+    rescale: Annotated[
+        bool,
+        typer.Option(
+            "--rescale",
+            help="Standardise the values by their own mean and scale, for a series in other units than the model's.",
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Write the forecast to a file, too.", show_default=False)
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png|FILE.svg", help="Draw the data and the forecast.", show_default=False),
+    ] = None,
+) -> None:
+    """Forecast how a series of your own goes on: the dates that follow, each with its value.
+
+    The model reads its own forecasts, so each step is less sure than the one before. It knows the mean and the scale of
+    the series that it was trained on and takes yours to be in the same units; where it is not, use --rescale.
+    """
+    # As it is meant where the command was typed, not in the project's folder.
+    source = file.absolute()
+    output, plot = output_files.target("--output", output, ".csv"), output_files.target("--plot", plot, ".png", ".svg")
+    from anamnesis import numerics
+
+    numerics.pin()
+    from anamnesis.forecasting import observed
+
+    series = observed.read(source, date, value, fill)
+    loaded = models.load(model, "forecasting")
+    from anamnesis.forecasting.forecaster import onwards
+
+    found = onwards(loaded, series.values, steps, rescale)
+    rows = [[series.date(len(series.values) + step), f"{each:.6g}"] for step, each in enumerate(found.ahead)]
+    if plot is not None:
+        from anamnesis.forecasting.picture import draw
+
+        drawn = draw(plot.suffix[1:].lower(), series, found, loaded.card["experiment"])
+        output_files.write("--plot", plot, drawn)
+    if output is not None:
+        from anamnesis.training.results import csv_text
+
+        output_files.write("--output", output, csv_text([("date", "forecast"), *rows]).encode())
+    if series.filled:
+        print(f"note: {series.filled:,} missing values lie on straight lines", file=sys.stderr)
+    printing.table(["date", "forecast"], rows, numbers=1)

@@ -1,0 +1,83 @@
+"""The commands that run the pipeline and show what came of it."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anamnesis.cli import location, tracking
+from anamnesis.project import home, profile_of
+
+commands = typer.Typer()
+
+
+@commands.command(
+    epilog="Examples: anamnesis repro\n\nanamnesis repro -j 4 sherlock-lstm novel-lstm\n\nanamnesis repro tokenize"
+)
+def repro(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[STAGE|EXPERIMENT]...",
+            help="Only these and what they need: experiments, kinds of stages (train) or single ones "
+            "(train@sherlock-lstm).",
+            show_default="everything",
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=0, help="Stages at once; 0: as many as cores.")] = 0,
+) -> None:
+    """Run what has changed of the pipeline, independent stages side by side.
+
+    As `dvc repro`, with the same results byte for byte, but faster. Ctrl-C stops everything cleanly; run it again
+    to go on. Each stage's output is in .anamnesis/logs.
+    """
+    from rich.console import Console
+
+    from anamnesis.repro import run
+
+    root = location.enter()
+    _note_stale(root)
+    changed = run(root, targets or [], jobs or _cores(), Console())
+    if changed or not tracking.is_synced(root):
+        print(tracking.sync_results(root))
+    if not targets:
+        leaderboard()
+        page = (root / "reports" / "index.html").resolve().relative_to(home(root))
+        print(f"\nNext: `make ui` (or `anamnesis ui`) shows runs and models; the report is {page}")
+
+
+@commands.command(epilog="Example: anamnesis leaderboard")
+def leaderboard() -> None:
+    """Print the experiments of each corpus, the best first."""
+    root = location.enter()
+    from anamnesis.report.terminal import print_leaderboard
+
+    print_leaderboard(root)
+
+
+@commands.command(epilog="Example: anamnesis ui --port 5001")
+def ui(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,
+) -> None:
+    """Open the MLflow pages on this project's runs and models, until Ctrl-C."""
+    from anamnesis.tracking.pages import serve
+
+    serve(location.enter(), host, port)
+
+
+def _note_stale(root: Path) -> None:
+    """Say which files of a profile's folder are not what their sources make; they may have been changed on purpose."""
+    name = profile_of(root)
+    if root.resolve() == home(root):
+        return
+    from anamnesis import profiles
+
+    for file in profiles.changed(home(root), name):
+        print(f"note: profiles/{name}/{file} is not what `anamnesis profile {name}` writes now", file=sys.stderr)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,61 @@
+"""The command that makes the folders of profiles."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anamnesis.cli import printing
+from anamnesis.errors import ParamsError
+from anamnesis.project import STANDARD, check_profile, find_root, home, profile_folder, profile_names
+
+commands = typer.Typer()
+
+
+@commands.command(epilog="Examples: anamnesis profile\n\nanamnesis profile seed")
+def profile(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PROFILE]", help="A file of the folder profiles, without .yaml.", show_default="list them"
+        ),
+    ] = None,
+) -> None:
+    """Make or refresh the folder of a profile: the same experiments with other budgets, its results apart.
+
+    What profiles/PROFILE.yaml says is merged over params.yaml. Results that the folder holds stay.
+    """
+    # Whatever --profile says: this is about folders that may not be there yet.
+    top = home(find_root())
+    if name is None:
+        printing.table(["profile", "folder", "state"], [[each, *_state(top, each)] for each in profile_names(top)])
+        return
+    check_profile(top, name)
+    if name == STANDARD:
+        print(f"{name} is the project's own folder, with params.yaml as it comes\nNext: make repro")
+        return
+    from anamnesis import profiles
+
+    folder = profile_folder(top, name).relative_to(top)
+    written = profiles.make(top, name)
+    print(f"{folder}: wrote {', '.join(written)}" if written else f"{folder} is up to date")
+    print(f"Next: make repro PROFILE={name}, or anamnesis --profile {name} repro, or dvc --cd {folder} repro")
+
+
+def _state(top: Path, profile: str) -> tuple[str, str]:
+    """Where a profile's folder is, and how it is."""
+    from anamnesis import params, profiles
+
+    folder = profile_folder(top, profile)
+    shown = str(folder.relative_to(top))
+    if folder == top:
+        return shown, "params.yaml as it comes"
+    if not (folder / "params.yaml").is_file():
+        return shown, f"not made yet: anamnesis profile {profile}"
+    try:
+        changed = profiles.changed(top, profile)
+    except ParamsError as error:
+        return shown, str(error)
+    if changed:
+        return shown, f"not up to date: anamnesis profile {profile}"
+    return shown, f"ready: {len(params.load(folder / 'params.yaml').experiments)} experiments"

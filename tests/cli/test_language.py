@@ -1,0 +1,102 @@
+"""`anamnesis generate` and `anamnesis score`, with a model whose answers are known."""
+
+import math
+import subprocess
+import sys
+
+import pytest
+from shell import anamnesis
+
+from anamnesis.cli import language
+
+
+def test_generate_before_training_says_what_to_do(root):
+    done = anamnesis(root, "generate", "hello-ngram3")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: hello-ngram3 is not trained yet: anamnesis repro hello-ngram3\n"
+
+
+def test_generate_writes_what_the_library_does(root):
+    from anamnesis.language import generation, saved
+
+    model = saved.load(root / "models" / "hello-uniform")
+    done = anamnesis(root / "data", "generate", "hello-uniform", "--length", "25", "--seed", "3", "--top-k", "4")
+    assert done.returncode == 0, done.stderr
+    # The prompt and the temperature are those of params.yaml.
+    assert done.stdout == "he" + "".join(generation.generate(model, "he", 25, temperature=0.7, top_k=4, seed=3)) + "\n"
+    greedy = anamnesis(root, "generate", "hello-uniform", "--greedy", "--prompt", "jell", "--length", "4")
+    assert greedy.stdout == "jell" + "".join(generation.generate(model, "jell", 4, greedy=True)) + "\n"
+
+
+def test_generate_refuses_what_contradicts_itself(root):
+    both = anamnesis(root, "generate", "hello-uniform", "--greedy", "--top-k", "3")
+    assert (both.returncode, both.stderr) == (
+        2,
+        "error: --greedy draws nothing: it goes without --temperature and --top-k\n",
+    )
+    cold = anamnesis(root, "generate", "hello-uniform", "--temperature", "0")
+    assert cold.returncode == 2
+    assert cold.stderr == "error: --temperature: found 0; allowed: above 0; --greedy is the limit at 0\n"
+
+
+def test_generate_into_a_closed_pipe_ends_quietly(root):
+    command = [sys.executable, "-m", "anamnesis.cli", "generate", "hello-uniform", "--length", "100000"]
+    process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.read(2) == "he"
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=60) != 0
+
+
+@pytest.mark.parametrize("by", ["arguments", "standard input"])
+def test_score_is_the_closed_form_of_a_uniform_model(root, by):
+    sentences = ["hello", "jello hello"]
+    given = sentences if by == "arguments" else []
+    done = anamnesis(root, "score", "hello-uniform", *given, stdin="" if given else "\n".join(["", *sentences, ""]))
+    assert done.returncode == 0, done.stderr
+    header, *rows = [line.split("\t") for line in done.stdout.split("\n\n")[0].splitlines()]
+    assert header == ["log-probability", "perplexity", "tokens", "unknown", "sentence"]
+    assert [row[4] for row in rows] == sentences
+    for row in rows:
+        assert float(row[1]) == pytest.approx(8, rel=1e-3)
+        assert float(row[0]) == pytest.approx(-int(row[2]) * math.log(8), abs=2e-3)
+
+
+def test_score_tells_the_surprise_of_each_word(root):
+    done = anamnesis(root, "score", "hello-uniform", "hello", "jello hello")
+    assert done.returncode == 0, done.stderr
+    title, *lines = done.stdout.split("\n\n")[1].splitlines()
+    assert title == "surprise of each word, in nats"
+    # The uniform model is as surprised by each of eight characters. After a line end the first one counts as well, and
+    # the space that ends a word belongs to it.
+    letter = math.log(8)
+    assert lines == [f"hello {5 * letter:.2f}", f"jello {6 * letter:.2f}\thello {5 * letter:.2f}"]
+
+
+def test_score_by_token_spells_each_out(root):
+    done = anamnesis(root, "score", "hello-uniform", "--tokens", "hel o")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("\t") for line in done.stdout.splitlines()[-4:]]
+    assert [row[0] for row in rows] == ['"e"', '"l"', '" "', '"o"']
+    assert all(float(row[1]) == pytest.approx(math.log(8), abs=1e-3) for row in rows)
+
+
+def test_score_of_nothing_is_one_line(root):
+    done = anamnesis(root, "score", "hello-uniform", stdin="\n \n")
+    assert (done.returncode, done.stderr) == (2, "error: no sentence: standard input holds no line with text\n")
+
+
+def test_a_reference_is_looked_up_in_the_registry(root, monkeypatch, capsys):
+    from anamnesis import numerics
+    from anamnesis.tracking import registry
+
+    asked = []
+    monkeypatch.chdir(root / "data")
+    monkeypatch.setattr(numerics, "pin", lambda: None)
+    monkeypatch.setattr(registry, "resolve", lambda name: asked.append(name) or root / "models" / "hello-uniform")
+    language.score("language-hello@champion", ["hello"])
+    language.score("language-hello/3", ["hello"])
+    assert asked == ["language-hello@champion", "language-hello/3"]
+    assert capsys.readouterr().out.count("\thello\n") == 2

@@ -1,0 +1,164 @@
+"""`anamnesis translate`: line by line, with scores, with attention, and what it refuses."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from anamnesis import cli
+from anamnesis.corpora.cleaning import clean
+from anamnesis.errors import AnamnesisError
+
+
+@pytest.fixture
+def translate(pairs, monkeypatch):
+    """A function: the command's lines, run in a folder of the project in this process, or the error that it raises."""
+    from anamnesis import numerics
+
+    monkeypatch.setattr(numerics, "pin", lambda: None)
+
+    def run(*arguments: str, stdin: bytes | None = None, model: str = "toy-attention", folder: Path = pairs):
+        monkeypatch.chdir(folder)
+        done = CliRunner().invoke(cli.app, ["translate", "--model", model, *arguments], input=stdin)
+        if done.exception is not None:
+            assert done.stdout == ""
+            raise done.exception
+        return done.stdout.split("\n")[:-1]
+
+    return run
+
+
+def refused(error) -> tuple[int, str]:
+    return error.value.exit_code, str(error.value)
+
+
+@pytest.fixture(scope="module")
+def library(pairs):
+    from anamnesis.translation import saved
+
+    return {name: saved.load(pairs / "models" / name) for name in ("toy-nearest", "toy-seq2seq", "toy-attention")}
+
+
+@pytest.mark.parametrize("model", ["toy-nearest", "toy-seq2seq", "toy-attention"])
+def test_translate_answers_line_by_line(translate, library, model):
+    lines = ["The cat sleeps.", "", "The house is old.", " \t", "A dog runs to the house.", "The cat sleeps."]
+    # The beam is the experiment's, where no other is asked for.
+    beam = {"toy-nearest": 5, "toy-seq2seq": 3, "toy-attention": 4}[model]
+    expected = [found[0].text for found in library[model].translate(lines, beam)]
+    assert expected[1].strip() == expected[3].strip() == ""
+    assert len(set(expected)) > 2
+    expected = ["" if not text.strip() else text for text in expected]
+    assert translate(stdin="\n".join(lines).encode(), model=model) == expected
+    assert translate(stdin="\r\n".join([*lines, ""]).encode(), model=model) == expected
+    assert translate(*lines, model=model) == expected
+    greedy = [found[0].text for found in library[model].translate(lines[:1], 1)]
+    assert translate("--beam", "1", lines[0], model=model) == greedy
+
+
+@pytest.mark.parametrize("model", ["toy-copy", "toy-seq2seq", "toy-attention"])
+def test_translate_keeps_every_line_in_its_place_whatever_is_in_it(translate, model):
+    # Only a line feed ends a line: not a form feed, a line separator or a lone carriage return.
+    odd = ["a\x00b\x1b[31m", "\x0c", "x\u2028y", "\x85", "q\rw", "\ufeff", "\U0001f642 \u202e zxc"]
+    lines = translate(stdin="\n".join([*odd, "The cat"]).encode(), model=model)
+    assert len(lines) == len(odd) + 1
+    assert [lines[index] for index in (1, 3, 5)] == ["", "", ""]
+    assert not any(character < " " for line in lines for character in line)
+    assert lines[-1] == translate("The cat", model=model)[0] != ""
+    if model == "toy-copy":
+        assert lines[0] == "ab[31m"
+
+
+def test_translate_of_nothing_is_nothing(translate):
+    assert translate(stdin=b"") == []
+    assert translate("") == [""]
+
+
+def test_translate_shows_the_n_best_with_scores(translate, library):
+    texts = ["The cat sleeps.", "", "A dog"]
+    found = library["toy-attention"].translate(texts, 4, 3)
+    expected = [[f"{each.score:.4f}\t{clean(each.text)}" for each in best] for best in found]
+    assert [len(best) for best in expected] == [3, 1, 3]
+    assert translate("--n-best", "3", *texts) == [*expected[0], "", *expected[1], "", *expected[2]]
+    # A floor has one translation, and no score.
+    assert translate("--n-best", "3", "A dog sleeps.", model="toy-nearest") == ["\tEen hond slaapt."]
+
+
+def test_translate_shows_attention_as_rows_of_weights(translate, library):
+    texts = ["The cat sleeps.", "", "A dog"]
+    blocks = "\n".join(translate("--attention", *texts)).split("\n\n")
+    assert [block.split("\n")[0] for block in blocks] == translate(*texts)
+    for text, block in ((texts[0], blocks[0]), (texts[2], blocks[2])):
+        header, *rows = [line.split("\t") for line in block.split("\n")[1:]]
+        (best,) = library["toy-attention"].translate([text], 4)[0]
+        source, attended = library["toy-attention"].attended(text, best)
+        assert header == ["", *(token.strip() or "␣" for token in source)]
+        assert len(rows) == len(best.tokens)
+        for row, weights in zip(rows, attended.attention, strict=True):
+            assert [float(value) for value in row[1:]] == pytest.approx(weights.tolist(), abs=1e-4)
+
+
+def test_translate_draws_attention_into_a_file_here(translate, pairs, tmp_path):
+    from PIL import Image
+
+    lines = translate("--attention-file", "map.PNG", "The cat", folder=pairs / "data")
+    assert lines == translate("The cat")
+    assert Image.open(pairs / "data" / "map.PNG").format == "PNG"
+    assert [path.name for path in (pairs / "data").iterdir() if path.is_file()] == ["map.PNG"]
+    translate("--attention-file", str(tmp_path / "other.png"), "The cat")
+    assert (tmp_path / "other.png").read_bytes() == (pairs / "data" / "map.PNG").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--n-best", "5", "a"], 2, "--n-best: found 5; allowed: from 1 to the beam's width, which is 4"),
+        (["--beam", "101", "a"], 1, "beam: found 101; allowed: from 1 to 100"),
+        (["--attention-file", "a.pdf", "a"], 2, "--attention-file: found 'a.pdf'; allowed: a name that ends with .png"),
+        (["--attention-file", "a.png", "a", "b"], 2, "--attention-file: found 2 texts; allowed: one text, for one"),
+        (["--attention-file", "a.png", "\x00"], 2, "--attention-file: found a text with nothing in it; allowed: one"),
+        (["--attention-file", "params.yaml/a.png", "a"], 1, "--attention-file: {root}/params.yaml/a.png cannot be"),
+        (["--attention", "a", "b" * 150], 1, "attention: text 2 or its translation has "),
+        (["a", "word " * 10_000], 1, "text 2 has "),
+        (["a", "b\udcff"], 1, "text 2: character 2 is not UTF-8"),
+        (["--model", "toy-nearest", "--attention", "a"], 1, "toy-nearest has no attention to show"),
+        (["--model", "toy-seq2seq", "--attention-file", "a.png", "a"], 1, "toy-seq2seq has no attention to show"),
+        (["--model", "toy-attentive", "a"], 2, "no experiment is named 'toy-attentive'; did you mean 'toy-attention'?"),
+    ],
+)
+def test_translate_refuses_in_one_line(translate, pairs, arguments, code, said):
+    with pytest.raises(AnamnesisError) as error:
+        translate(*arguments)
+    found, line = refused(error)
+    assert (found, line[: len(said.format(root=pairs))]) == (code, said.format(root=pairs))
+    assert "\n" not in line
+    assert not list(pairs.glob("*.png"))
+
+
+def test_words_that_no_training_sentence_had_are_no_error(translate):
+    assert len(translate("zxcv qwer", model="toy-seq2seq")) == 1
+
+
+def test_without_a_model_the_only_registered_champion_translates(translate, pairs, monkeypatch):
+    from anamnesis.tracking import registry
+
+    monkeypatch.setattr(registry, "only", lambda board: f"{board}-toy")
+    resolved = {"translation-toy@champion": pairs / "models" / "toy-nearest"}
+    monkeypatch.setattr(registry, "resolve", resolved.__getitem__)
+    monkeypatch.chdir(pairs)
+    done = CliRunner().invoke(cli.app, ["translate", "A dog sleeps."])
+    assert done.stdout == "Een hond slaapt.\n"
+
+
+def test_a_model_of_another_task_is_one_line(root, pairs, translate, monkeypatch):
+    about = "`anamnesis list` shows what each experiment is about"
+    with pytest.raises(AnamnesisError) as error:
+        translate("a", model="hello-uniform", folder=root)
+    assert refused(error) == (1, f"hello-uniform did not learn to translate; {about}")
+    monkeypatch.chdir(pairs)
+    for arguments, learned in (
+        (["generate", "toy-attention"], "the next token"),
+        (["score", "toy-attention", "a"], "the next token"),
+        (["fill", "toy-nearest", "a ____ b"], "to fill blanks"),
+    ):
+        done = CliRunner().invoke(cli.app, arguments)
+        assert str(done.exception) == f"{arguments[1]} did not learn {learned}; {about}"

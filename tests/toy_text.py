@@ -1,0 +1,43 @@
+"""A small project about one word, for tests of the commands."""
+
+from pathlib import Path
+
+PARAMS = """
+profile: laptop
+corpora:
+  hello: {reader: text, source: {kind: literal, text: hello, same: true}, minimum: 2}
+tokens:
+  hello-characters: {corpus: hello, kind: characters}
+experiments:
+  hello-uniform:
+    task: language
+    tokens: hello-characters
+    model: {architecture: uniform}
+    sampling: {prompt: he, length: 5, temperature: 0.7}
+  hello-ngram3:
+    task: language
+    tokens: hello-characters
+    model: {architecture: ngram, order: 3}
+    sampling: {prompt: he, length: 5, temperature: 0.7}
+"""
+TEXT = "hello hello jello\n" * 30
+
+
+def make(root: Path) -> Path:
+    """A project with one experiment that is trained and evaluated, and one that is not."""
+    from anamnesis import params
+    from anamnesis.language import baselines, evaluation
+    from anamnesis.tokens import store
+
+    (root / "data" / "raw").mkdir(parents=True)
+    (root / "params.yaml").write_text(PARAMS)
+    (root / "dvc.yaml").write_text("stages: {}\n")
+    settings = params.load(root / "params.yaml")
+    sources = {split: root / "data" / "raw" / f"{split}.txt" for split in ("train", "valid", "test")}
+    for path in sources.values():
+        path.write_text(TEXT)
+    store.write(root / "data" / "tokens" / "hello-characters", settings.tokens["hello-characters"], sources)
+    experiment = settings.experiments["hello-uniform"]
+    baselines.fit("hello-uniform", experiment, root, "digest")
+    evaluation.evaluate("hello-uniform", experiment, root)
+    return root
