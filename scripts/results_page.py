@@ -102,7 +102,13 @@ def page(
     }
     parts = [head, "\n".join(f"- **{letter}**: {text}" for letter, text in machines.items()) + "\n"]
     if counted := _counted(root, settings, claims):
-        parts.append(_table("Texts", ("tokens", "textbook", "tokens in all", "vocabulary"), counted))
+        parts.append(
+            _table(
+                "Texts",
+                ("tokens", "textbook", "words", "different", "tokens with sentence marks", "vocabulary of train"),
+                counted,
+            )
+        )
     groups = entrants(settings.experiments)
     for name, board in BOARDS.items():
         rows = [
@@ -227,15 +233,16 @@ def _wall_time(root: Path, run: list[str]) -> str:
 
 
 def _counted(root: Path, settings: Params, claims: Sequence[Claim]) -> list[list[str]]:
-    """The token stores that a textbook counts, with its claim and how many tokens there are here."""
+    """The token stores that a textbook counts, with its claim and how many words and tokens there are here."""
     rows = []
     for claim in claims:
         for name in settings.tokens:
             path = root / "data" / "tokens" / name / "stats.json"
             if any(fnmatchcase(name, pattern) for pattern in claim.tokens) and path.is_file():
                 stats = _json(path)
+                words = [f"{stats[key]:,}" if key in stats else "–" for key in ("words", "different_words")]
                 counts = (split["tokens"] for split in stats["splits"].values())
-                rows.append([name, claim.claim, f"{sum(counts):,}", f"{stats['vocabulary_size']:,}"])
+                rows.append([name, claim.claim, *words, f"{sum(counts):,}", f"{stats['vocabulary_size']:,}"])
     return rows
 
 

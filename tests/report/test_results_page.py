@@ -136,9 +136,9 @@ def test_hardware_may_differ_between_experiments(folder):
 def test_texts_that_a_textbook_counts_are_counted(folder):
     (folder / "data" / "tokens" / "novel-words").mkdir(parents=True)
     splits = {"train": {"tokens": 15_000}, "valid": {"tokens": 1_200}, "test": {"tokens": 1_067}}
-    stats = {"splits": splits, "vocabulary_size": 3_458}
+    stats = {"splits": splits, "vocabulary_size": 3_000, "words": 17_000, "different_words": 3_458}
     (folder / "data" / "tokens" / "novel-words" / "stats.json").write_text(json.dumps(stats))
-    assert "| novel-words | 78 % | 17,267 | 3,458 |" in SCRIPT.page(folder, CLAIMS, [])
+    assert "| novel-words | 78 % | 17,000 | 3,458 | 17,267 | 3,000 |" in SCRIPT.page(folder, CLAIMS, [])
 
 
 def test_the_same_files_give_the_same_page_and_the_note_stands_in_its_head(folder):
