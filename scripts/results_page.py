@@ -7,9 +7,6 @@ and .anamnesis/timings/, so that it is written where the trainings ran.
 """
 
 import argparse
-import csv
-import json
-import os
 import platform
 import re
 from collections.abc import Sequence
@@ -17,7 +14,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -25,10 +21,13 @@ from anamnesis import console, params
 from anamnesis.boards import BOARDS, entrants
 from anamnesis.errors import AnamnesisError
 from anamnesis.params import Params
+from anamnesis.profiles import merged
 from anamnesis.project import STANDARD
 from anamnesis.report import formats, results, seeds
 from anamnesis.report.results import Result
+from anamnesis.repro import cores
 from anamnesis.schema import Settings
+from anamnesis.tracking import results as tracked
 from anamnesis.training.saved import CARD, read_card
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -208,12 +207,10 @@ def _first_epoch(root: Path, run: list[str], metric: str) -> str:
     """The validation score after the first epoch, its mean over seeds; empty where the history has none."""
     scores = []
     for name in run:
-        path = root / "models" / name / "history.csv"
-        if path.is_file():
-            with open(path, encoding="utf-8", newline="") as file:
-                row = next(csv.DictReader(file), {})
-            if row.get(f"valid_{metric}"):
-                scores.append(float(row[f"valid_{metric}"]))
+        trained = tracked.read(name, root)
+        _, row = next(iter(trained.history() if trained else []), (0, {}))
+        if f"valid_{metric}" in row:
+            scores.append(row[f"valid_{metric}"])
     return formats.score(metric, fmean(scores)) if scores else ""
 
 
@@ -221,11 +218,10 @@ def _wall_time(root: Path, run: list[str]) -> str:
     """How long the trainings took, where their timings are those of the models that were evaluated."""
     seconds = 0.0
     for name in run:
-        path = root / ".anamnesis" / "timings" / f"{name}.json"
-        timed = _json(path) if path.is_file() else {}
-        if timed.get("fingerprint") != _json(root / "metrics" / f"{name}.json").get("fingerprint"):
+        trained = tracked.read(name, root)
+        if trained is None or trained.metrics is None or not trained.timings:
             return "–"
-        seconds += timed.get("seconds", 0.0)
+        seconds += trained.timings.get("seconds", 0.0)
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -239,7 +235,7 @@ def _counted(root: Path, settings: Params, claims: Sequence[Claim]) -> list[list
         for name in settings.tokens:
             path = root / "data" / "tokens" / name / "stats.json"
             if any(fnmatchcase(name, pattern) for pattern in claim.tokens) and path.is_file():
-                stats = _json(path)
+                stats = tracked.read_json(path)
                 words = [f"{stats[key]:,}" if key in stats else "–" for key in ("words", "different_words")]
                 counts = (split["tokens"] for split in stats["splits"].values())
                 rows.append([name, claim.claim, *words, f"{sum(counts):,}", f"{stats['vocabulary_size']:,}"])
@@ -268,13 +264,6 @@ def _table(title: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) ->
     return f"## {title}\n\n" + "\n".join(written) + "\n"
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise AnamnesisError(f"{path}: not valid JSON; run its stage again") from None
-
-
 def read_claims(path: Path) -> list[Claim]:
     """What the textbooks say.
 
@@ -290,10 +279,7 @@ def read_claims(path: Path) -> list[Claim]:
 
 def whole(profile: str) -> Params:
     """The settings of a profile as the project has them, whatever its folder was trained with since."""
-    content = params.read(PROJECT / "params.yaml")
-    if profile != STANDARD:
-        content = params.apply_profile(content, params.read(PROJECT / "profiles" / f"{profile}.yaml"))
-    return params.check(content)
+    return params.load(PROJECT / "params.yaml") if profile == STANDARD else params.check(merged(PROJECT, profile))
 
 
 def this_machine() -> str:
@@ -303,8 +289,8 @@ def this_machine() -> str:
     path = Path("/proc/cpuinfo")
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    text = f"{model or platform.processor() or platform.machine()}, {cores} core{'' if cores == 1 else 's'}"
+    number = cores()
+    text = f"{model or platform.processor() or platform.machine()}, {number} core{'' if number == 1 else 's'}"
     return f"{text}, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else text
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anamnesis import params
+from anamnesis import params, profiles
 from anamnesis.language.streams import StreamBatches, WindowBatches
 
 ROOT = Path(__file__).parent.parent
@@ -15,8 +15,7 @@ CHARACTERS = 506_814
 
 @pytest.fixture(scope="module")
 def seed() -> params.Params:
-    merged = params.apply_profile(params.read(ROOT / "params.yaml"), params.read(ROOT / "profiles" / "seed.yaml"))
-    return params.check(merged)
+    return params.check(profiles.merged(ROOT, "seed"))
 
 
 def test_windows_and_streams_see_the_same_number_of_characters(seed):

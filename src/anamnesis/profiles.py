@@ -4,6 +4,7 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from anamnesis import files, params
 from anamnesis.errors import AnamnesisError, ParamsError
@@ -35,14 +36,11 @@ LOCAL_CONFIG = f"""\
 """
 
 
-def contents(top: Path, name: str) -> dict[str, str]:
-    """The files of profiles/NAME that are made from others: its params.yaml, and copies of what describes the pipeline.
+def merged(top: Path, name: str) -> dict[str, Any]:
+    """The content of a profile's params.yaml: profiles/NAME.yaml over the project's own, checked.
 
     Args:
         top: the project's own folder.
-
-    Returns:
-        Name -> text, params.yaml last.
 
     Raises:
         ParamsError: there is no such profile, or what it makes of params.yaml is not valid.
@@ -56,15 +54,29 @@ def contents(top: Path, name: str) -> dict[str, str]:
         raise ParamsError(f"{origin}: found {type(overlay).__name__}; allowed: a mapping, as in params.yaml")
     base = params.read(top / "params.yaml")
     params.check(base)
-    merged = params.apply_profile(base, overlay) | {"profile": name}
-    params.check(merged, f"{origin} over params.yaml")
+    content = params.apply_profile(base, overlay) | {"profile": name}
+    params.check(content, f"{origin} over params.yaml")
+    return content
+
+
+def contents(top: Path, name: str) -> dict[str, str]:
+    """The files of profiles/NAME that are made from others: its params.yaml, and copies of what describes the pipeline.
+
+    Args:
+        top: the project's own folder.
+
+    Returns:
+        Name -> text, params.yaml last. Raises as `merged`.
+    """
+    content = merged(top, name)
     command = f"by `anamnesis profile {name}`, which writes it anew"
     made = {
         file: f"# Copied from {file} of the project {command}.\n{(top / file).read_text(encoding='utf-8')}"
         for file in COPIED
         if (top / file).exists()
     }
-    return made | {"params.yaml": f"# Made from params.yaml and {origin} {command}: edit those.\n{params.dump(merged)}"}
+    sources = f"params.yaml and {PROFILES}/{name}.yaml"
+    return made | {"params.yaml": f"# Made from {sources} {command}: edit those.\n{params.dump(content)}"}
 
 
 def changed(top: Path, name: str) -> list[str]:

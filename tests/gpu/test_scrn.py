@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from scrn_loop import torch_loop
 from torch import Tensor
 
 from anamnesis.nn.scrn import SCRN
@@ -17,19 +18,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "no memory": {"alpha": 0.0},
 }
 TIME, BATCH, INPUTS, HIDDEN, UNITS = 37, 5, 6, 8, 7
-
-
-def equations(layer: SCRN, inputs: Tensor, h: Tensor, s: Tensor) -> Tensor:
-    """Equations 3 to 5 of Mikolov et al. 2015."""
-    alpha: Any = layer.alpha if layer.alpha_logit is None else layer.alpha_logit.sigmoid()
-    activation = torch.sigmoid if layer.activation == "sigmoid" else torch.tanh
-    outputs = []
-    for x in inputs:
-        before, s = s, (1 - alpha) * (x @ layer.weight_xs.mT) + alpha * s
-        read = s if layer.feed == "current" else before
-        h = activation(read @ layer.weight_sh.mT + x @ layer.weight_xh.mT + h @ layer.weight_hh.mT)
-        outputs.append(torch.cat([h, s], dim=1))
-    return torch.stack(outputs)
 
 
 def gradients(run: Callable[[Tensor], Tensor], layer: SCRN, inputs: Tensor, weights: Tensor) -> list[Tensor]:
@@ -60,7 +48,7 @@ def test_kernel_and_closed_form_are_the_equations(device: str, options: dict[str
     state = layer.initial_state(BATCH)
     with torch.backends.cudnn.flags(allow_tf32=False):
         found = gradients(lambda x: in_two_segments(layer, x), layer, inputs, weights)
-    expected = gradients(lambda x: equations(layer, x, *state), layer, inputs, weights)
+    expected = gradients(lambda x: torch_loop(layer, x, *state), layer, inputs, weights)
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
@@ -93,7 +81,7 @@ def test_in_16_bits_the_context_decays_as_it_should(device: str, options: dict[s
         carried = layer(inputs, state)[1]
         h, s = layer(inputs, carried)[1]
     assert s.dtype == torch.float32
-    expected = equations(layer, torch.cat([inputs.float()] * 2), *state)[-1].detach()
+    expected = torch_loop(layer, torch.cat([inputs.float()] * 2), *state)[-1].detach()
     scale = float(expected[:, HIDDEN:].abs().max())
     # The products with the inputs have 8 or 11 bits; their errors average out over the steps that are remembered.
     torch.testing.assert_close(s.detach(), expected[:, HIDDEN:], rtol=0, atol=0.01 * scale)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scrn_loop import torch_loop
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.nn.scrn import SCRN
@@ -34,19 +35,6 @@ def made(options: dict[str, Any], dtype: torch.dtype, time: int) -> tuple[SCRN, 
             layer.alpha_logit.add_(torch.randn(CONTEXT, dtype=dtype))
     shapes = [(time, BATCH, INPUTS), (BATCH, HIDDEN), (BATCH, CONTEXT)]
     return layer, [torch.randn(shape, dtype=dtype, requires_grad=True) for shape in shapes]
-
-
-def torch_loop(layer: SCRN, x: torch.Tensor, h: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
-    """[h_t, s_t] (time, batch, hidden + context) as the paper has it, differentiated by PyTorch."""
-    alpha = torch.tensor(layer.alpha, dtype=x.dtype) if layer.alpha_logit is None else torch.sigmoid(layer.alpha_logit)
-    sigma = torch.sigmoid if layer.activation == "sigmoid" else torch.tanh
-    outputs = []
-    for x_t in x:
-        before, s = s, (1 - alpha) * (x_t @ layer.weight_xs.mT) + alpha * s
-        fed = s if layer.feed == "current" else before
-        h = sigma(fed @ layer.weight_sh.mT + x_t @ layer.weight_xh.mT + h @ layer.weight_hh.mT)
-        outputs.append(torch.cat([h, s], dim=1))
-    return torch.stack(outputs)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=name)

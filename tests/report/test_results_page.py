@@ -27,7 +27,8 @@ def trained(root, name, epochs, seconds=None, history=""):
     """The card, history and timings that a training of so many epochs leaves."""
     entry = params.load(root / "params.yaml").experiments[name].model_dump(mode="json")
     entry["training"]["epochs"] = epochs
-    card = saved.store(root, name, {}, {"experiment": name, **entry}, {})
+    kept = {"experiment": name, "board": "language", "corpus": "sherlock", "inputs": "", **entry}
+    card = saved.store(root, name, {}, kept, {})
     (root / "models" / name / "history.csv").write_text(history)
     path = root / "metrics" / f"{name}.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"fingerprint": card["fingerprint"]}))

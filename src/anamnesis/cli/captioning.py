@@ -23,13 +23,7 @@ def caption(
             metavar="FILE.png...", help="Pictures of digits in a row: PNG, JPEG, GIF, BMP, WebP, TIFF or PPM."
         ),
     ],
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="An experiment, or a model of the registry, as in the other commands.",
-            show_default="the champion, if one captioning model is registered",
-        ),
-    ] = None,
+    model: Annotated[str | None, models.option("captioning model")] = None,
     beam: Beam = None,
     n_best: Annotated[
         int | None,

@@ -24,13 +24,7 @@ def classify(
             show_default="the lines of standard input",
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="An experiment, or a model of the registry, as in the other commands.",
-            show_default="the champion, if one classifier of documents is registered",
-        ),
-    ] = None,
+    model: Annotated[str | None, models.option("classifier of documents")] = None,
     top: Annotated[
         int | None,
         typer.Option(

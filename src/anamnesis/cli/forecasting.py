@@ -20,13 +20,7 @@ def forecast(
     file: Annotated[
         Path, typer.Argument(metavar="FILE.csv", help="A table with a column of dates and one of numbers.")
     ],
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="An experiment, or a model of the registry, as in the other commands.",
-            show_default="the champion, if one forecaster is registered",
-        ),
-    ] = None,
+    model: Annotated[str | None, models.option("forecaster")] = None,
     date: Annotated[
         str | None,
         typer.Option(

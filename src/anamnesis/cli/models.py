@@ -17,6 +17,15 @@ ModelName = Annotated[
     ),
 ]
 
+
+def option(what: str) -> Any:
+    """The option --model of a command that uses the champion where only one `what` is registered."""
+    return typer.Option(
+        help="An experiment, or a model of the registry, as in the other commands.",
+        show_default=f"the champion, if one {what} is registered",
+    )
+
+
 # What a command asks of a model: the task it was trained for, and what it learned.
 LEARNED = {
     "next-token": ("language", "the next token"),

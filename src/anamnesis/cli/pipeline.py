@@ -1,6 +1,5 @@
 """The commands that run the pipeline and show what came of it."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -35,11 +34,11 @@ def repro(
     """
     from rich.console import Console
 
-    from anamnesis.repro import run
+    from anamnesis.repro import cores, run
 
     root = location.enter()
     _note_stale(root)
-    changed = run(root, targets or [], jobs or _cores(), Console())
+    changed = run(root, targets or [], jobs or cores(), Console())
     if changed or not tracking.is_synced(root):
         print(tracking.sync_results(root))
     if not targets:
@@ -77,7 +76,3 @@ def _note_stale(root: Path) -> None:
 
     for file in profiles.changed(home(root), name):
         print(f"note: profiles/{name}/{file} is not what `anamnesis profile {name}` writes now", file=sys.stderr)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

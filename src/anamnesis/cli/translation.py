@@ -25,13 +25,7 @@ def translate(
             metavar="[TEXT]...", help="Sentences, each in quotes.", show_default="the lines of standard input"
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="An experiment, or a model of the registry, as in the other commands.",
-            show_default="the champion, if one translation model is registered",
-        ),
-    ] = None,
+    model: Annotated[str | None, models.option("translation model")] = None,
     beam: Beam = None,
     n_best: Annotated[
         int | None,

@@ -17,6 +17,11 @@ from anamnesis.repro.scheduler import LOGS, Progress, Scheduler, tail
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
+def cores() -> int:
+    """How many of this machine's cores may be used."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def run(root: Path, names: list[str], jobs: int, console: Console) -> bool:
     """Bring the pipeline up to date, as `dvc repro` would, with up to `jobs` stages at once.
 
