@@ -9,6 +9,7 @@ and .anamnesis/timings/, so that it is written where the trainings ran.
 import argparse
 import platform
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -187,20 +188,46 @@ def _command(folder: Folder, group: list[str], run: list[str]) -> str:
     """The shortest command that makes the results of a group: its evaluation, whose needs DVC finds."""
     profile = folder.settings.profile
     dvc = "dvc" if profile == STANDARD else f"dvc --cd profiles/{profile}"
-    section = next((part for part in ("derived", "own") if group[0] in getattr(folder.settings, part)), "")
-    stage = f"evaluate-{section}" if section else "evaluate"
+    section = _section(folder.settings, group[0])
+    stage = "evaluate" if section == "experiments" else f"evaluate-{section}"
     first = group[0]
-    fewer = [name for name in run if _asked(folder, name) < _full(folder, name)]
-    if fewer:
-        targets = " ".join(f"{stage}@{name}" for name in run)
-        sets = " ".join(
-            f"-S {section or 'experiments'}.{name}.training.epochs={_asked(folder, name)}" for name in fewer
-        )
-        return f"`{dvc} exp run {sets} {targets}`"
+    if changed := {key: value for name in run for key, value in _changed(folder, name).items()}:
+        sets = " ".join(f"-S {shlex.quote(f'{key}={value}')}" for key, value in changed.items())
+        return f"`{dvc} exp run {sets} {' '.join(f'{stage}@{name}' for name in run)}`"
     if len(group) > 1 and all(name.startswith(first) for name in group):
         # The shell writes the names out.
         return f"`{dvc} repro {stage}@{first}{{{','.join(name.removeprefix(first) for name in group)}}}`"
     return f"`{dvc} repro {' '.join(f'{stage}@{name}' for name in group)}`"
+
+
+def _changed(folder: Folder, name: str) -> dict[str, str]:
+    """The settings that a result was made with and that the whole profile has otherwise, as `key -> value` of DVC's -S.
+
+    They are those of the training itself, of its tokens and corpus, and of the model that it starts from. `trainer`
+    says on what machine it ran, not what was trained.
+    """
+    if name not in folder.full.experiments:
+        return {}
+    settings, full = folder.settings.experiments[name], folder.full.experiments[name]
+    path = folder.root / "models" / name
+    asked = settings.model_dump(mode="json")
+    asked |= {key: value for key, value in (read_card(path) if (path / CARD).is_file() else {}).items() if key in asked}
+    pairs = [(f"{_section(folder.settings, name)}.{name}", asked, full.model_dump(mode="json"))]
+    tokens, whole = folder.settings.tokens[settings.tokens], folder.full.tokens[full.tokens]
+    for key, entry, other in (
+        (f"tokens.{settings.tokens}", tokens, whole),
+        (f"corpora.{tokens.corpus}", folder.settings.corpora[tokens.corpus], folder.full.corpora[whole.corpus]),
+    ):
+        pairs.append((key, entry.model_dump(mode="json"), other.model_dump(mode="json")))
+    found = _changed(folder, settings.start) if getattr(settings, "start", None) else {}
+    for key, entry, other in pairs:
+        known = tracked.flatten(other, f"{key}.")
+        found |= {each: value for each, value in tracked.flatten(entry, f"{key}.").items() if value != known.get(each)}
+    return {key: value for key, value in found.items() if ".trainer." not in key}
+
+
+def _section(settings: Params, name: str) -> str:
+    return next((part for part in ("derived", "own") if name in getattr(settings, part)), "experiments")
 
 
 def _first_epoch(root: Path, run: list[str], metric: str) -> str:

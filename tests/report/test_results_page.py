@@ -104,6 +104,38 @@ def test_fewer_epochs_than_the_profile_are_labelled_with_the_command_that_trains
     assert row(SCRIPT.page(folder, CLAIMS, []), "novel-lstm")["epochs"] == "8"
 
 
+def test_a_command_sets_all_that_is_otherwise_in_the_whole_profile(folder):
+    content = yaml.safe_load((folder / "params.yaml").read_text())
+    corpus = content["tokens"][content["experiments"]["novel-lstm"]["tokens"]]["corpus"]
+    content["experiments"]["novel-lstm"]["training"]["clip_norm"] = 0.125
+    content["experiments"]["novel-lstm"]["trainer"] = {"accelerator": "auto"}
+    content["corpora"][corpus]["split"] = {"valid": 0.25, "test": 0.25}
+    found = row(SCRIPT.page(folder, CLAIMS, [], params.check(content)), "novel-lstm")
+    given = params.load(folder / "params.yaml")
+    clip, split = given.experiments["novel-lstm"].training.clip_norm, given.corpora[corpus].split
+    assert found["command"] == (
+        f"`dvc --cd profiles/seed exp run -S experiments.novel-lstm.training.clip_norm={clip} "
+        f"-S corpora.{corpus}.split.valid={split.valid} -S corpora.{corpus}.split.test={split.test} "
+        "evaluate@novel-lstm`"
+    )
+
+
+def test_a_command_sets_what_the_model_it_starts_from_had_otherwise(folder):
+    content = yaml.safe_load((folder / "params.yaml").read_text())
+    start = content["experiments"]["sherlock-lstm"]
+    content["derived"] = {"sherlock-lstm-on": start | {"start": "sherlock-lstm"}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    metrics = json.loads((folder / "metrics" / "sherlock-lstm.json").read_text())
+    (folder / "metrics" / "sherlock-lstm-on.json").write_text(json.dumps(metrics | {"experiment": "sherlock-lstm-on"}))
+    epochs = start["training"]["epochs"]
+    content["experiments"]["sherlock-lstm"] = start | {"training": start["training"] | {"epochs": epochs + 1}}
+    found = row(SCRIPT.page(folder, CLAIMS, [], params.check(content)), "sherlock-lstm-on")
+    assert found["command"] == (
+        f"`dvc --cd profiles/seed exp run -S experiments.sherlock-lstm.training.epochs={epochs} "
+        "evaluate-derived@sherlock-lstm-on`"
+    )
+
+
 def test_early_stopping_is_not_taken_for_fewer_epochs(folder):
     trained(folder, "novel-lstm", 20)
     assert row(SCRIPT.page(folder, CLAIMS, []), "novel-lstm")["epochs"] == "8 (stopped early)"

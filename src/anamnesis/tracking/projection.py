@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 PROJECTED = "anamnesis.projected"
 # Part of the digest of what a run holds: raise it when a projected run holds something new.
 LAYOUT = "5"
+# The keys of a card that become the run's params.
+SETTINGS = (
+    "task", "objective", "board", "corpus", "tokens", "start", "seed", "model", "batches", "batch", "training",
+    "trainer", "sampling", "text", "recall", "search", "reads", "length", "padding", "films", "rows", "steps",
+)  # fmt: skip
 
 
 @dataclass
@@ -125,24 +130,7 @@ def _complete(store: Store, run: "Run", result: Result) -> None:
     metrics = _missing_metrics(store, run, result)
     for start in range(0, len(metrics), BATCH_METRICS):
         store.client.log_batch(run_id, metrics=metrics[start : start + BATCH_METRICS])
-    keys = (
-        *(
-            "task",
-            "objective",
-            "board",
-            "corpus",
-            "tokens",
-            "start",
-            "seed",
-            "model",
-            "batches",
-            "batch",
-            "training",
-            "trainer",
-        ),
-        *("sampling", "text", "recall", "search", "reads", "length", "padding", "films", "rows", "steps"),
-    )
-    settings = flatten({key: result.card[key] for key in keys if key in result.card})
+    settings = flatten({key: result.card[key] for key in SETTINGS if key in result.card})
     new = [Param(key, value) for key, value in settings.items() if key not in run.data.params]
     for start in range(0, len(new), BATCH_PARAMS):
         store.client.log_batch(run_id, params=new[start : start + BATCH_PARAMS])
