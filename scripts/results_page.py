@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -169,18 +170,22 @@ def _epochs(folder: Folder, name: str) -> str:
 
 
 def _asked(folder: Folder, name: str) -> int:
-    """How many epochs the training was given: as the model's card says, else as params.yaml does; 0: none."""
+    """How many epochs the training was given; 0: none."""
+    training = _trained_with(folder, name).get("training")
+    return int(training["epochs"]) if training else 0
+
+
+def _trained_with(folder: Folder, name: str) -> dict[str, Any]:
+    """The settings of an experiment: as its model's card says, else as params.yaml does."""
+    settings = folder.settings.experiments[name].model_dump(mode="json")
     path = folder.root / "models" / name
-    training = read_card(path).get("training") if (path / CARD).is_file() else None
-    return int(training["epochs"]) if training else _given(folder.settings, name)
+    card = read_card(path) if (path / CARD).is_file() else {}
+    return {key: card.get(key, value) for key, value in settings.items()}
 
 
 def _full(folder: Folder, name: str) -> int:
-    return _given(folder.full, name)
-
-
-def _given(settings: Params, name: str) -> int:
-    training = getattr(settings.experiments.get(name), "training", None)
+    """How many epochs the whole profile gives it; 0: none."""
+    training = getattr(folder.full.experiments.get(name), "training", None)
     return int(training.epochs) if training else 0
 
 
@@ -208,22 +213,24 @@ def _changed(folder: Folder, name: str) -> dict[str, str]:
     """
     if name not in folder.full.experiments:
         return {}
-    settings, full = folder.settings.experiments[name], folder.full.experiments[name]
-    path = folder.root / "models" / name
-    asked = settings.model_dump(mode="json")
-    asked |= {key: value for key, value in (read_card(path) if (path / CARD).is_file() else {}).items() if key in asked}
-    pairs = [(f"{_section(folder.settings, name)}.{name}", asked, full.model_dump(mode="json"))]
-    tokens, whole = folder.settings.tokens[settings.tokens], folder.full.tokens[full.tokens]
-    for key, entry, other in (
-        (f"tokens.{settings.tokens}", tokens, whole),
-        (f"corpora.{tokens.corpus}", folder.settings.corpora[tokens.corpus], folder.full.corpora[whole.corpus]),
-    ):
-        pairs.append((key, entry.model_dump(mode="json"), other.model_dump(mode="json")))
-    found = _changed(folder, settings.start) if getattr(settings, "start", None) else {}
-    for key, entry, other in pairs:
-        known = tracked.flatten(other, f"{key}.")
-        found |= {each: value for each, value in tracked.flatten(entry, f"{key}.").items() if value != known.get(each)}
-    return {key: value for key, value in found.items() if ".trainer." not in key}
+    start = getattr(folder.settings.experiments[name], "start", None)
+    ran = _needs(folder.settings, name, _trained_with(folder, name))
+    full = _needs(folder.full, name, folder.full.experiments[name].model_dump(mode="json"))
+    own = {key: value for key, value in ran.items() if value != full.get(key) and ".trainer." not in key}
+    return (_changed(folder, start) if start else {}) | own
+
+
+def _needs(settings: Params, name: str, experiment: dict[str, Any]) -> dict[str, str]:
+    """The settings of an experiment, its tokens and its corpus, as `key of params.yaml -> value`."""
+    store = settings.experiments[name].tokens
+    tokens = settings.tokens[store]
+    return tracked.flatten(
+        {
+            _section(settings, name): {name: experiment},
+            "tokens": {store: tokens.model_dump(mode="json")},
+            "corpora": {tokens.corpus: settings.corpora[tokens.corpus].model_dump(mode="json")},
+        }
+    )
 
 
 def _section(settings: Params, name: str) -> str:
