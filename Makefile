@@ -10,11 +10,13 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test ui smoke bench lint clean
+.PHONY: help install repro test ui smoke bench lint clean
 
-help:  ## list what there is
+help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 		printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+install: $(READY)  ## make .venv from the pinned versions; every other target does so first, once
 
 repro: $(READY)  ## run the whole pipeline and print the leaderboard (JOBS=n: stages at once, PROFILE=name: other budgets)
 ifdef PROFILE
@@ -44,7 +46,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed, and none is on PATH; make PYTHON=/path/to/it" >&2; exit 2; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11 or does not start; make PYTHON=/path/to/a/newer/one" >&2; exit 2; }
 	@test -x $(VENV)/bin/python || "$(PYTHON)" -m venv $(VENV)
-	@echo "installing the pinned packages into $(VENV) (once)"
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[development]'
+	@echo "Installing the pinned packages into $(VENV), once: about two minutes and 2 GB."
+	@$(VENV)/bin/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e '.[development]'
 	@$(VENV)/bin/python -m anamnesis.report.plots_template
 	@touch $(READY)

@@ -1,11 +1,14 @@
 """Speed as ratios, each of two things measured alternately in this one run, because machines are noisy.
 
-python benchmarks/bench.py [training] [generation] [context] [gates] [translation] [classification] [pipeline] [startup]
+python benchmarks/bench.py [training] [generation] [context] [gates] [translation] [classification] [pipeline]
+    [overhead] [scale] [startup]
 python benchmarks/bench.py gpu [--device cpu]
 """
 
+import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -16,9 +19,11 @@ from classification import classification
 from gpu import gpu
 from layers import context, gates
 from measure import Result, alternate
+from scale import scale
 from translation import translation
 
 from anamnesis import numerics
+from anamnesis.engine.estimate import DURATIONS
 
 numerics.pin()
 
@@ -137,14 +142,19 @@ def generation() -> Result:
     )
 
 
-def pipeline() -> Result:
-    """`dvc repro` with nothing to do, here against a project of as many trivial stages."""
+def pipeline() -> list[Result]:
+    """`dvc repro` and `anamnesis repro` with nothing to do, here against DVC in a project of as many trivial stages."""
     dvc = [sys.executable, "-m", "dvc"]
     environment = {**os.environ, "DVC_NO_ANALYTICS": "true"}
 
     def repro(folder: Path) -> str:
         done = subprocess.run([*dvc, "repro"], cwd=folder, env=environment, capture_output=True, text=True, check=True)
         return done.stdout
+
+    def engine() -> None:
+        code = "from pathlib import Path; from rich.console import Console; from anamnesis.engine.run import repro; "
+        code += "repro(Path.cwd(), [], 2, Console())"
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=True)
 
     listed = subprocess.run(
         [*dvc, "stage", "list", "--name-only"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -162,10 +172,27 @@ def pipeline() -> Result:
             lines += [f"  s{number}:", f"    cmd: echo {number} > o{number}", "    outs:", f"    - o{number}"]
         (trivial / "dvc.yaml").write_text("\n".join(lines) + "\n")
         repro(trivial)
-        mine, plain = alternate(lambda: repro(ROOT), lambda: repro(trivial), rounds=3)
-    return Result(
-        f"dvc repro with nothing to do, {stages} stages", f"{mine:.2f} s", f"{plain:.2f} s", mine / plain, 1.3, False
-    )
+        mine, plain, ours = alternate(lambda: repro(ROOT), lambda: repro(trivial), engine, rounds=3)
+    reference = f"{plain:.2f} s (dvc repro of {stages} trivial stages)"
+    return [
+        Result(f"dvc repro with nothing to do, {stages} stages", f"{mine:.2f} s", reference, mine, 6.0, False),
+        Result(f"anamnesis repro with nothing to do, {stages} stages", f"{ours:.2f} s", reference, ours, 6.0, False),
+    ]
+
+
+def overhead() -> Result:
+    """Median seconds by which a train stage of the last run here lasted longer than its training."""
+    durations = json.loads((ROOT / DURATIONS).read_text(encoding="utf-8"))
+    rest = []
+    for path in sorted((ROOT / ".anamnesis" / "timings").glob("*.json")):
+        seconds = json.loads(path.read_text(encoding="utf-8")).get("seconds")
+        took = [durations[name] for name in durations if name.startswith("train") and name.endswith(f"@{path.stem}")]
+        rest += [took[0] - seconds] if took and seconds else []
+    if not rest:
+        raise SystemExit("error: nothing was trained here; run `make repro` first")
+    middle = statistics.median(rest)
+    what = f"seconds of a train stage beside its training, median of {len(rest)}"
+    return Result(what, f"{middle:.2f} s", "", middle, 1.5, False)
 
 
 def startup() -> Result:
@@ -181,7 +208,18 @@ def startup() -> Result:
 
 MEASURES: dict[str, Callable[[], Result | list[Result]]] = {
     function.__name__: function
-    for function in (training, generation, context, gates, translation, classification, pipeline, startup)
+    for function in (
+        training,
+        generation,
+        context,
+        gates,
+        translation,
+        classification,
+        pipeline,
+        overhead,
+        scale,
+        startup,
+    )
 }
 
 

@@ -62,6 +62,21 @@ def summary(stage: str, name: str, text: str) -> None:
     print(f"{stage} {name}: {text}", flush=True)
 
 
+def on_outputs(listener: Callable[[], None]) -> None:
+    """Have `listener` called when the stage of this process says that its outputs are complete."""
+    global _listener
+    _listener = listener
+
+
+def outputs_are_complete() -> None:
+    """Tell the engine, if it runs this stage, that the outputs are complete and count even if the process is killed."""
+    if _listener is not None:
+        _listener()
+
+
+_listener: Callable[[], None] | None = None
+
+
 def argument(what: str) -> str:
     """The single argument of a stage's script.
 

@@ -34,7 +34,8 @@ def repro(
     """
     from rich.console import Console
 
-    from anamnesis.repro import cores, run
+    from anamnesis.engine.run import cores
+    from anamnesis.engine.run import repro as run
 
     root = location.enter()
     _note_stale(root)

@@ -133,9 +133,7 @@ def connect(root: Path) -> Store:
     Raises:
         TrackingError: the store cannot be reached, or its schema is that of another version of MLflow.
     """
-    uri = tracking_uri(root)
-    parent = _parent_run()
-    _quiet(uri)
+    uri, parent = tracking_uri(root), set_environment(root)
     for state in (root / ".anamnesis", shared_state(root)):
         state.mkdir(parents=True, exist_ok=True)
     with reaching(uri):
@@ -209,8 +207,12 @@ def source_tags(store: Store) -> dict[str, str]:
     return tags
 
 
-def _parent_run() -> str | None:
-    """The run of `mlflow run`, hidden from MLflow, which would reopen it instead of making new ones."""
+def set_environment(root: Path) -> str | None:
+    """Set what MLflow reads when it is imported, and return the run that `mlflow run` opened for this process, if any.
+
+    That run is hidden from MLflow, which would reopen it instead of making new ones.
+    """
+    _quiet(tracking_uri(root))
     parent = os.environ.pop("MLFLOW_RUN_ID", None)
     if parent:
         os.environ[PARENT] = parent

@@ -1,6 +1,5 @@
 """The train stage of a network, whatever its task: fit it, keep its best weights as a model folder, say how it went."""
 
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -105,7 +104,6 @@ def train_network(
         cpu_seconds=fitted.cpu_seconds,
         **{f"{unit.replace(' ', '_')}_per_second": speed},
     )
-    shutil.rmtree(checkpoint.parent, ignore_errors=True)
     best = fitted.history[fitted.best_epoch - 1]
     console.summary(
         "train",

@@ -6,6 +6,11 @@ import anamnesis
 from anamnesis.files import digest, sha256_file
 
 
+def checkpoint_folder(root: Path, name: str) -> Path:
+    """The folder of an experiment's checkpoints."""
+    return root / ".anamnesis" / "checkpoints" / name
+
+
 def checkpoint_path(root: Path, name: str, inputs: str, packages: tuple[str, ...]) -> Path:
     """The checkpoint file of experiment `name`.
 
@@ -22,4 +27,4 @@ def checkpoint_path(root: Path, name: str, inputs: str, packages: tuple[str, ...
     cells = sorted((root / "cells").glob("*.py"))
     names += [f"cells/{path.name}" for path in cells]
     code = digest(*(f"{name} {sha256_file(path)}" for name, path in zip(names, sources + cells, strict=True)))
-    return root / ".anamnesis" / "checkpoints" / name / f"{digest(inputs, code)[:24]}.ckpt"
+    return checkpoint_folder(root, name) / f"{digest(inputs, code)[:24]}.ckpt"

@@ -1,10 +1,14 @@
 """What a training run tells about itself while it runs, whoever listens."""
 
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Protocol
+
+from anamnesis import console
+from anamnesis.training.state import checkpoint_folder
 
 
 class Watch(Protocol):
@@ -56,6 +60,9 @@ def watched(
     except BaseException:
         watch.fail()
         raise
+    # In this order: at any moment the engine finds either the result or the checkpoint.
+    console.outputs_are_complete()
+    shutil.rmtree(checkpoint_folder(root, name), ignore_errors=True)
     watch.finish(card["fingerprint"])
 
 

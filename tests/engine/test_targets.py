@@ -3,8 +3,8 @@
 import pytest
 
 from anamnesis import params
+from anamnesis.engine.targets import targets_of
 from anamnesis.errors import ParamsError
-from anamnesis.repro.graph import targets_of
 
 LSTM = {"architecture": "lstm", "hidden": 4}
 ENTRY = {"task": "language", "tokens": "a-characters", "model": LSTM, "training": {"epochs": 1, "learning_rate": 0.1}}

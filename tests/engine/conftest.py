@@ -75,6 +75,8 @@ echo "$kind $name: made it"
 
 IGNORED = "/data/\n/models/\n/metrics/\n/predictions/\n/reports/\n/.anamnesis/\n"
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class Project:
     """The folder, and what tests do in it."""
@@ -111,15 +113,15 @@ class Project:
         (self.root / f"before-{kind}-{name}.sh").write_text(script)
 
     def popen(self, *arguments: str) -> "subprocess.Popen[str]":
-        """`anamnesis.repro.run` in a process of its own; the arguments are the number of jobs and the targets."""
+        """`anamnesis.engine.run.repro` in a process of its own; the arguments are the number of jobs and targets."""
         return subprocess.Popen(
             [sys.executable, "-c", DRIVER, str(self.root), *arguments],
             cwd=self.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # A shell that runs the tests in the background makes all of them deaf to Ctrl-C.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            # A shell that runs the tests in the background, or `nohup`, makes all of them deaf to these signals.
+            preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in SIGNALS],
         )
 
     def repro(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -143,9 +145,10 @@ DRIVER = """
 import sys
 from pathlib import Path
 from rich.console import Console
-from anamnesis import console, repro
+from anamnesis import console
+from anamnesis.engine.run import repro
 root, jobs, *names = sys.argv[1:]
-console.run(lambda: print("changed:", repro.run(Path(root), names, int(jobs), Console())))
+console.run(lambda: print("changed:", repro(Path(root), names, int(jobs), Console())))
 """
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console, Group
@@ -10,8 +11,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from anamnesis.repro.scheduler import Progress, State
+from anamnesis.engine.executor import State
+from anamnesis.engine.scheduler import Progress
 
+# Characters of a sample that fit on a line.
+SAMPLE = 100
 STATES: dict[State, str] = {
     "failed": "bold red",
     "running": "bold yellow",
@@ -30,17 +34,26 @@ class Display(Protocol):
 
 
 @contextmanager
-def display(console: Console) -> Iterator[Display]:
-    """The display that suits the console; what it shows stays when the block ends."""
+def display(console: Console, root: Path) -> Iterator[Display]:
+    """The display that suits the console; what it shows stays when the block ends.
+
+    Args:
+        root: the project's folder, in which the samples of finished models are.
+    """
     if not console.is_terminal:
-        yield _Lines(console)
+        yield _Lines(console, root)
         return
-    # No thread of rich's: the scheduler calls often enough, and nothing else may run while it forks.
+    # The scheduler calls often enough without a thread of rich's.
     with Live(console=console, auto_refresh=False, transient=True) as live:
         latest: list[Progress] = []
+        printed: set[str] = set()
 
         def show(progress: list[Progress]) -> None:
             latest[:] = progress
+            for one in progress:
+                if one.state == "done" and one.stage.name not in printed and (text := finished(one, root)):
+                    printed.add(one.stage.name)
+                    live.console.print(text, markup=False, highlight=False, overflow="ellipsis", no_wrap=True)
             live.update(table(progress, console.size.height - 6), refresh=True)
 
         yield show
@@ -51,8 +64,8 @@ def display(console: Console) -> Iterator[Display]:
 class _Lines:
     """One line for each stage when it ends; those that were up to date from the start are only counted."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self, console: Console, root: Path) -> None:
+        self.console, self.root = console, root
         self.said: set[str] = set()
 
     def __call__(self, progress: list[Progress]) -> None:
@@ -66,9 +79,35 @@ class _Lines:
                 self.said.add(one.stage.name)
                 spent = f" {clock(one.seconds)}" if one.seconds else ""
                 self._print(f"{one.state:7} {one.stage.name}{spent}" + (f"  {one.text}" if one.text else ""))
+                if one.state == "done" and (sample := last_sample(one, self.root)):
+                    self._print(f"        {sample}")
 
     def _print(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def finished(one: Progress, root: Path) -> str:
+    """Two lines about a model that has been evaluated, its scores and a text it wrote; nothing about other stages."""
+    kind, _, name = one.stage.name.partition("@")
+    if not kind.startswith("evaluate"):
+        return ""
+    sample = last_sample(one, root)
+    return f"{name}  {one.text}" + (f"\n    {sample}" if sample else "")
+
+
+def last_sample(one: Progress, root: Path) -> str:
+    """The start of the last text that an evaluated model wrote while it was trained, on one line; perhaps empty."""
+    kind, _, name = one.stage.name.partition("@")
+    if not kind.startswith("evaluate"):
+        return ""
+    try:
+        text = (root / "models" / name / "samples.txt").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    text = " ".join(text.rpartition("== after epoch ")[2].partition("==")[2].split())
+    # A model may write anything, but must not steer the terminal.
+    text = "".join(character for character in text if character.isprintable())
+    return f"{text[:SAMPLE]}..." if len(text) > SAMPLE else text
 
 
 def table(progress: list[Progress], height: int | None) -> Group:

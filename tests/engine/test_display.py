@@ -4,14 +4,15 @@ import io
 
 from rich.console import Console
 
-from anamnesis.repro.display import clock, display, table
-from anamnesis.repro.graph import Stage
-from anamnesis.repro.scheduler import Progress
+from anamnesis.engine.display import clock, display, last_sample, table
+from anamnesis.engine.executor import Stage
+from anamnesis.engine.run import announce
+from anamnesis.engine.scheduler import Progress
 
 
 def some() -> list[Progress]:
     def one(name, state, current=False, seconds=0.0, text=""):
-        return Progress(Stage(name, frozenset(), current), state, seconds, text)
+        return Progress(Stage(name, frozenset(), "", current), state, seconds, text)
 
     return [
         one("fetch@a", "cached", current=True),
@@ -44,10 +45,10 @@ def test_table_in_a_low_window_keeps_what_fails_and_runs():
     assert [row.split()[0] for row in rows] == ["train@a", "train@b"]
 
 
-def test_elsewhere_one_plain_line_for_each_finished_stage():
+def test_elsewhere_one_plain_line_for_each_finished_stage(tmp_path):
     console = Console(file=io.StringIO(), width=20)
     progress = some()
-    with display(console) as show:
+    with display(console, tmp_path) as show:
         show(progress)
         show(progress)
         progress[2].state = "done"
@@ -62,9 +63,9 @@ def test_elsewhere_one_plain_line_for_each_finished_stage():
     ]
 
 
-def test_on_a_terminal_the_last_table_stays():
+def test_on_a_terminal_the_last_table_stays(tmp_path):
     console = Console(file=io.StringIO(), width=80, height=30, force_terminal=True)
-    with display(console) as show:
+    with display(console, tmp_path) as show:
         show(some())
     last = console.file.getvalue().split("1 failed")[-1]
     assert "train@a" in last
@@ -73,3 +74,33 @@ def test_on_a_terminal_the_last_table_stays():
 
 def test_clock():
     assert [clock(seconds) for seconds in (0.04, 59.94, 60, 3725)] == ["0.0 s", "59.9 s", "1:00", "62:05"]
+
+
+SAMPLES = "== after epoch 1 ==\nThe the\n\n== after epoch 2 ==\nThe \x1b[31mgame\nis  afoot. %s\n"
+
+
+def test_a_finished_model_shows_its_scores_and_what_it_wrote_last(tmp_path):
+    (tmp_path / "models" / "a").mkdir(parents=True)
+    (tmp_path / "models" / "a" / "samples.txt").write_text(SAMPLES % ("x" * 200))
+    done = Progress(Stage("evaluate@a", frozenset(), "", False), "done", 2.0, "test perplexity 3.9")
+    sample = "The [31mgame is afoot. " + "x" * (100 - 23) + "..."
+    assert last_sample(done, tmp_path) == sample
+    for terminal in (False, True):
+        console = Console(file=io.StringIO(), width=200, height=30, force_terminal=terminal, color_system=None)
+        with display(console, tmp_path) as show:
+            show([done])
+            show([done])
+        written = console.file.getvalue()
+        assert written.count(sample) == 1
+        assert "test perplexity 3.9" in written
+    # A baseline writes nothing, and other stages are not models.
+    assert last_sample(Progress(Stage("evaluate@b", frozenset(), "", False), "done"), tmp_path) == ""
+    assert last_sample(Progress(Stage("train@a", frozenset(), "", False), "done"), tmp_path) == ""
+
+
+def test_a_run_says_first_what_it_will_do():
+    stages = [one.stage for one in some()]
+    assert announce(stages, 1500, 2).startswith(
+        "1 corpus to fetch, 2 models to train, 2 models to evaluate: about 25 min"
+    )
+    assert "about some seconds, 4 at once" in announce(stages, 3, 4)

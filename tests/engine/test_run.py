@@ -1,14 +1,19 @@
 """Stages side by side give what plain DVC gives, and stop without a trace."""
 
-import json
 import os
+import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
+
+from anamnesis.engine import finished
+from anamnesis.engine.repository import open_repository
 
 
 def tree(root: Path) -> dict[str, bytes]:
@@ -186,45 +191,163 @@ def test_a_signal_leaves_nothing_running(project, number):
     if number != signal.SIGKILL:
         assert err == "interrupted: nothing half-written was kept; run again to go on\n"
     # Nothing of the interrupted stages was recorded, and nothing stands in the way of the next run.
-    assert "train@" not in (project.root / "dvc.lock").read_text()
+    lock = project.root / "dvc.lock"
+    assert not lock.exists() or "train@" not in lock.read_text()
     project.before("train", "hello-a", "")
     project.before("train", "hello-bb", "")
     assert project.repro("2").returncode == 0
 
 
-def test_waits_for_another_dvc_that_holds_the_lock(project, monkeypatch):
-    import zc.lockfile
+TRAINING = """
+import os, sys, time
+from pathlib import Path
+from anamnesis import console, files
+(name,) = sys.argv[1:]
+with files.new_folder(Path("models", name)) as folder:
+    time.sleep(0.3)
+    (folder / "weights").write_bytes(Path("data/tokens/hello-characters/ids").read_bytes() + f"{name}\\n".encode())
+console.outputs_are_complete()
+with open(".anamnesis/trained", "a") as file:
+    file.write(f"{name}\\n")
+time.sleep(0.2)
+"""
 
-    (project.root / ".dvc" / "tmp").mkdir(parents=True, exist_ok=True)
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_kill_at_any_moment_trains_nothing_twice(project, seed):
+    start = time.monotonic()
+    project.repro("2")
+    whole = time.monotonic() - start
+    plain = {path: content for path, content in tree(project.root).items() if path != "dvc.lock"}
+    forget(project.root)
+    use_script(project, TRAINING)
+    generator = random.Random(seed)
+    kills = 0
+    for _ in range(30):
+        process = project.popen("2")
+        try:
+            out, err = process.communicate(timeout=generator.uniform(0.3, 1.0) * whole)
+            break
+        except subprocess.TimeoutExpired:
+            kills += 1
+            family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+            process.kill()
+            process.communicate()
+            wait_for(lambda family=family: not any(running(child) for child in family))
+    assert process.returncode == 0, out + err
+    assert kills > 0
+    trained = (project.root / ".anamnesis" / "trained").read_text().split()
+    assert sorted(trained) == ["hello-a", "hello-bb", "hello-ccc"]
+    assert {path: content for path, content in tree(project.root).items() if path != "dvc.lock"} == plain
+    assert "Data and pipelines are up to date." in project.dvc("repro")
+
+
+def test_a_result_that_was_not_recorded_is_taken_from_the_disk(project, monkeypatch):
+    # Killed when the outputs are complete: the note is there, and DVC knows nothing of them.
+    project.repro("2")
+    project.ran()
+    whole = tree(project.root)
+    stage = "train@hello-a"
+    monkeypatch.chdir(project.root)
+    with open_repository(project.root) as repository:
+        repository.plan([])
+        task = repository._task(repository._stages[stage])
+    finished.note(project.root, stage, task.key, task.outputs)
+    (project.root / "dvc.lock").unlink()
+    shutil.rmtree(project.root / ".dvc" / "cache")
+    assert project.repro("2", "train@hello-a").returncode == 0
+    assert project.ran() == ["fetch hello", "tokenize hello-characters"]
+    # Touched since: the result may be anybody's.
+    (project.root / "dvc.lock").unlink()
+    shutil.rmtree(project.root / ".dvc" / "cache")
+    finished.note(project.root, stage, task.key, task.outputs)
+    (project.root / "models" / "hello-a" / "weights").write_text("something else\n")
+    assert project.repro("2").returncode == 0
+    assert "train hello-a" in project.ran()
+    assert tree(project.root) == whole
+
+
+def test_a_second_engine_says_who_is_at_work(project):
     project.before("fetch", "hello", "touch met-fetch; while [ ! -e met-go ]; do sleep 0.05; done")
-    process = project.popen("2")
+    first = project.popen("2")
     wait_for((project.root / "met-fetch").exists)
-    # While the fetch runs, DVC holds no lock; someone else takes it for longer than DVC's own patience of 3 s.
-    lock = zc.lockfile.LockFile(str(project.root / ".dvc" / "tmp" / "lock"))
+    second = project.repro("2")
+    assert second.returncode == 1
+    assert second.stdout == ""
+    assert len(second.stderr.splitlines()) == 1
+    assert f"process {first.pid} (" in second.stderr
+    assert "is at work in" in second.stderr
+    # So does DVC, which changes nothing.
+    with pytest.raises(subprocess.CalledProcessError):
+        project.dvc("repro")
     (project.root / "met-go").touch()
-    time.sleep(5)
-    lock.close()
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, out + err
+    out, err = first.communicate(timeout=60)
+    assert first.returncode == 0, out + err
+    assert project.ran().count("fetch hello") == 1
 
 
-def test_tries_again_when_another_process_is_writing_a_stages_output(project):
-    (project.root / ".dvc" / "tmp").mkdir(parents=True, exist_ok=True)
-    claim = {"write": {str(project.root / "models" / "hello-a"): {"pid": os.getpid(), "cmd": "another"}}, "read": {}}
-    project.before("tokenize", "hello-characters", "touch met-tokenize; while [ ! -e met-go ]; do sleep 0.05; done")
-    process = project.popen("1")
-    wait_for((project.root / "met-tokenize").exists)
-    rwlock = project.root / ".dvc" / "tmp" / "rwlock"
-    content = json.loads(rwlock.read_text())
-    content["write"] |= claim["write"]
-    rwlock.write_text(json.dumps(content))
+def test_a_dvc_that_runs_a_stage_is_left_alone(project):
+    project.before("train", "hello-a", "touch met-train; while [ ! -e met-go ]; do sleep 0.05; done")
+    command = [sys.executable, "-m", "dvc", "repro", "-q"]
+    dvc = subprocess.Popen(command, cwd=project.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for((project.root / "met-train").exists)
+    result = project.repro("2")
     (project.root / "met-go").touch()
-    log = project.root / ".anamnesis" / "logs" / "train@hello-a.log"
-    wait_for(lambda: log.exists() and "is busy" in log.read_text())
-    wait_for(lambda: "train" not in rwlock.read_text())
-    rwlock.unlink()
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, out + err
+    assert dvc.wait(timeout=60) == 0
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert f"process {dvc.pid} (" in result.stderr
+    assert project.repro("2").stdout.startswith("Nothing to do")
+
+
+def test_what_changes_while_a_stage_runs_is_not_recorded(project):
+    project.before("train", "hello-bb", "sed -i 's/seed: 2/seed: 7/' params.yaml")
+    result = project.repro("1")
+    assert result.returncode == 1
+    assert "error: params.yaml was changed while train@hello-bb ran; run again" in result.stdout
+    project.before("train", "hello-bb", "")
+    project.ran()
+    assert project.repro("1").returncode == 0
+    assert project.ran()[0] == "train hello-bb"
+    assert "seed: 7" in (project.root / "dvc.lock").read_text()
+
+
+SCRIPT = """
+import os, sys
+from pathlib import Path
+from anamnesis import console
+import numpy
+(name,) = sys.argv[1:]
+Path("models", name).mkdir(parents=True)
+Path("models", name, "weights").write_text(f"{name} {os.environ['DVC_STAGE']} {numpy.arange(3).sum()}")
+if name == "hello-bb":
+    sys.exit("the model is full of eels")
+if name == "hello-ccc":
+    raise ValueError("no way")
+console.summary("train", name, f"{Path(sys.argv[0]).name} in {os.getcwd()} as {__name__}")
+"""
+
+
+def test_a_python_script_runs_in_a_warm_process_as_it_would_by_itself(project):
+    use_script(project, SCRIPT, "python")
+    result = project.repro("2")
+    assert result.returncode == 1
+    assert f"train.py in {project.root} as __main__" in result.stdout
+    assert (project.root / "models" / "hello-a" / "weights").read_text() == "hello-a train@hello-a 3"
+    logs = {
+        name: (project.root / ".anamnesis" / "logs" / f"train@hello-{name}.log").read_text() for name in ("bb", "ccc")
+    }
+    assert logs["bb"].splitlines()[-1] == "the model is full of eels"
+    assert logs["ccc"].splitlines()[-1] == "ValueError: no way"
+    assert "metrics/hello-a.json" in project.dvc("metrics", "show").replace("\\", "/")
+
+
+def use_script(project, script: str, python: str = "python3") -> None:
+    """Train by a script in Python. Only where the command is `python` are the heavy libraries imported first."""
+    (project.root / "pipelines" / "train.py").write_text(script)
+    stages = (project.root / "dvc.yaml").read_text()
+    old = "sh pipelines/work.sh train ${key} data/tokens/${item.tokens}"
+    (project.root / "dvc.yaml").write_text(stages.replace(old, f"{python} -P pipelines/train.py ${{key}}"))
 
 
 def running(process: psutil.Process) -> bool:

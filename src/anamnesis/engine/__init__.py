@@ -1,0 +1,1 @@
+"""`anamnesis repro`: the pipeline of dvc.yaml, ready stages side by side."""

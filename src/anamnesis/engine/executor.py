@@ -1,0 +1,86 @@
+"""What the scheduler asks of an executor: `submit(task)` starts a command and returns a future of its result."""
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+State = Literal["waiting", "running", "done", "cached", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of dvc.yaml, as DVC resolves it.
+
+    Attributes:
+        name: DVC's address, such as `train@sherlock-lstm`.
+        needs: the stages of the plan whose outputs this stage reads.
+        command: the shell command.
+        current: whether the stage and every stage before it were up to date when the plan was made.
+    """
+
+    name: str
+    needs: frozenset[str]
+    command: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class Task:
+    """The command of one stage, with everything a worker needs to run it.
+
+    Attributes:
+        name: the stage's address.
+        command: the shell command.
+        folder: the working directory of the command.
+        root: the project's folder, in which the worker keeps the log and the status of the stage.
+        key: a digest of the command, its dependencies and its parameters.
+        outputs: the paths of the stage's outputs.
+        environment: variables to set for the command.
+    """
+
+    name: str
+    command: str
+    folder: Path
+    root: Path
+    key: str
+    outputs: tuple[str, ...]
+    environment: dict[str, str]
+
+    @property
+    def log(self) -> Path:
+        """The file that takes everything the command writes to standard output and error."""
+        return log_path(self.root, self.name)
+
+    @property
+    def status(self) -> Path:
+        """The file in which the command says how far it is (see `anamnesis.console.tell`)."""
+        return self.log.with_suffix(".status")
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a task ended: the exit code of its command, and the seconds from start to end."""
+
+    code: int
+    seconds: float
+
+
+class Executor(Protocol):
+    """Runs tasks somewhere. The scheduler never submits more than `slots` at once."""
+
+    slots: int
+
+    def submit(self, task: Task) -> "Future[Result]":
+        """Start the task and return a future of its result."""
+
+    def stop(self) -> None:
+        """End every task that runs, and return when all have ended."""
+
+
+LOGS = Path(".anamnesis/logs")
+
+
+def log_path(root: Path, name: str) -> Path:
+    """The log of a stage; a stage of a dvc.yaml in a subfolder has its folder in its address."""
+    return root / LOGS / f"{name.replace('/', '.').replace(':', '.')}.log"

@@ -1,0 +1,107 @@
+"""The executor of this machine: each stage is a fork of a clean process that has the heavy libraries imported."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerProcess
+from threading import Lock
+
+from anamnesis.engine import worker
+from anamnesis.engine.executor import Result, Task
+
+GRACE_SECONDS = 10.0
+
+
+class LocalExecutor:
+    """Runs each task in a process of its own, with a process group of its own.
+
+    Args:
+        slots: the most tasks at once.
+        warm: import PyTorch, Lightning and MLflow once, before the first task; it takes some seconds. Without it, a
+            Python stage imports what it uses, as it does in a plain `dvc repro`.
+    """
+
+    def __init__(self, slots: int, *, warm: bool) -> None:
+        self.slots = slots
+        self._context = get_context("forkserver")
+        self._context.set_forkserver_preload(["anamnesis.engine.warm" if warm else worker.__name__])
+        # Starting a process asks all others for their exit code, which only one thread can be told.
+        self._lock = Lock()
+        self._threads = ThreadPoolExecutor(slots, thread_name_prefix="stage")
+        self._running: list[ForkServerProcess] = []
+
+    def submit(self, task: Task) -> "Future[Result]":
+        """Start the task and return a future of its result."""
+        process = self._context.Process(target=worker.run, args=(task,))
+        start = time.monotonic()
+        with self._lock:
+            process.start()
+        self._running.append(process)
+        return self._threads.submit(self._wait, process, start)
+
+    def _wait(self, process: ForkServerProcess, start: float) -> Result:
+        wait([process.sentinel])
+        with self._lock:
+            process.join()
+        self._running.remove(process)
+        return Result(process.exitcode or 0, time.monotonic() - start)
+
+    def stop(self) -> None:
+        """End the process group of every task: by SIGTERM, and by SIGKILL where some seconds of it were in vain."""
+        groups = [process.pid for process in self._running if process.pid]
+        with _signals_ignored():
+            end = time.monotonic() + GRACE_SECONDS
+            while (alive := _alive(groups)) and time.monotonic() < end:
+                _signal(alive, signal.SIGTERM)
+                patience = min(end, time.monotonic() + 2)
+                while _alive(groups) and time.monotonic() < patience:
+                    time.sleep(0.05)
+            while alive := _alive(groups):
+                _signal(alive, signal.SIGKILL)
+                time.sleep(0.05)
+            self._threads.shutdown()
+
+
+def _alive(groups: list[int]) -> list[int]:
+    """Those of the process groups that have a member which is not a zombie."""
+    import psutil
+
+    if not groups:
+        return []
+    alive = set()
+    for process in psutil.process_iter(["pid", "status"]):
+        try:
+            if process.info["status"] != psutil.STATUS_ZOMBIE:
+                alive |= {os.getpgid(process.pid), process.pid}
+        except ProcessLookupError:
+            continue
+    return [group for group in groups if group in alive]
+
+
+def _signal(groups: list[int], number: int) -> None:
+    for group in groups:
+        try:
+            os.killpg(group, number)
+        except ProcessLookupError:
+            # The process has not made its group yet.
+            try:
+                os.kill(group, number)
+            except ProcessLookupError:
+                continue
+
+
+@contextmanager
+def _signals_ignored() -> Iterator[None]:
+    """Nothing interrupts the block: a second Ctrl-C must not leave processes behind."""
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
