@@ -1,4 +1,4 @@
-"""Print docs/params.md: every key of params.yaml with its type, range, default and meaning, from the schema itself."""
+"""Print docs/params.md: each key of params.yaml and corpora.yaml with its type, range, default and meaning."""
 
 import inspect
 from typing import Any
@@ -7,17 +7,18 @@ from pydantic import TypeAdapter
 
 from anamnesis.params import Params
 
-HEAD = """# Every key of params.yaml
+HEAD = """# Every key of params.yaml and corpora.yaml
 
-Written by `python scripts/params_reference.py > docs/params.md` from the schema that checks the file. A key without a
-default must be given. Keys that a block does not list are refused.
+Written by `python scripts/params_reference.py > docs/params.md` from the schema that checks both files. The block
+`corpora` stands in corpora.yaml, every other in params.yaml. A key without a default must be given. Keys that a block
+does not list are refused.
 """
 
 
 def reference() -> str:
     """The page, in Markdown."""
     schema = TypeAdapter(Params).json_schema()
-    parts = [HEAD, _block("params.yaml", schema, schema["$defs"])]
+    parts = [HEAD, _block("Top level", schema, schema["$defs"])]
     blocks = schema["$defs"]
     parts += [_block(_title(name), block, blocks) for name, block in blocks.items() if "properties" in block]
     return "\n".join(parts)

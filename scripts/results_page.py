@@ -2,8 +2,8 @@
 
     python scripts/results_page.py --profile seed --hardware "2 cores" --hardware "en-nl-*=one H200" > docs/results.md
 
-The page is a function of these options and of the folder's params.yaml, metrics/, predictions/, models/, data/tokens/
-and .anamnesis/timings/, so that it is written where the trainings ran.
+The page is a function of these options and of the folder's params.yaml, corpora.yaml, metrics/, predictions/, models/,
+data/tokens/ and .anamnesis/timings/, so that it is written where the trainings ran.
 """
 
 import argparse
@@ -221,16 +221,14 @@ def _changed(folder: Folder, name: str) -> dict[str, str]:
 
 
 def _needs(settings: Params, name: str, experiment: dict[str, Any]) -> dict[str, str]:
-    """The settings of an experiment, its tokens and its corpus, as `key of params.yaml -> value`."""
+    """The settings of an experiment, its tokens and its corpus, as `key -> value` of DVC's -S."""
     store = settings.experiments[name].tokens
     tokens = settings.tokens[store]
-    return tracked.flatten(
-        {
-            _section(settings, name): {name: experiment},
-            "tokens": {store: tokens.model_dump(mode="json")},
-            "corpora": {tokens.corpus: settings.corpora[tokens.corpus].model_dump(mode="json")},
-        }
-    )
+    entries = {_section(settings, name): {name: experiment}, "tokens": {store: tokens.model_dump(mode="json")}}
+    corpora = {"corpora": {tokens.corpus: settings.corpora[tokens.corpus].model_dump(mode="json")}}
+    # DVC takes a key without a file for one of params.yaml.
+    corpus = {f"{params.CORPORA}:{key}": value for key, value in tracked.flatten(corpora).items()}
+    return tracked.flatten(entries) | corpus
 
 
 def _section(settings: Params, name: str) -> str:
@@ -305,7 +303,7 @@ def read_claims(path: Path) -> list[Claim]:
         AnamnesisError: the file is missing or not such a list; the line names the first culprit.
     """
     try:
-        return TypeAdapter(list[Claim]).validate_python(params.read(path))
+        return TypeAdapter(list[Claim]).validate_python(params.read_yaml(path))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise AnamnesisError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
@@ -332,9 +330,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--profile", default=STANDARD, help="the profile whose results are shown")
-    where.add_argument("--root", type=Path, help="any folder with params.yaml and results")
+    where.add_argument("--root", type=Path, help="any folder with params.yaml, corpora.yaml and results")
     parser.add_argument(
-        "--full", type=Path, help="params.yaml of the whole profile, beside a --root that has fewer epochs"
+        "--full",
+        type=Path,
+        help="params.yaml of the whole profile, with its corpora.yaml, beside a --root that has fewer epochs",
     )
     parser.add_argument("--claims", type=Path, default=PROJECT / "docs" / "claims.yaml")
     parser.add_argument(

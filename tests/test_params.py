@@ -1,4 +1,4 @@
-"""Whatever is wrong with params.yaml is one line that names the key, what was found and what is allowed."""
+"""Whatever is wrong with the settings is one line that names the file, the key, what was found and what is allowed."""
 
 import copy
 import subprocess
@@ -11,10 +11,12 @@ import yaml
 from anamnesis import params
 from anamnesis.errors import ParamsError
 
-VALID = """
-profile: laptop
+CORPORA = """
 corpora:
   hello: {reader: text, source: {kind: literal, text: hello, same: true}}
+"""
+PARAMS = """
+profile: laptop
 tokens:
   hello-characters: {corpus: hello, kind: characters}
 experiments:
@@ -29,6 +31,8 @@ experiments:
     tokens: hello-characters
     model: {architecture: uniform}
 """
+# The content of both files.
+VALID = PARAMS + CORPORA
 
 ABSENT = object()
 RNN = "experiments.hello-rnn"
@@ -416,45 +420,89 @@ def changed(key: str, value: object, content: dict | None = None) -> dict:
 def test_one_line_names_key_found_and_allowed(key, value, line):
     with pytest.raises(ParamsError) as caught:
         params.check(changed(key, value))
-    assert str(caught.value) == f"params.yaml: {line}"
+    file = "corpora.yaml" if line.startswith("corpora") else "params.yaml"
+    assert str(caught.value) == f"{file}: {line}"
 
 
-FILES = {
+UNREADABLE = {
     "absent": (None, "there is no such file; run this in the project's folder"),
-    "empty": ("", "found nothing; allowed: a mapping with profile, corpora, tokens, experiments, derived, own"),
-    "a list": (
-        "- corpora\n",
-        "found a list; allowed: a mapping with profile, corpora, tokens, experiments, derived, own",
-    ),
-    "not YAML": ("corpora: [\n", "not valid YAML"),
-    "a tab": ("corpora:\n\thello: 1\n", "not valid YAML"),
-    "a key given twice": (
-        VALID.replace("epochs: 3", "epochs: 3, epochs: 4"),
-        "the key 'epochs' is given twice, line 13",
-    ),
-    "a section given twice": (VALID + "tokens: {}\n", "the key 'tokens' is given twice"),
-    "a name that is a number": (VALID + "  7: {}\n", "experiments.7: found the name 7; allowed: text, in quotes"),
+    "not YAML": ("tokens: [\n", "not valid YAML"),
+    "a tab": ("tokens:\n\thello: 1\n", "not valid YAML"),
     "not UTF-8": (VALID.encode() + b"# caf\xe9\n", "not valid YAML"),
-    "an object": ("corpora: !!python/object/apply:os.system [true]\n", "not valid YAML"),
+    "an object": ("tokens: !!python/object/apply:os.system [true]\n", "not valid YAML"),
+}
+SECTIONS = "profile, tokens, experiments, derived, own"
+FILES = {
+    **{f"params.yaml: {case}": ("params.yaml", *rest) for case, rest in UNREADABLE.items()},
+    **{f"corpora.yaml: {case}": ("corpora.yaml", *rest) for case, rest in UNREADABLE.items()},
+    "empty": ("params.yaml", "", f"found nothing; allowed: a mapping with {SECTIONS}"),
+    "a list": ("params.yaml", "- tokens\n", f"found a list; allowed: a mapping with {SECTIONS}"),
+    "a key given twice": (
+        "params.yaml",
+        PARAMS.replace("epochs: 3", "epochs: 3, epochs: 4"),
+        "the key 'epochs' is given twice, line 11",
+    ),
+    "a section given twice": ("params.yaml", PARAMS + "tokens: {}\n", "the key 'tokens' is given twice"),
+    "a name that is a number": (
+        "params.yaml",
+        PARAMS + "  7: {}\n",
+        "experiments.7: found the name 7; allowed: text, in quotes",
+    ),
+    "an unknown corpus": (
+        "params.yaml",
+        PARAMS.replace("corpus: hello", "corpus: helo"),
+        "tokens.hello-characters.corpus: found 'helo', which no corpus is named; did you mean 'hello'?",
+    ),
+    "a corpus": (
+        "params.yaml",
+        VALID,
+        "corpora: this block belongs in corpora.yaml, beside this file; move it there",
+    ),
+    "empty corpora": ("corpora.yaml", "", "found nothing; allowed: a mapping with corpora"),
+    "a list of corpora": ("corpora.yaml", "- hello\n", "found a list; allowed: a mapping with corpora"),
+    "a corpus without the block": (
+        "corpora.yaml",
+        CORPORA.replace("corpora:", "corpus:"),
+        "corpus: unknown key; did you mean 'corpora'?",
+    ),
+    "tokens among the corpora": ("corpora.yaml", VALID, "profile: unknown key; allowed: corpora"),
+    "corpora of another kind": ("corpora.yaml", "corpora: hello\n", "corpora: found 'hello'; allowed: a mapping"),
+    "no corpora": ("corpora.yaml", "{}", "corpora: missing, it must be given"),
+    "a corpus given twice": (
+        "corpora.yaml",
+        CORPORA + "  hello: {}\n",
+        "the key 'hello' is given twice",
+    ),
+    "an unknown key of a corpus": (
+        "corpora.yaml",
+        CORPORA.replace("reader", "reder"),
+        "corpora.hello.reader: missing",
+    ),
+    "another unknown key of a corpus": (
+        "corpora.yaml",
+        CORPORA.replace("{reader: text", "{limt: 3, reader: text"),
+        "corpora.hello.limt: unknown key; did you mean 'limit'?",
+    ),
 }
 
 
-@pytest.mark.parametrize(("content", "said"), FILES.values(), ids=FILES)
-def test_unreadable_file_is_one_line(tmp_path, content, said):
-    path = tmp_path / "params.yaml"
-    if content is not None:
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+@pytest.mark.parametrize(("file", "content", "said"), FILES.values(), ids=FILES)
+def test_what_is_wrong_with_a_file_is_one_line_that_names_it(tmp_path, file, content, said):
+    for name, text in {"params.yaml": PARAMS, "corpora.yaml": CORPORA, file: content}.items():
+        if text is not None:
+            (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ParamsError) as caught:
-        params.load(path)
+        params.load(tmp_path / "params.yaml")
     line = str(caught.value)
-    assert line.startswith(f"{path}: ")
+    assert line.startswith(f"{tmp_path / file}: ")
     assert said in line
     assert "\n" not in line
 
 
 @pytest.mark.parametrize("by", ["command", "stage"])
 def test_exit_code_is_2_and_nothing_else_is_said(tmp_path, by):
-    (tmp_path / "params.yaml").write_text(VALID.replace("hidden: 8", "hidden: -8"))
+    (tmp_path / "params.yaml").write_text(PARAMS.replace("hidden: 8", "hidden: -8"))
+    (tmp_path / "corpora.yaml").write_text(CORPORA)
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     # What the scripts in pipelines/ consist of.
     stage = "from anamnesis import console, params; console.run(lambda: params.load() and None)"
@@ -557,12 +605,15 @@ def test_profile_by_name_may_add_what_is_not_there():
     assert after["experiments"]["hello-uniform"]["sampling"] == {"length": 3}
 
 
-def test_dump_is_read_back_and_spells_out_what_anchors_share():
-    content = yaml.safe_load("a: &x {p: 'It was ', q: [1.0e-05, null, true]}\nb: *x\nc: 三國\n")
-    text = params.dump(content)
-    assert yaml.safe_load(text) == content
-    assert "&" not in text
-    assert list(yaml.safe_load(text)) == ["a", "b", "c"]
+def test_dump_is_read_back_and_spells_out_what_anchors_share(tmp_path):
+    content = yaml.safe_load("a: &x {p: 'It was ', q: [1.0e-05, null, true]}\nb: *x\ncorpora: {d: *x}\nc: 三國\n")
+    texts = params.dump(content)
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert params.read(tmp_path / "params.yaml") == content
+    assert not any("&" in text for text in texts.values())
+    assert list(yaml.safe_load(texts["params.yaml"])) == ["a", "b", "c"]
+    assert list(yaml.safe_load(texts["corpora.yaml"])) == ["corpora"]
 
 
 def test_projects_own_params_and_profiles_are_valid():
@@ -571,5 +622,5 @@ def test_projects_own_params_and_profiles_are_valid():
     profiles = list((root / "profiles").glob("*.yaml"))
     assert profiles
     for profile in profiles:
-        merged = params.apply_profile(params.read(root / "params.yaml"), params.read(profile))
+        merged = params.apply_profile(params.read(root / "params.yaml"), params.read_yaml(profile))
         params.check(merged, str(profile))

@@ -10,10 +10,12 @@ from anamnesis.errors import AnamnesisError, ParamsError
 from anamnesis.project import find_root, home, profile_names, profile_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PARAMS = """\
-profile: laptop
+CORPORA = """\
 corpora:
   hello: {reader: text, source: {kind: literal, text: hello, same: true}, minimum: 2}
+"""
+PARAMS = """\
+profile: laptop
 tokens:
   hello-characters: {corpus: hello, kind: characters}
 experiments:
@@ -28,6 +30,7 @@ def top(tmp_path: Path) -> Path:
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "data" / "own" / "mine.txt").write_text("mine")
     (tmp_path / "params.yaml").write_text(PARAMS)
+    (tmp_path / "corpora.yaml").write_text(CORPORA)
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     (tmp_path / ".dvcignore").write_text("__pycache__\n")
     overlays = {"seed": "corpora: {'*': {limit: 4}}", "wrong": "corpora: {'*': {limt: 4}}", "text": "no mapping"}
@@ -37,13 +40,14 @@ def top(tmp_path: Path) -> Path:
 
 
 def test_the_folder_is_a_project_of_its_own(top: Path) -> None:
-    assert profiles.make(top, "seed") == [".dvcignore", "dvc.yaml", "params.yaml"]
+    assert profiles.make(top, "seed") == [".dvcignore", "dvc.yaml", "corpora.yaml", "params.yaml"]
     folder = top / "profiles" / "seed"
-    assert (top / "params.yaml").read_text() == PARAMS
+    assert [(top / name).read_text() for name in ("params.yaml", "corpora.yaml")] == [PARAMS, CORPORA]
     settings = params.load(folder / "params.yaml")
     assert (settings.profile, settings.corpora["hello"].limit) == ("seed", 4)
-    assert "params.yaml and profiles/seed.yaml by `anamnesis profile seed`" in (folder / "params.yaml").read_text()
-    assert params.read(folder / "dvc.yaml") == {"stages": {}}
+    for name in ("params.yaml", "corpora.yaml"):
+        assert f"{name} and profiles/seed.yaml by `anamnesis profile seed`" in (folder / name).read_text()
+    assert params.read_yaml(folder / "dvc.yaml") == {"stages": {}}
     for name in ("src", "pipelines", "cells", "data/own", ".dvc/plots"):
         assert not os.path.isabs(os.readlink(folder / name))
         assert (folder / name).resolve() == top / name
@@ -61,7 +65,10 @@ def test_results_and_own_settings_stay(top: Path) -> None:
     (folder / "cells").symlink_to("elsewhere")
     assert profiles.make(top, "seed") == []
     assert (folder / "cells").resolve() == top / "cells"
-    (top / "params.yaml").write_text(PARAMS.replace("minimum: 2", "minimum: 3"))
+    (top / "corpora.yaml").write_text(CORPORA.replace("minimum: 2", "minimum: 3"))
+    assert profiles.changed(top, "seed") == ["corpora.yaml"]
+    assert profiles.make(top, "seed") == ["corpora.yaml"]
+    (top / "params.yaml").write_text(PARAMS.replace("uniform}", "ngram, order: 3}"))
     assert profiles.changed(top, "seed") == ["params.yaml"]
     assert profiles.make(top, "seed") == ["params.yaml"]
     (top / "dvc.yaml").write_text("stages: {}\nplots: []\n")
@@ -79,7 +86,7 @@ def test_results_and_own_settings_stay(top: Path) -> None:
     ("name", "message"),
     [
         ("sed", "no profile is named 'sed'; did you mean 'seed'"),
-        ("wrong", "profiles/wrong.yaml over params.yaml: corpora.hello.limt: unknown key; did you mean 'limit'"),
+        ("wrong", "profiles/wrong.yaml over corpora.yaml: corpora.hello.limt: unknown key; did you mean 'limit'"),
         ("text", "profiles/text.yaml: found str; allowed: a mapping"),
         ("laptop", "laptop is the project's own folder"),
     ],

@@ -3,9 +3,12 @@
 import csv
 from pathlib import Path
 
+import yaml
+from settings_files import write_settings
+
 from anamnesis import params
 
-PARAMS = """
+SETTINGS = yaml.safe_load("""
 profile: laptop
 corpora:
   toy: {reader: pairs, source: {kind: file, path: pairs.txt}}
@@ -27,7 +30,7 @@ experiments:
     model: {architecture: attention, cell: gru, hidden: 8}
     training: {epochs: 1, learning_rate: 0.01}
     search: {beam: 4}
-"""
+""")
 NETWORKS = ("toy-seq2seq", "toy-attention")
 HISTORY = ("epoch", "learning_rate", "train_perplexity", "valid_perplexity")
 PAIRS = [
@@ -48,7 +51,7 @@ def make(root: Path) -> Path:
     from anamnesis.translation import evaluation, saved
 
     root.mkdir(parents=True, exist_ok=True)
-    (root / "params.yaml").write_text(PARAMS)
+    write_settings(root, SETTINGS)
     (root / "dvc.yaml").write_text("stages: {}\n")
     settings = params.load(root / "params.yaml")
     raw = {split: root / "data" / "raw" / "toy" / f"{split}.csv" for split in SPLITS}

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-PARAMS = """
+import yaml
+from settings_files import write_settings
+
+SETTINGS = yaml.safe_load("""
 profile: laptop
 corpora:
   hello: {reader: text, source: {kind: literal, text: hello, same: true}, minimum: 2}
@@ -19,7 +22,7 @@ experiments:
     tokens: hello-characters
     model: {architecture: ngram, order: 3}
     sampling: {prompt: he, length: 5, temperature: 0.7}
-"""
+""")
 TEXT = "hello hello jello\n" * 30
 
 
@@ -30,7 +33,7 @@ def make(root: Path) -> Path:
     from anamnesis.tokens import store
 
     (root / "data" / "raw").mkdir(parents=True)
-    (root / "params.yaml").write_text(PARAMS)
+    write_settings(root, SETTINGS)
     (root / "dvc.yaml").write_text("stages: {}\n")
     settings = params.load(root / "params.yaml")
     sources = {split: root / "data" / "raw" / f"{split}.txt" for split in ("train", "valid", "test")}

@@ -8,6 +8,6 @@ class AnamnesisError(Exception):
 
 
 class ParamsError(AnamnesisError):
-    """params.yaml, or an argument that names something in it, is not valid."""
+    """params.yaml, corpora.yaml, or an argument that names something in them, is not valid."""
 
     exit_code = 2

@@ -1,4 +1,4 @@
-"""params.yaml as a whole: read, checked against the schema of every slice, names resolved."""
+"""The settings of the pipeline: params.yaml and corpora.yaml are read, checked against the schema, names resolved."""
 
 import re
 from difflib import get_close_matches
@@ -26,6 +26,8 @@ from anamnesis.tokens.settings import ImageTokens, PairTokens, SeriesTokens, Tex
 from anamnesis.translation.settings import Experiment as Translation
 
 Entry = TypeVar("Entry")
+# Two files, because DVC parses the whole of a file for every stage that records a key of it.
+PARAMS, CORPORA = "params.yaml", "corpora.yaml"
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 Language = Annotated[NextToken | Cloze | WordNumber | Passage, Field(discriminator="objective")]
@@ -51,10 +53,10 @@ SECTIONS = ("experiments", "derived", "own")
 
 
 class Params(Settings):
-    """The whole of params.yaml."""
+    """The whole of params.yaml, and the block `corpora` of corpora.yaml."""
 
     profile: str = Field(pattern=NAME, description="name of the budget these values stand for; `laptop` as they come")
-    corpora: dict[str, Corpus]
+    corpora: dict[str, Corpus] = Field(description="the block of corpora.yaml")
     tokens: dict[str, Tokens]
     experiments: dict[str, Experiment] = Field(description="after `check`, those of `derived` and `own` are among them")
     derived: dict[str, Experiment] = Field({}, description="experiments that start from another's model")
@@ -96,17 +98,42 @@ def lookup(entries: dict[str, Entry], name: str, kind: str) -> Entry:
     return entries[name]
 
 
-def load(path: Path = Path("params.yaml")) -> Params:
-    """Read and check params.yaml.
+def load(path: Path = Path(PARAMS)) -> Params:
+    """Read and check params.yaml and the corpora.yaml beside it.
 
     Raises:
-        ParamsError: the file is missing, is not YAML, or holds an unknown key, a wrong type or range, or a name
-            that refers to nothing. One line names the key, what was found and what is allowed.
+        ParamsError: a file is missing, is not YAML, or holds an unknown key, a wrong type or range, or a name
+            that refers to nothing. One line names the file, the key, what was found and what is allowed.
     """
-    return check(read(path), str(path))
+    return check(read(path), str(path), str(path.with_name(CORPORA)))
 
 
-def read(path: Path) -> Any:
+def read(path: Path) -> dict[str, Any]:
+    """The content of params.yaml and the corpora.yaml beside it as one mapping. Raises as `load` does.
+
+    It checks that no key is given twice and that each block is in its own file, and nothing else.
+    """
+    content = _read_mapping(path, [name for name in Params.model_fields if name != "corpora"])
+    if "corpora" in content:
+        raise ParamsError(f"{path}: corpora: this block belongs in {CORPORA}, beside this file; move it there")
+    beside = path.with_name(CORPORA)
+    corpora = _read_mapping(beside, ["corpora"])
+    for key in corpora:
+        if key != "corpora":
+            raise ParamsError(f"{beside}: {key}: unknown key; {suggest(str(key), ['corpora'])}")
+    return content | corpora
+
+
+def _read_mapping(path: Path, allowed: list[str]) -> dict[str, Any]:
+    """The content of a YAML file that must be a mapping; `allowed` lists its keys in the error."""
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        found = "nothing" if content is None else _show(content)
+        raise ParamsError(f"{path}: found {found}; allowed: a mapping with {', '.join(allowed)}")
+    return content
+
+
+def read_yaml(path: Path) -> Any:
     """The content of a YAML file, unchecked but for keys given twice. Raises as `load` does."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
@@ -117,7 +144,7 @@ def read(path: Path) -> Any:
 
 
 def apply_profile(content: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
-    """The content of params.yaml with other budgets: `overlay` merged over it, mapping by mapping.
+    """The content of params.yaml and corpora.yaml with other budgets: `overlay` merged over it, mapping by mapping.
 
     The key `*` stands for every entry of the mapping it is in; what is given by name comes after it and wins. Below a
     `*`, a mapping is merged only where there is one, so that `training: {epochs: 1}` makes no baseline a network; the
@@ -181,20 +208,34 @@ def _repeated(content: dict[str, Any], repeat: Any) -> dict[str, Any]:
     return result
 
 
-def dump(content: dict[str, Any]) -> str:
-    """The content of a params.yaml as YAML, in its order, every value spelled out where it stands."""
-    return yaml.dump(content, Dumper=_NoAliases, sort_keys=False, allow_unicode=True, width=120)
+def dump(content: dict[str, Any]) -> dict[str, str]:
+    """The texts of corpora.yaml and params.yaml for this content, by name, every value spelled out where it stands.
+
+    Args:
+        content: as `read` gives it.
+    """
+    corpora = {key: value for key, value in content.items() if key == "corpora"}
+    others = {key: value for key, value in content.items() if key != "corpora"}
+    return {
+        name: yaml.dump(part, Dumper=_NoAliases, sort_keys=False, allow_unicode=True, width=120)
+        for name, part in ((CORPORA, corpora), (PARAMS, others))
+    }
 
 
-def check(content: Any, origin: str = "params.yaml") -> Params:
-    """Check the content of a params.yaml that is already read; `origin` names it in errors. Raises as `load` does."""
-    if not isinstance(content, dict):
-        found = "nothing" if content is None else _show(content)
-        raise ParamsError(f"{origin}: found {found}; allowed: a mapping with {', '.join(Params.model_fields)}")
+def check(content: dict[str, Any], origin: str = PARAMS, corpora: str = CORPORA) -> Params:
+    """Check the content of a params.yaml and its corpora.yaml that are already read. Raises as `load` does.
+
+    Args:
+        content: as `read` gives it.
+        origin: what errors call params.yaml.
+        corpora: what errors call corpora.yaml.
+    """
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
-        raise ParamsError(f"{origin}: {_one_line(error, content)}") from None
+        first = _first(error)
+        file = corpora if first["loc"][0] == "corpora" else origin
+        raise ParamsError(f"{file}: {_one_line(first, content)}") from None
     for name, tokens in params.tokens.items():
         _refers(origin, f"tokens.{name}.corpus", tokens.corpus, params.corpora, "corpus")
         if fault := _uncuttable(tokens, params.corpora[tokens.corpus]):
@@ -275,10 +316,13 @@ def _refers(origin: str, key: str, name: str, entries: dict[str, Any], kind: str
         raise ParamsError(f"{origin}: {key}: found {name!r}, which no {kind} is named; {suggest(name, list(entries))}")
 
 
-def _one_line(error: ValidationError, content: dict[str, Any]) -> str:
-    """The first thing that is wrong as 'key: found X; allowed: Y'."""
-    # An unknown key first: a misspelt one is also missing under its right name.
-    first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
+def _first(error: ValidationError) -> Any:
+    """The fault to report: an unknown key before others, for a misspelt key is also missing under its right name."""
+    return min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
+
+
+def _one_line(first: Any, content: dict[str, Any]) -> str:
+    """A fault as 'key: found X; allowed: Y'."""
     key, found, kind = _locate(first["loc"], content)
     context = first.get("ctx", {})
     match first["type"]:

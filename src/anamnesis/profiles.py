@@ -37,30 +37,30 @@ LOCAL_CONFIG = f"""\
 
 
 def merged(top: Path, name: str) -> dict[str, Any]:
-    """The content of a profile's params.yaml: profiles/NAME.yaml over the project's own, checked.
+    """The content of a profile's params.yaml and corpora.yaml: profiles/NAME.yaml over the project's own, checked.
 
     Args:
         top: the project's own folder.
 
     Raises:
-        ParamsError: there is no such profile, or what it makes of params.yaml is not valid.
+        ParamsError: there is no such profile, or what it makes of the two files is not valid.
     """
     check_profile(top, name)
     origin = f"{PROFILES}/{name}.yaml"
     if name == STANDARD:
         raise ParamsError(f"{STANDARD} is the project's own folder; other budgets need another name")
-    overlay = params.read(top / origin) or {}
+    overlay = params.read_yaml(top / origin) or {}
     if not isinstance(overlay, dict):
         raise ParamsError(f"{origin}: found {type(overlay).__name__}; allowed: a mapping, as in params.yaml")
-    base = params.read(top / "params.yaml")
+    base = params.read(top / params.PARAMS)
     params.check(base)
     content = params.apply_profile(base, overlay) | {"profile": name}
-    params.check(content, f"{origin} over params.yaml")
+    params.check(content, f"{origin} over {params.PARAMS}", f"{origin} over {params.CORPORA}")
     return content
 
 
 def contents(top: Path, name: str) -> dict[str, str]:
-    """The files of profiles/NAME that are made from others: its params.yaml, and copies of what describes the pipeline.
+    """The files of profiles/NAME that are made from others: its settings, and copies of what describes the pipeline.
 
     Args:
         top: the project's own folder.
@@ -75,8 +75,9 @@ def contents(top: Path, name: str) -> dict[str, str]:
         for file in COPIED
         if (top / file).exists()
     }
-    sources = f"params.yaml and {PROFILES}/{name}.yaml"
-    return made | {"params.yaml": f"# Made from {sources} {command}: edit those.\n{params.dump(content)}"}
+    for file, text in params.dump(content).items():
+        made[file] = f"# Made from {file} and {PROFILES}/{name}.yaml {command}: edit those.\n{text}"
+    return made
 
 
 def changed(top: Path, name: str) -> list[str]:

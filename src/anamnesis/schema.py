@@ -4,6 +4,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Settings(BaseModel):
-    """A block of params.yaml: strict about types, closed to unknown keys, frozen."""
+    """A block of params.yaml or corpora.yaml: strict about types, closed to unknown keys, frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

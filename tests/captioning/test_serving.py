@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 from listener import Recorder
+from settings_files import write_settings
 from typer.testing import CliRunner, Result
 
 from anamnesis import cli, numerics
@@ -61,7 +61,7 @@ def asked(
         "tokens": {"digits": {"kind": "images", "corpus": "small"}},
         "experiments": {"mine": settings.model_dump(mode="json")},
     }
-    (project / "params.yaml").write_text(yaml.safe_dump(content))
+    write_settings(project, content)
     (project / "dvc.yaml").write_text("stages: {}\n")
     (project / "pictures").mkdir()
     for number, pixels in enumerate(test_images.pixels):

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from listener import Recorder
+from settings_files import write_settings
 from typer.testing import CliRunner
 
 from anamnesis import cli, numerics
@@ -61,7 +61,7 @@ def root(stores: Path, experiment: Callable[..., Experiment], tmp_path_factory: 
             **{name: card | (trained if name != "next" else {}) for name, card in others.items()},
         },
     }
-    (folder / "params.yaml").write_text(yaml.safe_dump(content))
+    write_settings(folder, content)
     (folder / "dvc.yaml").write_text("stages: {}\n")
     return folder
 

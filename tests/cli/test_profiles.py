@@ -3,7 +3,9 @@
 import shutil
 
 from shell import anamnesis
-from toy_text import PARAMS
+from toy_text import SETTINGS
+
+from anamnesis import params
 
 
 def test_profile_makes_a_folder_for_which_every_command_works(root, tmp_path):
@@ -16,15 +18,15 @@ def test_profile_makes_a_folder_for_which_every_command_works(root, tmp_path):
     )
     wrong = anamnesis(tmp_path, "profile", "wrong")
     assert wrong.returncode == 2
-    assert "profiles/wrong.yaml over params.yaml: corpora.hello.limt" in wrong.stderr
+    assert "profiles/wrong.yaml over corpora.yaml: corpora.hello.limt" in wrong.stderr
     assert "did you mean 'smoke'?" in anamnesis(tmp_path, "profile", "smok").stderr
     # Even where the profile that is to be made is the one that is asked for.
     made = anamnesis(tmp_path, "profile", "smoke", ANAMNESIS_PROFILE="smoke").stdout
-    assert made.splitlines()[0] == "profiles/smoke: wrote dvc.yaml, params.yaml"
+    assert made.splitlines()[0] == "profiles/smoke: wrote dvc.yaml, corpora.yaml, params.yaml"
     assert "make repro PROFILE=smoke" in made
     assert "up to date" in anamnesis(tmp_path, "profile", "smoke").stdout
     folder = tmp_path / "profiles" / "smoke"
-    assert (tmp_path / "params.yaml").read_text() == PARAMS
+    assert params.read(tmp_path / "params.yaml") == SETTINGS
     assert "project's own folder" in anamnesis(folder, "profile", "laptop").stdout
     listed = anamnesis(tmp_path, "profile").stdout.splitlines()[1:]
     assert [line.split("\t")[:2] for line in listed] == [

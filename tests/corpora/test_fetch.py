@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
+from settings_files import write_settings
 
 from anamnesis.corpora.fetch import fetch
 from anamnesis.corpora.settings import Corpus
@@ -128,10 +129,9 @@ def test_the_stage(tmp_path):
     """The script itself: output, exit codes, one line for an error."""
     (tmp_path / "data" / "own").mkdir(parents=True)
     (tmp_path / "data" / "own" / "my.txt").write_text(BOOK)
-    (tmp_path / "params.yaml").write_text(
-        "profile: laptop\ncorpora: {mybook: {reader: text, source: {kind: file, path: data/own/my.txt}}}\n"
-        "tokens: {}\nexperiments: {}\n"
-    )
+    source = {"kind": "file", "path": "data/own/my.txt"}
+    corpora = {"mybook": {"reader": "text", "source": source}}
+    write_settings(tmp_path, {"profile": "laptop", "corpora": corpora, "tokens": {}, "experiments": {}})
 
     def stage(name: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-P", str(ROOT / "pipelines" / "fetch.py"), name]

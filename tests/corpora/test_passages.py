@@ -194,4 +194,4 @@ def test_refused_by_the_schema(values, problem):
     content = {"profile": "laptop", "corpora": {"mine": corpus}, "tokens": {}, "experiments": {}}
     with pytest.raises(ParamsError) as caught:
         params.check(content)
-    assert str(caught.value).startswith(f"params.yaml: corpora.mine{problem}")
+    assert str(caught.value).startswith(f"corpora.yaml: corpora.mine{problem}")

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from listener import Recorder
+from settings_files import write_settings
 from typer.testing import CliRunner
 
 from anamnesis import cli, numerics, params
@@ -20,7 +22,7 @@ from anamnesis.forecasting.train import train
 
 from .conftest import write_store
 
-PARAMS = """
+SETTINGS = yaml.safe_load("""
 profile: laptop
 corpora:
   waves: {reader: series, source: {kind: file, path: waves.csv}}
@@ -36,7 +38,7 @@ experiments:
     steps: 7
     model: {architecture: lstm, window: 4, hidden: 3}
     training: {epochs: 1, learning_rate: 0.01}
-"""
+""")
 MONTHS = [f"{2019 + number // 12}-{number % 12 + 1:02d}" for number in range(24)]
 VALUES = [round(40 + 9 * np.sin(number / 4), 3) for number in range(24)]
 
@@ -45,7 +47,7 @@ VALUES = [round(40 + 9 * np.sin(number / 4), 3) for number in range(24)]
 def root(tmp_path_factory: pytest.TempPathFactory, series: dict[str, Any]) -> Path:
     """A project with forecasters, and a folder `mine` in it."""
     root = tmp_path_factory.mktemp("project")
-    (root / "params.yaml").write_text(PARAMS)
+    write_settings(root, SETTINGS)
     (root / "dvc.yaml").write_text("stages: {}\n")
     write_store(root, series)
     for name, experiment in params.load(root / "params.yaml").experiments.items():

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 from safetensors.numpy import load_file
+from settings_files import write_settings
 from toy_pairs import PAIRS
 
 from anamnesis.tokens import store
@@ -45,7 +45,7 @@ def test_two_gpus_take_the_step_of_one(tmp_path: Path) -> None:
             f"on-{number}": {**experiment, "trainer": {"accelerator": "gpu", "devices": number}} for number in (1, 2)
         },
     }
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    write_settings(tmp_path, content)
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     for number in (1, 2):
         command = [sys.executable, "-P", str(ROOT / "pipelines" / "train.py"), f"on-{number}"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from settings_files import write_settings
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.language import evaluation, saved
@@ -240,9 +241,7 @@ def test_a_model_of_other_tokens_is_refused(stores, trained, experiment):
 
 
 def test_the_stage_script_says_one_line_about_a_missing_model(tmp_path):
-    (tmp_path / "params.yaml").write_text(
-        "corpora: {}\ntokens: {}\nexperiments: {}\nprofile: laptop\n", encoding="utf-8"
-    )
+    write_settings(tmp_path, {"profile": "laptop", "corpora": {}, "tokens": {}, "experiments": {}})
     command = [sys.executable, "-P", str(REPOSITORY / "pipelines" / "evaluate.py"), "nothing"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 2

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 import yaml
+from settings_files import write_settings
 
 REPOSITORY = Path(__file__).parents[2]
 # What the pipeline is made of; the budgets, the texts and the results are the test's own.
@@ -116,7 +117,9 @@ def readme() -> dict[str, Any]:
     """The entries that the README tells a user to add, and its source with splits of its own as corpus `bench`."""
     text = (REPOSITORY / "README.md").read_text()
     section = text.partition("\n## Your own text\n")[2].partition("\n## ")[0]
-    content: dict[str, Any] = yaml.safe_load(re.search(r"^ *```yaml\n(.*?)^ *```", section, re.S | re.M).group(1))
+    content: dict[str, Any] = {}
+    for block in re.findall(r"^ *```yaml\n(.*?)^ *```", section, re.S | re.M):
+        content |= yaml.safe_load(block)
     splits = re.search(r"`source: (\{kind: file, train:[^}]*\})`", section).group(1)
     content["corpora"]["bench"] = {"reader": "text", "source": yaml.safe_load(splits), "minimum": 200}
     return content
@@ -164,7 +167,7 @@ def make(tmp_path_factory: pytest.TempPathFactory, readme: dict[str, Any]) -> Ca
                 shutil.copyfile(source, target)
         texts(root / "data" / "own")
         content = {"profile": "laptop", **copy.deepcopy(readme), "derived": {}, "own": {}}
-        (root / "params.yaml").write_text(yaml.safe_dump(budgets(content), sort_keys=False))
+        write_settings(root, budgets(content))
         project = Project(root, shared)
         project.git("init", "--quiet")
         project.git("add", "--all")

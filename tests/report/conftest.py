@@ -9,7 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import yaml
+from settings_files import write_settings
+
+from anamnesis import params
 
 CORPORA = {
     "sherlock": ("characters", None, "It was "),
@@ -63,7 +65,7 @@ LENGTHS = {"sherlock": 1.0, "novel": 4.6, "sanguo": 1.5, "hello": 1.0}
 def write(root: Path, made: tuple[Made, ...] = MADE, without: tuple[str, ...] = ()) -> Path:
     """Write params.yaml, metrics/ and predictions/ for these experiments, no results for those in `without`."""
     corpora = dict.fromkeys(entry.corpus for entry in made)
-    params = {
+    content = {
         "profile": "laptop",
         "corpora": {name: {"source": {"kind": "literal", "text": "hello hello"}, "reader": "text"} for name in corpora},
         "tokens": {
@@ -74,7 +76,7 @@ def write(root: Path, made: tuple[Made, ...] = MADE, without: tuple[str, ...] = 
         "experiments": {entry.name: _settings(entry) for entry in made},
     }
     root.mkdir(parents=True, exist_ok=True)
-    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_settings(root, content)
     for entry in made:
         if entry.name not in without:
             _results(root, entry)
@@ -219,22 +221,22 @@ SENTENCES = [
 def write_boards(root: Path) -> Path:
     """All made-up language models, and experiments of every other board, with what their evaluations leave."""
     write(root)
-    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    content = params.read(root / "params.yaml")
     for corpus in ("fairytales20", "fairytales100"):
-        params["corpora"][corpus] = params["corpora"]["sherlock"]
+        content["corpora"][corpus] = content["corpora"]["sherlock"]
     members = [{"path": "*.txt", "sha256": "0" * 64}]
-    params["corpora"]["authors"] = {
+    content["corpora"]["authors"] = {
         "reader": "passages",
         "source": {"kind": "package", "files": [{"package": "a", "file": "a.whl", "members": members}]},
         "labels": {label: {"files": f"{label}.txt"} for label in LABELS},
     }
-    params["tokens"] |= {
+    content["tokens"] |= {
         "fairytales20-bigrams": {"corpus": "fairytales20", "kind": "bigrams"},
         "fairytales20-characters": {"corpus": "fairytales20", "kind": "characters"},
         "fairytales100-bigrams": {"corpus": "fairytales100", "kind": "bigrams"},
         "authors-characters": {"corpus": "authors", "kind": "characters"},
     }
-    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_settings(root, content)
     for cell in CELLS:
         _memory(root, cell)
     for architecture, unrest in TALES.items():
@@ -271,10 +273,10 @@ def write_boards(root: Path) -> Path:
 
 def add(root: Path, name: str, settings: dict, scores: dict, architecture: str = "rnn", **more: object) -> None:
     """Put one experiment into params.yaml with the scores of its board on both splits."""
-    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    content = params.read(root / "params.yaml")
     # Of its own section: what starts from another's model.
-    params.setdefault("derived" if settings.get("start") else "experiments", {})[name] = settings
-    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    content.setdefault("derived" if settings.get("start") else "experiments", {})[name] = settings
+    write_settings(root, content)
     metrics = {
         "experiment": name,
         "task": settings["task"],
@@ -431,11 +433,11 @@ def _passage(root: Path, name: str, architecture: str, right: int) -> None:
 
 def _entries(root: Path, corpora: dict, tokens: dict) -> None:
     """Add corpora, of some package's files, and token stores to params.yaml."""
-    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
-    source = params["corpora"]["authors"]["source"]
-    params["corpora"] |= {name: {"source": source} | corpus for name, corpus in corpora.items()}
-    params["tokens"] |= tokens
-    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    content = params.read(root / "params.yaml")
+    source = content["corpora"]["authors"]["source"]
+    content["corpora"] |= {name: {"source": source} | corpus for name, corpus in corpora.items()}
+    content["tokens"] |= tokens
+    write_settings(root, content)
 
 
 def _lines(root: Path, name: str, file: str, header: str, rows: list) -> None:
@@ -571,13 +573,13 @@ def _forecasts(root: Path, corpus: str) -> None:
 
 
 def _translations(root: Path) -> None:
-    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
-    params["corpora"]["en-nl"] = {"reader": "pairs", "source": params["corpora"]["authors"]["source"]}
-    params["tokens"] |= {
+    content = params.read(root / "params.yaml")
+    content["corpora"]["en-nl"] = {"reader": "pairs", "source": content["corpora"]["authors"]["source"]}
+    content["tokens"] |= {
         "en-nl-subwords": {"corpus": "en-nl", "kind": "subword-pairs", "size": 6000},
         "en-nl-words": {"corpus": "en-nl", "kind": "word-pairs"},
     }
-    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_settings(root, content)
     for name, (kind, architecture, bleu, perplexity, by_length) in TRANSLATED.items():
         settings: dict = {"task": "translation", "tokens": f"en-nl-{kind}", "model": {"architecture": architecture}}
         scores = [{"bleu": value, "chrf": 20 + value} for value in bleu]

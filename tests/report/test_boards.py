@@ -169,7 +169,8 @@ def test_any_one_experiment_is_enough(copied):
     for path in (copied / "metrics" / f"{name}.json" for name in SOME):
         root = copied.parent / path.stem
         (root / "metrics").mkdir(parents=True)
-        shutil.copy(copied / "params.yaml", root)
+        for name in ("params.yaml", "corpora.yaml"):
+            shutil.copy(copied / name, root)
         shutil.copy(path, root / "metrics")
         # No predictions at all, as of an evaluation that was cut short.
         assert f"<strong>{path.stem}</strong> is best" in page.render(root)

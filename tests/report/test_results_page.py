@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import yaml
+from settings_files import write_settings
 
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
@@ -42,11 +42,10 @@ def folder(made, tmp_path):
     rnn = next(entry for entry in made.ALL if entry.name == "sherlock-rnn")
     copies = [replace(rnn, name=f"sherlock-rnn-seed{seed}", bits=BITS[seed]) for seed in (2, 3)]
     made.write(tmp_path, (*made.changed("sherlock-rnn", bits=BITS[1]), *copies), without=("sherlock-gru",))
-    path = tmp_path / "params.yaml"
-    content = yaml.safe_load(path.read_text()) | {"profile": "seed"}
+    content = params.read(tmp_path / "params.yaml") | {"profile": "seed"}
     for seed in (2, 3):
         content["experiments"][f"sherlock-rnn-seed{seed}"]["seed"] = seed
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    write_settings(tmp_path, content)
     for name, seconds in (("sherlock-rnn", 60.4), ("sherlock-rnn-seed2", 60.3), ("sherlock-rnn-seed3", 60.0)):
         trained(tmp_path, name, 10, seconds)
     return tmp_path
@@ -90,7 +89,7 @@ def test_a_group_of_which_some_were_run_says_how_many(folder):
 
 
 def test_fewer_epochs_than_the_profile_are_labelled_with_the_command_that_trains_so(folder):
-    content = yaml.safe_load((folder / "params.yaml").read_text())
+    content = params.read(folder / "params.yaml")
     content["experiments"]["novel-lstm"]["training"]["epochs"] = 50
     full = params.check(content)
     trained(folder, "novel-lstm", 8)
@@ -105,7 +104,7 @@ def test_fewer_epochs_than_the_profile_are_labelled_with_the_command_that_trains
 
 
 def test_a_command_sets_all_that_is_otherwise_in_the_whole_profile(folder):
-    content = yaml.safe_load((folder / "params.yaml").read_text())
+    content = params.read(folder / "params.yaml")
     corpus = content["tokens"][content["experiments"]["novel-lstm"]["tokens"]]["corpus"]
     content["experiments"]["novel-lstm"]["training"]["clip_norm"] = 0.125
     content["experiments"]["novel-lstm"]["trainer"] = {"accelerator": "auto"}
@@ -115,16 +114,16 @@ def test_a_command_sets_all_that_is_otherwise_in_the_whole_profile(folder):
     clip, split = given.experiments["novel-lstm"].training.clip_norm, given.corpora[corpus].split
     assert found["command"] == (
         f"`dvc --cd profiles/seed exp run -S experiments.novel-lstm.training.clip_norm={clip} "
-        f"-S corpora.{corpus}.split.valid={split.valid} -S corpora.{corpus}.split.test={split.test} "
-        "evaluate@novel-lstm`"
+        f"-S corpora.yaml:corpora.{corpus}.split.valid={split.valid} "
+        f"-S corpora.yaml:corpora.{corpus}.split.test={split.test} evaluate@novel-lstm`"
     )
 
 
 def test_a_command_sets_what_the_model_it_starts_from_had_otherwise(folder):
-    content = yaml.safe_load((folder / "params.yaml").read_text())
+    content = params.read(folder / "params.yaml")
     start = content["experiments"]["sherlock-lstm"]
     content["derived"] = {"sherlock-lstm-on": start | {"start": "sherlock-lstm"}}
-    (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    write_settings(folder, content)
     metrics = json.loads((folder / "metrics" / "sherlock-lstm.json").read_text())
     (folder / "metrics" / "sherlock-lstm-on.json").write_text(json.dumps(metrics | {"experiment": "sherlock-lstm-on"}))
     epochs = start["training"]["epochs"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
+from settings_files import write_settings
 
 from anamnesis import files, params, profiles
 from anamnesis.language import saved
@@ -42,7 +42,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path) 
             "other-a": {**experiment, "tokens": "other-characters"},
         },
     }
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    write_settings(tmp_path, content)
     (tmp_path / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
     vocabulary = characters.learn([TEXT])
     for name in ("toy", "other"):

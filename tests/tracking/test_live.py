@@ -114,7 +114,8 @@ def test_a_dead_run_of_another_working_copy_is_left_alone(
 ) -> None:
     alive = begin(root, inputs="x")
     copy = tmp_path_factory.mktemp("copy")
-    (copy / "params.yaml").write_text((root / "params.yaml").read_text())
+    for name in ("params.yaml", "corpora.yaml"):
+        (copy / name).write_text((root / name).read_text())
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
     begin(copy, inputs="x").finish("e" * 64)
     assert client.get_run(alive.run_id).info.status == "RUNNING"

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 from safetensors.numpy import load_file
+from settings_files import write_settings
 from toy_pairs import PAIRS
 
 from anamnesis.tokens import store
@@ -74,8 +75,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, experiment in EXPERIMENTS.items()
         for devices in (1, 2)
     }
-    content = {"profile": "laptop", "corpora": corpora, "tokens": entries, "experiments": experiments}
-    (root / "params.yaml").write_text(yaml.safe_dump(content))
+    write_settings(root, {"profile": "laptop", "corpora": corpora, "tokens": entries, "experiments": experiments})
     (root / "dvc.yaml").write_text("stages: {}\n")
     return root
 

@@ -23,7 +23,7 @@ def profile(
 ) -> None:
     """Make or refresh the folder of a profile: the same experiments with other budgets, its results apart.
 
-    What profiles/PROFILE.yaml says is merged over params.yaml. Results that the folder holds stay.
+    What profiles/PROFILE.yaml says is merged over params.yaml and corpora.yaml. Results that the folder holds stay.
     """
     # Whatever --profile says: this is about folders that may not be there yet.
     top = home(find_root())

@@ -28,7 +28,7 @@ def fetch(name: str, corpus: Corpus, root: Path = Path(".")) -> str:
     """Bring a corpus to `ROOT/data/raw/NAME/`: three splits and `provenance.json`, all or nothing.
 
     Args:
-        name: the corpus's name in params.yaml.
+        name: the corpus's name in corpora.yaml.
         corpus: its entry.
         root: the project's folder; own files are named from it.
 

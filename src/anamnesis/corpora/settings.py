@@ -154,7 +154,7 @@ class File(Settings):
 
 
 class Text(Settings):
-    """The text itself, in params.yaml."""
+    """The text itself, in corpora.yaml."""
 
     kind: Literal["literal"]
     text: str = Field(min_length=2)
