@@ -8,8 +8,11 @@ from anamnesis import console, numerics, params
 
 def main() -> None:
     numerics.pin()
+    from anamnesis.training import saved
+
     name = console.argument("EXPERIMENT")
-    experiment = params.lookup(params.load().experiments, name, "experiment")
+    # The settings come from the model, not from params.yaml, on which this stage does not depend.
+    experiment = params.experiment_of(saved.read_card(Path("models") / name))
     import_module(f"anamnesis.{experiment.task}.evaluation").evaluate(name, experiment, Path())
 
 

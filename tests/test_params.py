@@ -1,15 +1,19 @@
 """Whatever is wrong with the settings is one line that names the file, the key, what was found and what is allowed."""
 
 import copy
+import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from anamnesis import params
-from anamnesis.errors import ParamsError
+from anamnesis.errors import AnamnesisError, ParamsError
+from anamnesis.memory import saved as memory
+from anamnesis.training import saved
 
 CORPORA = """
 corpora:
@@ -624,3 +628,50 @@ def test_projects_own_params_and_profiles_are_valid():
     for profile in profiles:
         merged = params.apply_profile(params.read(root / "params.yaml"), params.read_yaml(profile))
         params.check(merged, str(profile))
+
+
+@pytest.fixture(scope="module", params=["laptop", "seed"])
+def experiments(request):
+    """All experiments of a profile, by name."""
+    root = Path(__file__).parent.parent
+    return params.load((root if request.param == "laptop" else root / "profiles" / "seed") / "params.yaml").experiments
+
+
+def card_of(name, experiment):
+    """A card as training writes it, where the network of every experiment has 1234 parameters."""
+    stats = {"corpus": "hello", "vocabulary_size": 9}
+    if experiment.task == "memory":
+        cell = SimpleNamespace(hidden=8)
+        return memory.new_card(name, experiment, stats, cell, 1234, "inputs", [])
+    return saved.new_card(name, experiment, stats, 1234, None, "inputs")
+
+
+def test_a_model_s_card_holds_all_settings_of_its_experiment(experiments):
+    for name, experiment in experiments.items():
+        card = json.loads(json.dumps({"format": 1, **card_of(name, experiment), "labels": ["a"], "fingerprint": "0"}))
+        found = params.experiment_of(card)
+        assert found == experiment
+        assert type(found) is type(experiment)
+        assert found.model_dump(mode="json") == experiment.model_dump(mode="json")
+
+
+CARDS = {
+    "unknown task": ({"task": "speech"}, "task: found 'speech'; allowed: language, memory, "),
+    "no model": ({"model": ABSENT}, "model: missing, it must be given"),
+    "no size": ({"model": {"architecture": "rnn"}}, "model.hidden: missing, it must be given"),
+    "a size that is text": (
+        {"model": {"architecture": "rnn", "hidden": "8"}},
+        "model.hidden: found '8'; allowed: a whole number",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), CARDS.values(), ids=CARDS)
+def test_a_card_without_valid_settings_is_one_line(change, said):
+    experiment = params.check(yaml.safe_load(VALID)).experiments["hello-rnn"]
+    card = {key: value for key, value in (card_of("hello-rnn", experiment) | change).items() if value is not ABSENT}
+    with pytest.raises(AnamnesisError) as caught:
+        params.experiment_of(card)
+    line = str(caught.value)
+    assert line.startswith(f"models/hello-rnn/model.json: {said}")
+    assert line.endswith("; run `anamnesis repro` to make it again")

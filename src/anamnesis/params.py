@@ -1,19 +1,20 @@
 """The settings of the pipeline: params.yaml and corpora.yaml are read, checked against the schema, names resolved."""
 
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
 
 from anamnesis.captioning.settings import Experiment as Captioning
 from anamnesis.classification.documents.settings import Experiment as DocumentClassification
 from anamnesis.classification.frames.settings import Experiment as FilmClassification
 from anamnesis.corpora.settings import Corpus
-from anamnesis.errors import ParamsError
+from anamnesis.errors import AnamnesisError, ParamsError
 from anamnesis.forecasting.settings import Experiment as Forecasting
 from anamnesis.language import derived
 from anamnesis.language.cloze.settings import Experiment as Cloze
@@ -106,6 +107,25 @@ def load(path: Path = Path(PARAMS)) -> Params:
             that refers to nothing. One line names the file, the key, what was found and what is allowed.
     """
     return check(read(path), str(path), str(path.with_name(CORPORA)))
+
+
+def experiment_of(card: Mapping[str, Any]) -> Any:
+    """The settings of the experiment that trained a model, which the model's card holds among other things.
+
+    Args:
+        card: content of the model's model.json.
+
+    Raises:
+        AnamnesisError: the card holds no such settings, as where another version of this project wrote it.
+    """
+    # Under `parameters`, every card has the size of the network, also that of a memory experiment with such a setting.
+    content = {**card, "parameters": card.get("allowed_parameters")}
+    try:
+        return TypeAdapter(Experiment).validate_python(content, extra="ignore")
+    except ValidationError as error:
+        origin = f"models/{card.get('experiment')}/model.json"
+        problem = _one_line(_first(error), content, Experiment)
+        raise AnamnesisError(f"{origin}: {problem}; run `anamnesis repro` to make it again") from None
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -235,7 +255,7 @@ def check(content: dict[str, Any], origin: str = PARAMS, corpora: str = CORPORA)
     except ValidationError as error:
         first = _first(error)
         file = corpora if first["loc"][0] == "corpora" else origin
-        raise ParamsError(f"{file}: {_one_line(first, content)}") from None
+        raise ParamsError(f"{file}: {_one_line(first, content, Params)}") from None
     for name, tokens in params.tokens.items():
         _refers(origin, f"tokens.{name}.corpus", tokens.corpus, params.corpora, "corpus")
         if fault := _uncuttable(tokens, params.corpora[tokens.corpus]):
@@ -321,23 +341,24 @@ def _first(error: ValidationError) -> Any:
     return min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
 
 
-def _one_line(first: Any, content: dict[str, Any]) -> str:
-    """A fault as 'key: found X; allowed: Y'."""
-    key, found, kind = _locate(first["loc"], content)
+def _one_line(first: Any, content: dict[str, Any], kind: Any) -> str:
+    """A fault in content of this kind as 'key: found X; allowed: Y'."""
+    key, found, kind = _locate(first["loc"], content, kind)
     context = first.get("ctx", {})
+    # At the top of a model's card there is no key before that of the tag.
+    tagged = f"{key}.{context.get('discriminator', '').strip(chr(39))}".lstrip(".")
     match first["type"]:
         case "extra_forbidden":
             return f"{key}: unknown key; {suggest(key.rpartition('.')[2], _keys(kind))}"
         case "missing":
             return f"{key}: missing, it must be given"
         case "union_tag_not_found":
-            tag = context["discriminator"].strip("'")
-            return f"{key}.{tag}: missing, it must be given; allowed: {', '.join(_members(kind))}"
+            return f"{tagged}: missing, it must be given; allowed: {', '.join(_members(kind))}"
         case "union_tag_invalid":
             tags, tag = list(_members(kind)), context["tag"]
             near = get_close_matches(tag, tags, n=1)
             hint = f", did you mean {near[0]!r}?" if near else ""
-            return f"{key}.{context['discriminator'].strip(chr(39))}: found {tag!r}{hint}; allowed: {', '.join(tags)}"
+            return f"{tagged}: found {tag!r}{hint}; allowed: {', '.join(tags)}"
         case "value_error":
             message = first["msg"].removeprefix("Value error, ")
             return (
@@ -379,13 +400,12 @@ def _show(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
 
 
-def _locate(loc: tuple[int | str, ...], content: Any) -> tuple[str, Any, Any]:
+def _locate(loc: tuple[int | str, ...], content: Any, kind: Any) -> tuple[str, Any, Any]:
     """The dotted key, its value, and the type of what is there (for an unknown key: of what it is in).
 
     In pydantic's path, the tag of a union's member stands between keys; it is no key of the file.
     """
     path: list[str] = []
-    kind: Any = Params
     for part in loc:
         if part == "[key]":
             break

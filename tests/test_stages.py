@@ -1,0 +1,61 @@
+"""What each stage of dvc.yaml records as its parameters, and where an evaluation has its settings from."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import toy_text
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+RECORDED = {
+    "fetch": [{"corpora.yaml": ["corpora.${key}"]}],
+    "tokenize": ["tokens.${key}"],
+    "train": ["experiments.${key}"],
+    "train-derived": ["derived.${key}"],
+    "train-own": ["own.${key}"],
+    "evaluate": [],
+    "evaluate-derived": [],
+    "evaluate-own": [],
+    "compare": [],
+    "register": [],
+}
+
+
+def test_every_stage_records_the_settings_that_it_uses_and_no_others() -> None:
+    stages = {name: stage.get("do", stage) for name, stage in STAGES.items()}
+    assert {name: stage.get("params", []) for name, stage in stages.items()} == RECORDED
+    for name, stage in stages.items():
+        assert ("params.yaml" in stage["deps"]) == (name in ("compare", "register"))
+        if name.startswith("evaluate"):
+            assert "models/${key}" in stage["deps"], "the model's card holds the settings"
+
+
+def test_an_evaluation_takes_its_settings_from_the_model(tmp_path: Path) -> None:
+    root = toy_text.make(tmp_path / "hello")
+    outputs = [root / "metrics", root / "predictions"]
+
+    def contents() -> dict[str, bytes]:
+        paths = sorted(path for folder in outputs for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(root)): path.read_bytes() for path in paths}
+
+    before = contents()
+    assert {"metrics/hello-uniform.json", "predictions/hello-uniform/samples.json"} <= before.keys()
+    for folder in outputs:
+        shutil.rmtree(folder)
+    for name in ("params.yaml", "corpora.yaml"):
+        (root / name).unlink()
+    command = [sys.executable, "-P", str(ROOT / "pipelines" / "evaluate.py"), "hello-uniform"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert contents() == before
+
+
+@pytest.mark.parametrize("name", ["fetch", "tokenize", "train", "compare", "register"])
+def test_every_other_stage_reads_the_project_s_settings(tmp_path: Path, name: str) -> None:
+    command = [sys.executable, "-P", str(ROOT / "pipelines" / f"{name}.py"), "hello"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr == "error: params.yaml: there is no such file; run this in the project's folder\n"
