@@ -177,10 +177,11 @@ def _asked(folder: Folder, name: str) -> int:
 
 def _trained_with(folder: Folder, name: str) -> dict[str, Any]:
     """The settings of an experiment: as its model's card says, else as params.yaml does."""
-    settings = folder.settings.experiments[name].model_dump(mode="json")
     path = folder.root / "models" / name
-    card = read_card(path) if (path / CARD).is_file() else {}
-    return {key: card.get(key, value) for key, value in settings.items()}
+    known = (path / CARD).is_file()
+    experiment = params.experiment_of(read_card(path)) if known else folder.settings.experiments[name]
+    settings: dict[str, Any] = experiment.model_dump(mode="json")
+    return settings
 
 
 def _full(folder: Folder, name: str) -> int:

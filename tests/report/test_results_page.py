@@ -12,6 +12,7 @@ from settings_files import write_settings
 
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
+from anamnesis.memory import saved as memory
 from anamnesis.training import saved
 
 ROOT = Path(__file__).parents[2]
@@ -117,6 +118,18 @@ def test_a_command_sets_all_that_is_otherwise_in_the_whole_profile(folder):
         f"-S corpora.yaml:corpora.{corpus}.split.valid={split.valid} "
         f"-S corpora.yaml:corpora.{corpus}.split.test={split.test} evaluate@novel-lstm`"
     )
+
+
+def test_the_size_of_a_memory_network_is_not_taken_for_a_setting(folder, made):
+    model = {"architecture": "gru"}
+    settings = {"task": "memory", "tokens": "sherlock-characters", "model": model, "parameters": 6000}
+    made.add(folder, "memory-gru", settings, {"memory_span": 20})
+    experiment = params.load(folder / "params.yaml").experiments["memory-gru"]
+    stats = {"corpus": "sherlock", "vocabulary_size": 9}
+    card = memory.new_card("memory-gru", experiment, stats, SimpleNamespace(hidden=40), 5832, "inputs", [])
+    saved.store(folder, "memory-gru", {}, card, {})
+    found = row(SCRIPT.page(folder, CLAIMS, []), "memory-gru")
+    assert found["command"] == "`dvc --cd profiles/seed repro evaluate@memory-gru`"
 
 
 def test_a_command_sets_what_the_model_it_starts_from_had_otherwise(folder):
