@@ -675,3 +675,11 @@ def test_a_card_without_valid_settings_is_one_line(change, said):
     line = str(caught.value)
     assert line.startswith(f"models/hello-rnn/model.json: {said}")
     assert line.endswith("; run `anamnesis repro` to make it again")
+
+
+def test_an_unknown_key_of_a_classifier_is_named_without_its_kind():
+    content = yaml.safe_load(VALID)
+    content["experiments"]["news"] = {"task": "classification", "tokens": "hello-characters"}
+    content["experiments"]["news"]["model"] = {"architecture": "birnn", "hiden": 8}
+    with pytest.raises(ParamsError, match=r"^params\.yaml: experiments\.news\.model\.hiden: unknown key"):
+        params.check(content)

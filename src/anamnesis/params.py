@@ -443,7 +443,7 @@ def _members(kind: Any) -> dict[str, Any]:
     if get_origin(kind) not in (Union, UnionType):
         return {}
     members = [_plain(option) for option in get_args(kind)]
-    for key in ("task", "objective", "architecture", "kind", "reader"):
+    for key in ("task", "objective", "reads", "architecture", "kind", "reader"):
         values = [(value, member) for member in members for value in _values(member, key)]
         if all(_values(member, key) for member in members) and len(dict(values)) == len(values):
             return dict(values)
