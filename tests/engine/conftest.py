@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-PARAMS = """
-profile: laptop
+CORPORA = """
 corpora:
   hello: {reader: text, source: {kind: literal, text: hello, same: true}}
+"""
+
+PARAMS = """
+profile: laptop
 tokens:
   hello-characters: {corpus: hello, kind: characters}
 experiments:
@@ -21,13 +24,14 @@ EXPERIMENT = """
 """
 
 STAGES = """
+vars: [corpora.yaml]
 stages:
   fetch:
     foreach: ${corpora}
     do:
       cmd: sh pipelines/work.sh fetch ${key}
       deps: [pipelines/work.sh]
-      params: ["corpora.${key}"]
+      params: [{corpora.yaml: ["corpora.${key}"]}]
       outs: ["data/raw/${key}"]
   tokenize:
     foreach: ${tokens}
@@ -90,6 +94,7 @@ class Project:
         (root / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n/cache\n")
         (root / ".gitignore").write_text(IGNORED + "before-*.sh\n*.pid\nmet-*\n")
         (root / "dvc.yaml").write_text(STAGES)
+        (root / "corpora.yaml").write_text(CORPORA)
         (root / "pipelines").mkdir()
         (root / "pipelines" / "work.sh").write_text(WORK)
         self.experiments(experiments)
