@@ -470,8 +470,8 @@ class _NoAliases(yaml.SafeDumper):
         return True
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML's safe loader, refusing a key given twice, of which plain YAML silently keeps the last."""
+class _UniqueKeys(yaml.CSafeLoader):
+    """PyYAML's safe loader, parsing in C, that refuses a key given twice; plain YAML silently keeps the last."""
 
 
 def _unique_mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import zc.lockfile
 
 from anamnesis.engine import finished
 from anamnesis.engine.repository import open_repository
@@ -298,6 +299,17 @@ def test_a_dvc_that_runs_a_stage_is_left_alone(project):
     assert len(result.stderr.splitlines()) == 1
     assert f"process {dvc.pid} (" in result.stderr
     assert project.repro("2").stdout.startswith("Nothing to do")
+
+
+def test_a_dvc_command_that_holds_the_lock_is_named(project):
+    (project.root / ".dvc" / "tmp").mkdir(parents=True, exist_ok=True)
+    lock = zc.lockfile.LockFile(str(project.root / ".dvc" / "tmp" / "lock"))
+    result = project.repro("2")
+    lock.close()
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith(f"error: process {os.getpid()} (")
+    assert project.ran() == []
 
 
 def test_what_changes_while_a_stage_runs_is_not_recorded(project):

@@ -226,7 +226,7 @@ def open_repository(root: Path) -> Iterator[Repository]:
         logging.getLogger("dvc").setLevel(logging.ERROR)
         with Repo(str(root)) as repo:
             _check_running(root, Path(repo.tmp_dir) / "rwlock")
-            with repo.lock, repo.scm_context(quiet=True):
+            with _dvc_lock(root, repo), repo.scm_context(quiet=True):
                 yield Repository(root, repo)
 
 
@@ -238,7 +238,9 @@ def _alone(root: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise AnamnesisError(f"{_owner(path)} is at work in {root}; wait until it has ended, or stop it") from None
+        raise AnamnesisError(
+            f"{_owner(path.with_suffix('.pid'))} is at work in {root}; wait until it has ended, or stop it"
+        ) from None
     try:
         files.write_text(path.with_suffix(".pid"), f"{psutil.Process().pid}\n")
         yield
@@ -247,9 +249,26 @@ def _alone(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def _owner(path: Path) -> str:
+@contextmanager
+def _dvc_lock(root: Path, repo: "Repo") -> Iterator[None]:
+    from dvc.lock import LockError
+
     try:
-        return describe_process(int(path.with_suffix(".pid").read_text(encoding="utf-8")))
+        repo.lock.lock()
+    except LockError:
+        # DVC's lock file holds the number of the process.
+        owner = _owner(Path(repo.tmp_dir) / "lock")
+        raise AnamnesisError(f"{owner} is at work in {root}; wait until it has ended, or stop it") from None
+    try:
+        yield
+    finally:
+        repo.lock.unlock()
+
+
+def _owner(path: Path) -> str:
+    """The process whose number a file holds."""
+    try:
+        return describe_process(int(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return "another process"
 
