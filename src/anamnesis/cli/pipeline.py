@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from anamnesis.cli import location, tracking
+from anamnesis.cli import location
 from anamnesis.project import home, profile_of
 
 commands = typer.Typer()
@@ -36,12 +36,14 @@ def repro(
 
     from anamnesis.engine.run import cores
     from anamnesis.engine.run import repro as run
+    from anamnesis.tracking import sync
 
     root = location.enter()
     _note_stale(root)
-    changed = run(root, targets or [], jobs or cores(), Console())
-    if changed or not tracking.is_synced(root):
-        print(tracking.sync_results(root))
+    run(root, targets or [], jobs or cores(), Console())
+    # The stage `register` has done so, if it was part of the run.
+    if not sync.is_synced(root):
+        print(sync.sync(root))
     if not targets:
         leaderboard()
         page = (root / "reports" / "index.html").resolve().relative_to(home(root))

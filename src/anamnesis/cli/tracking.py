@@ -1,15 +1,11 @@
 """The commands that change what MLflow holds: its runs and its registered models."""
 
-import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from anamnesis import files
 from anamnesis.cli import location
 from anamnesis.errors import ParamsError
-from anamnesis.project import home
 
 commands = typer.Typer()
 
@@ -41,30 +37,7 @@ def sync() -> None:
     For when the tracking database was deleted, or the results came from elsewhere. What is there already stays as it
     is: a second time adds nothing.
     """
-    print(sync_results(location.enter()))
-
-
-def sync_results(root: Path) -> str:
-    """Bring MLflow up to date with the results, and note which they were; a line that says what was new."""
-    from anamnesis.tracking.store import synced_file
+    root = location.enter()
     from anamnesis.tracking.sync import sync as bring
 
-    said = str(bring(root))
-    files.write_json(synced_file(root), _results(root))
-    return said
-
-
-def is_synced(root: Path) -> bool:
-    """Whether the last sync saw these results and its database is still there."""
-    from anamnesis.tracking.store import synced_file
-
-    here = "MLFLOW_TRACKING_URI" in os.environ or (home(root) / "mlflow.db").exists()
-    return here and location.read_json(synced_file(root)) == _results(root)
-
-
-def _results(root: Path) -> dict[str, str]:
-    lock = root / "dvc.lock"
-    return {
-        "tracking": os.environ.get("MLFLOW_TRACKING_URI", ""),
-        "results": files.sha256_file(lock) if lock.exists() else "",
-    }
+    print(bring(root))

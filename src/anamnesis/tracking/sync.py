@@ -1,12 +1,16 @@
 """All that MLflow mirrors of the result files: the runs, and the registered models that come from them."""
 
+import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from anamnesis.files import write_json
+from anamnesis.files import digest, sha256_file, write_json
 from anamnesis.params import Params
+from anamnesis.project import home
 from anamnesis.tracking.projection import Summary, project
 from anamnesis.tracking.registration import Registered, choose, project_registry
+from anamnesis.tracking.store import synced_file
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,29 @@ def sync(root: Path = Path()) -> Synced:
         TrackingError: MLflow cannot be reached.
         AnamnesisError: a result file is not readable, or a registered model's files are damaged.
     """
-    return Synced(project(None, root), project_registry(root))
+    synced = Synced(project(None, root), project_registry(root))
+    write_json(synced_file(root), _results(root))
+    return synced
+
+
+def is_synced(root: Path) -> bool:
+    """Whether the last `sync` saw the results on disk, and its database is still there."""
+    if not os.environ.get("MLFLOW_TRACKING_URI") and not (home(root) / "mlflow.db").exists():
+        return False
+    try:
+        return bool(json.loads(synced_file(root).read_text(encoding="utf-8")) == _results(root))
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def _results(root: Path) -> dict[str, str]:
+    """Where the results go, and a digest of all of them but the weights, whose digests the models' cards hold."""
+    paths = [path for name in ("models", "metrics", "predictions") for path in (root / name).rglob("*")]
+    paths = [path for path in [*paths, root / "reports" / "registry.json"] if path.is_file()]
+    content = [
+        f"{path.relative_to(root)} {sha256_file(path)}" for path in sorted(paths) if path.suffix != ".safetensors"
+    ]
+    return {"tracking": os.environ.get("MLFLOW_TRACKING_URI", ""), "results": digest(*content)}
 
 
 def register(params: Params, root: Path = Path()) -> list[Registered]:
