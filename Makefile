@@ -24,8 +24,8 @@ ifdef PROFILE
 endif
 	@anamnesis $(if $(PROFILE),--profile $(PROFILE)) repro --jobs $(JOBS)
 
-test: $(READY)  ## run the test suite
-	@python -m pytest
+test: $(READY)  ## run the test suite on every core
+	@python -m pytest --numprocesses auto --dist worksteal
 
 ui: $(READY)  ## open MLflow on the runs and models
 	@anamnesis ui

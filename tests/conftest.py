@@ -1,12 +1,18 @@
-"""Fixtures for all tests: a headless browser."""
+"""One thread for each process that runs tests, and a headless browser for those that need one."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# NumPy, PyTorch and tokenizers read these when they are loaded, here and in the processes that tests start. There is a
+# process for each core, and the networks of tests are so small that a second thread would only wait for the first.
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
+    os.environ[name] = "1"
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +49,7 @@ def _chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def browser(_chromium: Any) -> Any:
-    """A selenium WebDriver on headless Chromium, on an empty page; one browser serves the whole test run.
+    """A selenium WebDriver on headless Chromium, on an empty page; one browser serves all tests of a process.
 
     Skips the test, with the reason, where Chromium is not installed. Mark such tests `browser`.
     """
