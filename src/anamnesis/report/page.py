@@ -1,7 +1,9 @@
 """The comparison page: one HTML file that holds its own style, data and drawing code, and opens without a network."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anamnesis.boards import BOARDS
 from anamnesis.boards import Board as Scores
@@ -19,6 +21,9 @@ from anamnesis.report.memory import memory
 from anamnesis.report.results import Blank, Curve, Result
 from anamnesis.report.steadiness import Comparison
 from anamnesis.report.translation import SHOWN, WORDS, Translation, translation
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 # What stands for the word left out, and how many sentences of an evaluation are enough to see.
 BLANK, BLANKS = "____", 10
@@ -100,10 +105,29 @@ def render(root: Path) -> str:
     Raises:
         AnamnesisError: params.yaml is not valid, or a file of an evaluation is damaged.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     found = results.load(root)
     rows = leaderboard.rank(found.results)
+    template = _environment().get_template("page.html")
+    return template.render(
+        profile=found.profile,
+        total=len(found.results),
+        memory=memory(root, rows),
+        findings=expectations.findings(root, rows),
+        mappings=mappings(row.result.board for row in rows),
+        sections=_sections(root, found.results, rows),
+        missing=found.missing,
+        splits=SPLIT_NAMES,
+        colours=charts.COLOURS,
+        picked={"words": WORDS, "shown": SHOWN},
+        vega=scripts.bundle(),
+    )
+
+
+@cache
+def _environment() -> "Environment":
+    """The templates, which are compiled once however often pages are rendered."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("anamnesis.report"),
         autoescape=True,
@@ -121,19 +145,7 @@ def render(root: Path) -> str:
     environment.filters["once"] = charts.once
     environment.filters["metric"] = formats.name
     environment.filters["heading"] = formats.heading
-    return environment.get_template("page.html").render(
-        profile=found.profile,
-        total=len(found.results),
-        memory=memory(root, rows),
-        findings=expectations.findings(root, rows),
-        mappings=mappings(row.result.board for row in rows),
-        sections=_sections(root, found.results, rows),
-        missing=found.missing,
-        splits=SPLIT_NAMES,
-        colours=charts.COLOURS,
-        picked={"words": WORDS, "shown": SHOWN},
-        vega=scripts.bundle(),
-    )
+    return environment
 
 
 def _sections(root: Path, entries: list[Result], rows: list[Row]) -> list[Section]:
