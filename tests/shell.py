@@ -2,17 +2,14 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
+
+import forks
+
+COMMAND = "from anamnesis.cli import main; main()"
 
 
 def anamnesis(folder: Path, *arguments: str, stdin: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "anamnesis.cli", *arguments],
-        cwd=folder,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "100", **environment},
-        timeout=120,
-    )
+    variables = {**os.environ, "COLUMNS": "100", **environment}
+    (done,) = forks.run(COMMAND, "anamnesis", *arguments, folder=folder, stdin=stdin, environment=variables)
+    return done

@@ -1,9 +1,8 @@
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
+import forks
 import pytest
 from mlflow import MlflowClient
 
@@ -67,11 +66,11 @@ def killed_training(root: Path, inputs: str) -> None:
     code = (
         "import os, signal, sys; from pathlib import Path\n"
         "from anamnesis import params; from anamnesis.tracking import live\n"
-        "root = Path(sys.argv[1]); e = params.load(root / 'params.yaml').experiments['toy-a']\n"
-        "run = live.start('toy-a', e, sys.argv[2], root); run.log({'train_perplexity': 20.0}, 1); run.sample('x', 1)\n"
+        "root = Path.cwd(); e = params.load(root / 'params.yaml').experiments['toy-a']\n"
+        "run = live.start('toy-a', e, sys.argv[1], root); run.log({'train_perplexity': 20.0}, 1); run.sample('x', 1)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    ended = subprocess.run([sys.executable, "-c", code, str(root), inputs], capture_output=True, text=True, check=False)
+    (ended,) = forks.run(code, "train", inputs, folder=root)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
 
 

@@ -4,38 +4,43 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forks
 import pytest
 
 from anamnesis.tracking import projection, store
 
+MAKE = (
+    "import sys; from pathlib import Path; from anamnesis.tracking.store import connect\n"
+    "s = connect(Path()); e = s.experiment_id('language/toy')\n"
+    "s.client.create_run(e, run_name=sys.argv[1])"
+)
 
-def test_four_processes_at_once_make_one_database(tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from anamnesis.tracking.store import connect\n"
-        "s = connect(Path(sys.argv[1])); e = s.experiment_id('language/toy')\n"
-        "s.client.create_run(e, run_name=sys.argv[2])"
-    )
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path), str(number)],
-            env=environment,
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for number in range(4)
-    ]
-    said = [process.communicate(timeout=120)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0] * 4, said
-    # Neither migrations nor telemetry say anything.
-    assert said == [""] * 4
-    with sqlite3.connect(tmp_path / "mlflow.db") as database:
-        names = database.execute(
-            "select r.name, e.name from runs r join experiments e using (experiment_id)"
-        ).fetchall()
-    assert sorted(names) == [(str(number), "language/toy") for number in range(4)]
+
+def made(root: Path) -> list[tuple[str, str]]:
+    """Each run in the project's database, and its MLflow experiment."""
+    with sqlite3.connect(root / "mlflow.db") as database:
+        found = database.execute("select r.name, e.name from runs r join experiments e using (experiment_id)")
+        return sorted(found.fetchall())
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+
+
+def test_a_new_database_is_made_without_a_word(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Neither migrations nor telemetry say anything, in a process that has not loaded MLflow before."""
+    command = [sys.executable, "-c", MAKE, "first"]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert made(tmp_path) == [("first", "language/toy")]
+
+
+def test_four_processes_at_once_make_one_database(tmp_path: Path, environment: dict[str, str]) -> None:
+    # They have loaded MLflow, so that nothing comes between their start and the race.
+    done = forks.run(MAKE, "made", "{}", folder=tmp_path, environment=environment, at_once=4)
+    assert [(each.returncode, each.stdout, each.stderr) for each in done] == [(0, "", "")] * 4
+    assert made(tmp_path) == [(str(number), "language/toy") for number in range(4)]
     assert sorted(path.name for path in tmp_path.iterdir()) == [".anamnesis", "mlflow.db"]
 
 

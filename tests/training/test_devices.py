@@ -12,6 +12,7 @@ from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Any
 
+import forks
 import numpy as np
 import pytest
 import yaml
@@ -86,20 +87,38 @@ def write(root: Path, split: str, pairs: list[tuple[str, str]], text: str) -> No
     (root / f"{split}.txt").write_text(text, encoding="utf-8")
 
 
+def command(stage: str, name: str) -> tuple[list[str], dict[str, str]]:
+    """A stage's script with its argument, and the environment it runs in."""
+    return [str(ROOT / "pipelines" / f"{stage}.py"), name], {**os.environ, "ANAMNESIS_TRACKING": "off"}
+
+
 def start(project: Path, stage: str, name: str) -> "subprocess.Popen[str]":
     """The stage as the pipeline runs it; the processes it starts are of its group."""
-    command = [sys.executable, "-P", str(ROOT / "pipelines" / f"{stage}.py"), name]
-    environment = {**os.environ, "ANAMNESIS_TRACKING": "off"}
+    script, environment = command(stage, name)
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        command, cwd=project, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+        [sys.executable, "-P", *script],
+        cwd=project,
+        env=environment,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        start_new_session=True,
     )
 
 
-def finished(process: "subprocess.Popen[str]") -> str:
-    output, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
-    return output
+def run(project: Path, stage: str, name: str) -> "subprocess.CompletedProcess[str]":
+    """The stage from its start to its end; it starts the second process of two as it always does."""
+    script, environment = command(stage, name)
+    code = "import runpy, sys; runpy.run_path(sys.argv[0], run_name='__main__')"
+    (done,) = forks.run(code, *script, folder=project, environment=environment)
+    return done
+
+
+def finished(project: Path, stage: str, name: str) -> str:
+    done = run(project, stage, name)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def history(project: Path, name: str) -> np.ndarray:
@@ -122,11 +141,11 @@ def same(project: Path, name: str) -> None:
 
 def test_a_step_goes_along_the_gradient_of_the_whole_batch(project: Path) -> None:
     for name in ("pairs-1", "pairs-2"):
-        output = finished(start(project, "train", name))
+        output = finished(project, "train", name)
         # Only the first process speaks, and it is the one that writes.
         assert output.count("after epoch 1 of 1") == 1
         assert output.count("11 pairs in 1 batches") == 1
-        finished(start(project, "evaluate", name))
+        finished(project, "evaluate", name)
     same(project, "pairs")
     moved = [float(np.abs(value).max()) for value in weights(project, "pairs-1").values()]
     assert max(moved) > 0.01
@@ -137,7 +156,7 @@ def test_a_step_goes_along_the_gradient_of_the_whole_batch(project: Path) -> Non
 
 
 def test_killed_and_resumed_with_the_state_of_every_stream(project: Path) -> None:
-    finished(start(project, "train", "streams-1"))
+    finished(project, "train", "streams-1")
     process = start(project, "train", "streams-2")
     checkpoints = project / ".anamnesis" / "checkpoints" / "streams-2"
     while not list(checkpoints.glob("*.ckpt")):
@@ -146,7 +165,7 @@ def test_killed_and_resumed_with_the_state_of_every_stream(project: Path) -> Non
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert not (project / "models" / "streams-2").exists()
-    finished(start(project, "train", "streams-2"))
+    finished(project, "train", "streams-2")
     same(project, "streams")
     assert len(history(project, "streams-2")) == 3
 
@@ -157,8 +176,7 @@ def test_what_one_process_has_to_itself_is_refused(project: Path) -> None:
     news = {**content["experiments"]["streams-2"], "model": lstm}
     content["experiments"]["normalised"] = news
     (project / "params.yaml").write_text(yaml.safe_dump(content))
-    process = start(project, "train", "normalised")
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 1
-    assert errors.count("normalised: trainer.devices: found 2 processes") == 1
-    assert "Traceback" not in errors
+    done = run(project, "train", "normalised")
+    assert done.returncode == 1
+    assert done.stderr.count("normalised: trainer.devices: found 2 processes") == 1
+    assert "Traceback" not in done.stderr
