@@ -191,7 +191,10 @@ def test_the_weights_kept_are_those_of_the_best_epoch(project: Path) -> None:
 
 
 def test_early_stopping_waits_for_patience_epochs(project: Path) -> None:
-    stalled = settings(training={"epochs": 20, "patience": 2, "learning_rate": 1e-30})
+    stalled = settings(
+        batches={"kind": "streams", "batch": 128, "steps": 40},
+        training={"epochs": 20, "patience": 2, "learning_rate": 1e-30},
+    )
     train("stalled", stalled, project, Recorder())
     assert len(history(project / "models" / "stalled")) == 3
 
@@ -203,16 +206,20 @@ def test_early_stopping_waits_for_patience_epochs(project: Path) -> None:
         ({"kind": "decay", "factor": 0.5, "after": 2}, [1.0, 1.0, 0.5, 0.25]),
         # The loss never improves on the first epoch's, so after one bad epoch, and each further one, it is divided.
         ({"kind": "plateau", "divide_by": 4.0, "patience": 1}, [1.0, 1.0, 1 / 4, 1 / 16]),
-        # An epoch has 47 steps; its row tells the rate of the last one.
+        # An epoch has 6 steps; its row tells the rate of the last one.
         (
             {"kind": "cosine", "final": 0.2},
-            [0.2 + 0.8 * (1 + math.cos(math.pi * (47 * k - 1) / (47 * 4))) / 2 for k in (1, 2, 3, 4)],
+            [0.2 + 0.8 * (1 + math.cos(math.pi * (6 * k - 1) / (6 * 4))) / 2 for k in (1, 2, 3, 4)],
         ),
     ],
 )
 def test_learning_rate_schedules(schedule: dict[str, Any], expected: list[float], project: Path) -> None:
     rate = 1e-30 if schedule["kind"] == "plateau" else 1e-6
-    scheduled = settings(training={"epochs": 4, "learning_rate": rate, "schedule": schedule})
+    scheduled = settings(
+        model={"layers": 1},
+        batches={"kind": "streams", "batch": 128, "steps": 40},
+        training={"epochs": 4, "learning_rate": rate, "schedule": schedule},
+    )
     train("scheduled", scheduled, project, Recorder())
     rates = [row["learning_rate"] / rate for row in history(project / "models" / "scheduled")]
     assert rates == pytest.approx(expected, rel=1e-4)
