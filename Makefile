@@ -24,8 +24,9 @@ ifdef PROFILE
 endif
 	@anamnesis $(if $(PROFILE),--profile $(PROFILE)) repro --jobs $(JOBS)
 
-test: $(READY)  ## run the test suite on every core
-	@python -m pytest --numprocesses auto --dist worksteal
+# Each process imports everything anew and holds more than a gigabyte: past eight of them little is gained.
+test: $(READY)  ## run the test suite, on up to eight cores
+	@python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 ui: $(READY)  ## open MLflow on the runs and models
 	@anamnesis ui
