@@ -5,15 +5,16 @@ from anamnesis.cli import pipeline
 
 
 def test_repro_syncs_only_what_is_not_yet(root, monkeypatch, capsys):
-    from anamnesis import repro
+    from anamnesis.engine import run
     from anamnesis.report import terminal
-    from anamnesis.tracking import sync
+    from anamnesis.tracking import projection, sync
 
-    changed, calls = [True, False, False, False], []
+    calls = []
     monkeypatch.chdir(root)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(repro, "run", lambda root, targets, jobs, console: changed.pop(0))
-    monkeypatch.setattr(sync, "sync", lambda root: calls.append("sync"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    monkeypatch.setattr(run, "repro", lambda root, targets, jobs, console: True)
+    monkeypatch.setattr(sync, "project", lambda names, root: calls.append("sync") or projection.Summary())
+    monkeypatch.setattr(sync, "project_registry", lambda root: [])
     monkeypatch.setattr(terminal, "print_leaderboard", lambda root: print("the leaderboard"))
     (root / "mlflow.db").touch()
     pipeline.repro(None, 1)
@@ -22,9 +23,12 @@ def test_repro_syncs_only_what_is_not_yet(root, monkeypatch, capsys):
     (root / "mlflow.db").unlink()
     pipeline.repro(None, 1)
     (root / "mlflow.db").touch()
-    files.write_text(root / "dvc.lock", "schema: '2.0'\n")
+    files.write_text(root / "metrics" / "another.json", "{}")
     pipeline.repro(None, 1)
-    assert calls == ["sync"] * 3
+    files.write_text(root / "reports" / "registry.json", "{}")
+    pipeline.repro(None, 1)
+    pipeline.repro(None, 1)
+    assert calls == ["sync"] * 4
     said = capsys.readouterr().out
-    assert said.count("the leaderboard") == 4
-    assert said.count("reports/index.html") == 4
+    assert said.count("the leaderboard") == 6
+    assert said.count("reports/index.html") == 6
