@@ -55,6 +55,14 @@ def test_one_slot_takes_the_quickest_chain_and_the_others_the_longest(tmp_path, 
     assert order.choose(["compare"], [], 2) == "compare"
 
 
+def test_what_is_nearest_to_an_evaluation_comes_first_though_all_take_as_long():
+    graph = stages(["fetch@a", "train@x", "evaluate@x"], ["fetch@b", "train@y", "evaluate@y"])
+    order = estimate.order(graph, dict.fromkeys((stage.name for stage in graph), 5.0))
+    assert order.choose(["fetch@b", "train@x"], [], 1) == "train@x"
+    assert order.choose(["fetch@b", "train@y", "evaluate@x"], [], 2) == "evaluate@x"
+    assert (order.first["fetch@a"], order.first["train@x"], order.first["evaluate@x"]) == (15, 10, 5)
+
+
 def test_a_run_takes_as_long_as_its_longest_chain_or_the_slots_take(tmp_path):
     graph = stages(["fetch@a", "train@x"], ["fetch@a", "train@y"])
     seconds = {"fetch@a": 10.0, "train@x": 50.0, "train@y": 20.0}

@@ -30,7 +30,7 @@ class Order:
     """Short chains of stages first in one slot, so that there is soon something to see; the longest in the others.
 
     Attributes:
-        first: of each stage, the seconds of all stages that the quickest evaluation after it needs.
+        first: of each stage, the seconds from its start to the end of the evaluation that is then the nearest.
         last: of each stage, the seconds from its start to the end of the longest chain that follows.
     """
 
@@ -73,9 +73,10 @@ def order(stages: list[Stage], seconds: dict[str, float]) -> Order:
     first = dict.fromkeys(seconds, float("inf"))
     for stage in stages:
         if stage.name.rpartition(":")[2].startswith("evaluate"):
-            total = sum(seconds[name] for name in needed[stage.name])
             for name in needed[stage.name]:
-                first[name] = min(first[name], total)
+                # What `name` itself needs is done when it starts.
+                left = needed[stage.name] - needed[name]
+                first[name] = min(first[name], seconds[name] + sum(seconds[other] for other in left))
     return Order(first, last)
 
 
