@@ -76,7 +76,7 @@ def test_clock():
     assert [clock(seconds) for seconds in (0.04, 59.94, 60, 3725)] == ["0.0 s", "59.9 s", "1:00", "62:05"]
 
 
-SAMPLES = "== after epoch 1 ==\nThe the\n\n== after epoch 2 ==\nThe \x1b[31mgame\nis  afoot. %s\n"
+SAMPLES = "== after epoch 1 ==\nThe the\n\n== untouched ==\nThe \x1b[31mgame\nis  afoot. %s\n"
 
 
 def test_a_finished_model_shows_its_scores_and_what_it_wrote_last(tmp_path):

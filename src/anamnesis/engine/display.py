@@ -1,5 +1,6 @@
 """What `anamnesis repro` shows: a live table on a terminal, one line per finished stage elsewhere."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,7 +105,7 @@ def last_sample(one: Progress, root: Path) -> str:
         text = (root / "models" / name / "samples.txt").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    text = " ".join(text.rpartition("== after epoch ")[2].partition("==")[2].split())
+    text = " ".join(re.split(r"^== .* ==$", text, flags=re.MULTILINE)[-1].split())
     # A model may write anything, but must not steer the terminal.
     text = "".join(character for character in text if character.isprintable())
     return f"{text[:SAMPLE]}..." if len(text) > SAMPLE else text
