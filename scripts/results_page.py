@@ -21,13 +21,13 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from anamnesis import console, params
 from anamnesis.boards import BOARDS, entrants
+from anamnesis.engine.run import cores
 from anamnesis.errors import AnamnesisError
 from anamnesis.params import Params
 from anamnesis.profiles import merged
 from anamnesis.project import STANDARD
 from anamnesis.report import formats, results, seeds
 from anamnesis.report.results import Result
-from anamnesis.repro import cores
 from anamnesis.schema import Settings
 from anamnesis.tracking import results as tracked
 from anamnesis.training.saved import CARD, read_card
