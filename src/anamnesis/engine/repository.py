@@ -6,9 +6,11 @@ that a plain `dvc repro` afterwards finds nothing to do.
 
 import json
 import logging
+import re
+import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +68,7 @@ class Repository:
         own = self.root / "dvc.yaml"
         wanted = [stage for stage in stages if stage.addressing in targets or (not targets and Path(stage.path) == own)]
         steps = plan_repro(graph, wanted)
+        sweep([output.fs_path for step in steps for output in step.outs])
         self._stages = {step.addressing: step for step in steps}
         self._plan = [step.name for step in steps]
         for file in {Path(step.path).with_suffix(".lock") for step in steps}:
@@ -211,6 +214,24 @@ class Repository:
         return {key: value for key in dependency.params for value in _select(content, key.split("."))}
 
 
+def sweep(outputs: list[str]) -> None:
+    """Remove what a kill -9 has left beside outputs: half-written ones, which a stage that reads the folder would read.
+
+    Their names are those of DVC's temporary files, and of `files.new_folder` and `files.write_bytes`.
+
+    Args:
+        outputs: the paths of outputs that nobody writes now.
+    """
+    names: dict[Path, set[str]] = {}
+    for output in map(Path, outputs):
+        names.setdefault(output.parent, set()).add(output.name)
+    for folder, known in names.items():
+        for path in folder.glob(".*"):
+            own = re.fullmatch(r"\.(.+)\.[a-z0-9_]{8}", path.name)
+            if re.fullmatch(r"\.[A-Za-z0-9_-]{22}\.tmp", path.name) or (own and own[1] in known):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
 @contextmanager
 def open_repository(root: Path) -> Iterator[Repository]:
     """The repository of a project, locked against other engines and other DVC commands until the block ends.
@@ -225,8 +246,9 @@ def open_repository(root: Path) -> Iterator[Repository]:
         # The display says what happens.
         logging.getLogger("dvc").setLevel(logging.ERROR)
         with Repo(str(root)) as repo:
-            _check_running(root, Path(repo.tmp_dir) / "rwlock")
-            with _dvc_lock(root, repo), repo.scm_context(quiet=True):
+            paths = Path(repo.tmp_dir) / "rwlock"
+            _check_running(root, paths)
+            with _dvc_lock(root, repo), _no_path_locks(paths), repo.scm_context(quiet=True):
                 yield Repository(root, repo)
 
 
@@ -263,6 +285,29 @@ def _dvc_lock(root: Path, repo: "Repo") -> Iterator[None]:
         yield
     finally:
         repo.lock.unlock()
+
+
+@contextmanager
+def _no_path_locks(path: Path) -> Iterator[None]:
+    """Keep DVC from locking single paths while the whole repository is locked.
+
+    DVC rewrites the file of these locks in place, for each step of each stage: a kill -9 can leave half of it, which no
+    DVC command reads. Half a file that another kill has left is removed.
+    """
+    import dvc.rwlock
+
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        pass
+    except ValueError:
+        path.unlink()
+    original = dvc.rwlock.rwlock
+    dvc.rwlock.rwlock = lambda *_: nullcontext()
+    try:
+        yield
+    finally:
+        dvc.rwlock.rwlock = original
 
 
 def _owner(path: Path) -> str:
