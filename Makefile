@@ -47,7 +47,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed, and none is on PATH; make PYTHON=/path/to/it" >&2; exit 2; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11 or does not start; make PYTHON=/path/to/a/newer/one" >&2; exit 2; }
 	@test -x $(VENV)/bin/python || "$(PYTHON)" -m venv $(VENV)
-	@echo "Installing the pinned packages into $(VENV), once: about two minutes and 2 GB."
+	@echo "Installing the pinned packages into $(VENV), once: a minute or two, and 2 GB."
 	@$(VENV)/bin/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e '.[development]'
 	@$(VENV)/bin/python -m anamnesis.report.plots_template
 	@touch $(READY)
