@@ -79,6 +79,7 @@ class Repository:
             needs = frozenset(other.addressing for other in graph.successors(step)) & self._stages.keys()
             current = all(planned[need].current for need in needs) and self._is_current(step)
             planned[name] = Stage(name, needs, _command(step), current)
+            _forget_staged()
         self._hashes.clear()
         return list(planned.values())
 
@@ -95,6 +96,7 @@ class Repository:
         from dvc_data.hashfile.hash_info import HashInfo
 
         stage = self._stages[name]
+        _forget_staged()
         with _one_line():
             if not stage.changed():
                 return None
@@ -126,6 +128,7 @@ class Repository:
             AnamnesisError: an output is missing, or a dependency was changed while the command ran.
         """
         stage = self._stages[name]
+        _forget_staged()
         with _one_line():
             changed = [str(dependency) for dependency in stage.deps if dependency.status()]
             if changed:
@@ -360,6 +363,14 @@ def _one_line() -> Iterator[None]:
         yield
     except DvcException as error:
         raise AnamnesisError(f"DVC: {' '.join(str(error).split())}") from None
+
+
+def _forget_staged() -> None:
+    """Forget the folders that DVC has hashed: it keeps them in memory, and goes through all of them for each new one."""
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    MemoryFileSystem.store.clear()
+    MemoryFileSystem.pseudo_dirs[:] = [""]
 
 
 def _command(stage: "PipelineStage") -> str:
