@@ -366,7 +366,7 @@ def _one_line() -> Iterator[None]:
 
 
 def _forget_staged() -> None:
-    """Forget the folders that DVC has hashed: it keeps them in memory, and goes through all of them for each new one."""
+    """Forget the folders that DVC has hashed: it keeps them in memory, and goes through all of them for each one."""
     from fsspec.implementations.memory import MemoryFileSystem
 
     MemoryFileSystem.store.clear()
