@@ -65,7 +65,9 @@ class LockFile:
         if well:
             self._order.unlink(missing_ok=True)
         if self.path.exists():
-            keep_parsed(self.path, {"schema": "2.0", "stages": self._stages}, self._parsed)
+            # In the order of the file: `_stages` has new ones in the order in which they ended.
+            stages = {name: self._stages[name] for name in self._blocks}
+            keep_parsed(self.path, {"schema": "2.0", "stages": stages}, self._parsed)
 
 
 def keep_parsed(path: Path, content: dict[str, Any], parsed: Path) -> None:
@@ -120,7 +122,8 @@ def _split(path: Path, content: dict[str, Any]) -> dict[str, str]:
         return {}
     header, _, text = path.read_text(encoding="utf-8").partition("\nstages:\n")
     blocks = [f"  {block}" for block in _BLOCK.split(text)[1:]]
-    if f"{header}\nstages:\n" != _HEADER or len(blocks) != len(stages) or "&" in text:
+    named = len(blocks) == len(stages) and all(map(str.startswith, blocks, (f"  {name}:\n" for name in stages)))
+    if f"{header}\nstages:\n" != _HEADER or not named or "&" in text:
         blocks = [_block(name, entry) for name, entry in stages.items()]
     return dict(zip(stages, blocks, strict=True))
 
