@@ -71,6 +71,14 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, canonical_json(value))
 
 
+def read_state(path: Path) -> Any:
+    """The content of a JSON file of working state; None where there is no such file, or it is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A temporary folder that takes the place of `path` when the block ends well, and vanishes when it does not.

@@ -66,9 +66,10 @@ def test_what_is_nearest_to_an_evaluation_comes_first_though_all_take_as_long():
 def test_a_run_takes_as_long_as_its_longest_chain_or_the_slots_take(tmp_path):
     graph = stages(["fetch@a", "train@x"], ["fetch@a", "train@y"])
     seconds = {"fetch@a": 10.0, "train@x": 50.0, "train@y": 20.0}
-    assert estimate.total(graph, seconds, 1) == 80
-    assert estimate.total(graph, seconds, 2) == 60
-    assert estimate.total(graph, seconds, 9) == 60
+    order = estimate.order(graph, seconds)
+    assert estimate.total(seconds, order, 1) == 80
+    assert estimate.total(seconds, order, 2) == 60
+    assert estimate.total(seconds, order, 9) == 60
 
 
 def test_guess_grows_with_the_text_once_it_is_tokenized(tmp_path, settings):

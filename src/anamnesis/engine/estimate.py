@@ -80,9 +80,9 @@ def order(stages: list[Stage], seconds: dict[str, float]) -> Order:
     return Order(first, last)
 
 
-def total(stages: list[Stage], seconds: dict[str, float], slots: int) -> float:
+def total(seconds: dict[str, float], chains: Order, slots: int) -> float:
     """The seconds that all stages may take together, `slots` at once: at least as long as the longest chain."""
-    return max([*order(stages, seconds).last.values(), sum(seconds.values()) / slots])
+    return max([*chains.last.values(), sum(seconds.values()) / slots])
 
 
 def guess(name: str, params: Params, root: Path) -> float:
@@ -116,17 +116,9 @@ def guess(name: str, params: Params, root: Path) -> float:
 def keep(root: Path, progress: list[Progress]) -> None:
     """Keep how long each stage took that really ran, for the next time."""
     ran = {one.stage.name: round(one.seconds, 1) for one in progress if one.state == "done"}
-    files.write_json(root / DURATIONS, _read(root / DURATIONS) | ran)
+    files.write_json(root / DURATIONS, (files.read_state(root / DURATIONS) or {}) | ran)
 
 
 def _durations(root: Path) -> dict[str, float]:
-    shipped = _read(root / SHIPPED) if profile_of(root) == STANDARD else {}
-    return shipped | _read(root / DURATIONS)
-
-
-def _read(path: Path) -> dict[str, float]:
-    try:
-        durations: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return durations
+    shipped = files.read_state(root / SHIPPED) if profile_of(root) == STANDARD else None
+    return (shipped or {}) | (files.read_state(root / DURATIONS) or {})

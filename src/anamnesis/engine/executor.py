@@ -82,5 +82,10 @@ LOGS = Path(".anamnesis/logs")
 
 
 def log_path(root: Path, name: str) -> Path:
-    """The log of a stage; a stage of a dvc.yaml in a subfolder has its folder in its address."""
-    return root / LOGS / f"{name.replace('/', '.').replace(':', '.')}.log"
+    """The log of a stage."""
+    return root / LOGS / f"{file_name(name)}.log"
+
+
+def file_name(name: str) -> str:
+    """The address of a stage as the name of a file; a dvc.yaml in a subfolder has its folder in the address."""
+    return name.replace("/", ".").replace(":", ".")

@@ -1,10 +1,10 @@
 """Notes of commands that ended well, so that they do not run again if the engine is killed before it records them."""
 
-import json
 import os
 from pathlib import Path
 
 from anamnesis import files
+from anamnesis.engine.executor import file_name
 
 FOLDER = Path(".anamnesis/finished")
 
@@ -22,11 +22,7 @@ def note(root: Path, name: str, key: str, outputs: tuple[str, ...]) -> None:
 
 def is_noted(root: Path, name: str, key: str, outputs: tuple[str, ...]) -> bool:
     """Whether the command ended well with this key, and nothing has touched its outputs since."""
-    try:
-        content = json.loads(_path(root, name).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return False
-    return bool(content == {"key": key, "outputs": _state(outputs)})
+    return bool(files.read_state(_path(root, name)) == {"key": key, "outputs": _state(outputs)})
 
 
 def forget(root: Path, name: str) -> None:
@@ -51,4 +47,4 @@ def _state(outputs: tuple[str, ...]) -> dict[str, list[int]]:
 
 
 def _path(root: Path, name: str) -> Path:
-    return root / FOLDER / f"{name.replace('/', '.').replace(':', '.')}.json"
+    return root / FOLDER / f"{file_name(name)}.json"

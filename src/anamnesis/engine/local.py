@@ -3,15 +3,13 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 from threading import Lock
 
-from anamnesis.engine import worker
+from anamnesis.engine import signals, worker
 from anamnesis.engine.executor import Result, Task
 
 GRACE_SECONDS = 10.0
@@ -54,7 +52,7 @@ class LocalExecutor:
     def stop(self) -> None:
         """End the process group of every task: by SIGTERM, and by SIGKILL where some seconds of it were in vain."""
         groups = [process.pid for process in self._running if process.pid]
-        with _signals_ignored():
+        with signals.ignored():
             end = time.monotonic() + GRACE_SECONDS
             while (alive := _alive(groups)) and time.monotonic() < end:
                 _signal(alive, signal.SIGTERM)
@@ -93,15 +91,3 @@ def _signal(groups: list[int], number: int) -> None:
                 os.kill(group, number)
             except ProcessLookupError:
                 continue
-
-
-@contextmanager
-def _signals_ignored() -> Iterator[None]:
-    """Nothing interrupts the block: a second Ctrl-C must not leave processes behind."""
-    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

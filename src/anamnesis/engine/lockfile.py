@@ -36,7 +36,7 @@ class LockFile:
         self._stages: dict[str, Any] = dict(content.get("stages") or {})
         self._blocks = _split(path, content)
         self._order, self._parsed = state / "order.json", state / "parsed.json"
-        order = _read_json(self._order)
+        order = files.read_state(self._order)
         self._before = list(self._blocks) if order is None else order
         self._changed = False
 
@@ -73,7 +73,7 @@ class LockFile:
 def keep_parsed(path: Path, content: dict[str, Any], parsed: Path) -> None:
     """Keep the content of a lock file as JSON, which is read a hundred times as fast as YAML, if JSON can hold it."""
     digest = files.sha256_file(path)
-    if (kept := _read_json(parsed)) and kept["sha256"] == digest:
+    if (kept := files.read_state(parsed)) and kept["sha256"] == digest:
         return
     try:
         text = json.dumps({"sha256": digest, "content": content})
@@ -96,7 +96,7 @@ def loading(state: Path, loaded: dict[str, dict[str, Any]]) -> Iterator[None]:
     original = Lockfile.load
 
     def load(self: "Lockfile", **arguments: Any) -> Any:
-        path, kept = Path(self.path), _read_json(state_folder(state, Path(self.path)) / "parsed.json")
+        path, kept = Path(self.path), files.read_state(state_folder(state, Path(self.path)) / "parsed.json")
         if kept and path.exists() and kept["sha256"] == files.sha256_file(path):
             loaded[self.path] = kept["content"]
         else:
@@ -136,10 +136,3 @@ def _block(name: str, entry: dict[str, Any]) -> str:
     yaml.representer.ignore_aliases = lambda _: True
     yaml.dump({"stages": {name: entry}}, stream)
     return stream.getvalue().partition("\n")[2]
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None

@@ -263,9 +263,7 @@ def _alone(root: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise AnamnesisError(
-            f"{_owner(path.with_suffix('.pid'))} is at work in {root}; wait until it has ended, or stop it"
-        ) from None
+        raise _busy(root, path.with_suffix(".pid")) from None
     try:
         files.write_text(path.with_suffix(".pid"), f"{psutil.Process().pid}\n")
         yield
@@ -282,8 +280,7 @@ def _dvc_lock(root: Path, repo: "Repo") -> Iterator[None]:
         repo.lock.lock()
     except LockError:
         # DVC's lock file holds the number of the process.
-        owner = _owner(Path(repo.tmp_dir) / "lock")
-        raise AnamnesisError(f"{owner} is at work in {root}; wait until it has ended, or stop it") from None
+        raise _busy(root, Path(repo.tmp_dir) / "lock") from None
     try:
         yield
     finally:
@@ -313,12 +310,13 @@ def _no_path_locks(path: Path) -> Iterator[None]:
         dvc.rwlock.rwlock = original
 
 
-def _owner(path: Path) -> str:
-    """The process whose number a file holds."""
+def _busy(root: Path, path: Path) -> AnamnesisError:
+    """The error that names the process whose number a file holds."""
     try:
-        return describe_process(int(path.read_text(encoding="utf-8")))
+        owner = describe_process(int(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
-        return "another process"
+        owner = "another process"
+    return AnamnesisError(f"{owner} is at work in {root}; wait until it has ended, or stop it")
 
 
 def describe_process(pid: int) -> str:

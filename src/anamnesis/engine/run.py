@@ -65,13 +65,12 @@ def repro(root: Path, names: list[str], jobs: int, console: Console) -> bool:
             console.print(f"Nothing to do: all {len(stages)} stages are up to date.", highlight=False)
             return False
         seconds = estimate.estimate(stages, settings, root)
-        console.print(announce(stages, estimate.total(stages, seconds, jobs), jobs), highlight=False, soft_wrap=True)
+        order = estimate.order(stages, seconds)
+        console.print(announce(stages, estimate.total(seconds, order, jobs), jobs), highlight=False, soft_wrap=True)
         well = False
         try:
             with display(console, root) as show:
-                scheduler = Scheduler(
-                    repository, lambda: _executor(stages, jobs), estimate.order(stages, seconds), show
-                )
+                scheduler = Scheduler(repository, lambda: _executor(stages, jobs), order, show)
                 progress = scheduler.run(stages)
             estimate.keep(root, progress)
             failed = [one for one in progress if one.state == "failed"]

@@ -1,15 +1,13 @@
 """Ready stages side by side, in dependency order, on an executor; and the end of all of them."""
 
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Protocol
 
+from anamnesis.engine import signals
 from anamnesis.engine.executor import Executor, Result, Stage, State, Task
 from anamnesis.errors import AnamnesisError
 
@@ -77,7 +75,7 @@ class Scheduler:
         progress = {stage.name: Progress(stage, "cached" if stage.current else "waiting") for stage in stages}
         shown = list(progress.values())
         executor: Executor | None = None
-        with _signals_interrupt():
+        with signals.interrupting():
             try:
                 while any(one.state in ("waiting", "running") for one in shown):
                     executor = executor or self.executor()
@@ -169,20 +167,3 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return ""
-
-
-@contextmanager
-def _signals_interrupt() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does, so that there is one way to end."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    # What is ignored from the start, as SIGHUP is under nohup, stays ignored.
-    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-    old = {number: signal.signal(number, interrupt) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

@@ -1,10 +1,10 @@
 """All that MLflow mirrors of the result files: the runs, and the registered models that come from them."""
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from anamnesis import files
 from anamnesis.files import digest, sha256_file, write_json
 from anamnesis.params import Params
 from anamnesis.project import home
@@ -40,10 +40,7 @@ def is_synced(root: Path) -> bool:
     """Whether the last `sync` saw the results on disk, and its database is still there."""
     if not os.environ.get("MLFLOW_TRACKING_URI") and not (home(root) / "mlflow.db").exists():
         return False
-    try:
-        return bool(json.loads(synced_file(root).read_text(encoding="utf-8")) == _results(root))
-    except (FileNotFoundError, ValueError):
-        return False
+    return bool(files.read_state(synced_file(root)) == _results(root))
 
 
 def _results(root: Path) -> dict[str, str]:
