@@ -1,4 +1,4 @@
-"""One thread for each process that runs tests, and a headless browser for those that need one."""
+"""Test processes use one thread each; browser tests share a headless browser."""
 
 import json
 import os

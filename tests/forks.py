@@ -140,7 +140,7 @@ def _run(job: dict[str, Any]) -> int:
 if __name__ == "__main__":
     for module in LOADED:
         import_module(module)
-    # Neither a collection of garbage nor an orderly end touches what is loaded: either would copy most of it.
+    # Skip garbage collection and interpreter shutdown: both would copy most of the shared memory.
     gc.collect()
     gc.freeze()
     result = _run(_serve())

@@ -27,7 +27,7 @@ from anamnesis.tokens.settings import ImageTokens, PairTokens, SeriesTokens, Tex
 from anamnesis.translation.settings import Experiment as Translation
 
 Entry = TypeVar("Entry")
-# Two files, because DVC parses the whole of a file for every stage that records a key of it.
+# Two files, because DVC parses a whole file again for each stage that records one of its keys.
 PARAMS, CORPORA = "params.yaml", "corpora.yaml"
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 

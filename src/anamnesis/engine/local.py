@@ -16,7 +16,7 @@ GRACE_SECONDS = 10.0
 
 
 class LocalExecutor:
-    """Runs each task in a process of its own, with a process group of its own.
+    """Runs each task in its own process and process group.
 
     Args:
         slots: the most tasks at once.

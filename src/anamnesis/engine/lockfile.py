@@ -28,7 +28,7 @@ class LockFile:
     Args:
         path: the file, which need not exist.
         content: what DVC parsed from it.
-        state: a folder for what is remembered of it: its order before an interrupted run, and what was parsed.
+        state: the folder that keeps the file's order before an interrupted run, and its parsed content.
     """
 
     def __init__(self, path: Path, content: dict[str, Any], state: Path) -> None:
@@ -111,7 +111,7 @@ def loading(state: Path, loaded: dict[str, dict[str, Any]]) -> Iterator[None]:
 
 
 def state_folder(state: Path, path: Path) -> Path:
-    """The folder of what is remembered of a lock file, by its address."""
+    """The folder that keeps the state of a lock file."""
     return state / files.digest(str(path.absolute()))[:16]
 
 

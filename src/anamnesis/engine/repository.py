@@ -84,10 +84,10 @@ class Repository:
         return list(planned.values())
 
     def prepare(self, name: str) -> Task | None:
-        """What must be run to bring a stage up to date, whose dependencies are: nothing, or a task.
+        """Bring a stage up to date without running its command, or return the task that runs it.
 
-        Nothing, if nothing has changed, or DVC's run cache holds the result and restores it, or an engine that was
-        killed had run the command to its end.
+        No task is needed if nothing has changed, if DVC's run cache restores the result, or if a killed engine had
+        run the command to its end. The stage's dependencies must be up to date.
 
         Raises:
             AnamnesisError: a dependency is missing, or DVC cannot restore or remove an output.
@@ -218,7 +218,7 @@ class Repository:
 
 
 def sweep(outputs: list[str]) -> None:
-    """Remove what a kill -9 has left beside outputs: half-written ones, which a stage that reads the folder would read.
+    """Remove half-written outputs that a kill -9 has left, before a stage reads the folder they are in.
 
     Their names are those of DVC's temporary files, and of `files.new_folder` and `files.write_bytes`.
 
@@ -345,7 +345,7 @@ def _check_running(root: Path, path: Path) -> None:
 
 
 def _is_older(pid: int, moment: float) -> bool:
-    """Whether a process lives that was there at a moment; a later one has the number of another by chance."""
+    """Whether a process is alive and older than `moment`; a younger process has only inherited the number."""
     try:
         return bool(psutil.Process(pid).create_time() <= moment)
     except psutil.Error:

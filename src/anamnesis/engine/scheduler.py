@@ -128,7 +128,7 @@ class Scheduler:
             self._running[executor.submit(task)] = _Running(task, one, time.monotonic())
 
     def _conclude(self, one: _Running, result: Result) -> None:
-        """Record a command that has ended well; say what is wrong with one that has not."""
+        """Record a successful command, or describe the failure."""
         text = _read(one.task.log)
         one.progress.seconds, one.progress.code = result.seconds, result.code
         if result.code != 0:
