@@ -1,10 +1,27 @@
 """The errors a user can cause and mend: each is one line that names the culprit and what is allowed."""
 
+import re
+
+# In an address, whatever stands between `//` and the last `@` before the path is a user's name and password.
+_USER_INFORMATION = re.compile(r"(?<=//)[^/?#\s\"'<>]*@")
+
+
+def hide_passwords(text: str) -> str:
+    """The text, with `user:password@` taken out of every address in it.
+
+    Call it on any text that may hold an address or another library's exception, before the text is printed, logged
+    or written. The errors below do so themselves.
+    """
+    return _USER_INFORMATION.sub("", text)
+
 
 class AnamnesisError(Exception):
-    """Something in the user's hands is wrong; `str(error)` is the one line shown, without a traceback."""
+    """Something in the user's hands is wrong; `str(error)` is the one line shown, without a traceback or a password."""
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(hide_passwords(message))
 
 
 class ParamsError(AnamnesisError):
