@@ -2,17 +2,26 @@
 
 import re
 
-# In an address, whatever stands between `//` and the last `@` before the path is a user's name and password.
-_USER_INFORMATION = re.compile(r"(?<=//)[^/?#\s\"'<>]*@")
+# In an address, whatever stands between `//` and the last `@` before the path is a user's name and password. Someone who
+# does not percent-encode a password may have `/`, `?` or `#` in it: what follows the colon is then no port.
+_USER_INFORMATION = re.compile(
+    r"""(?<=//)(?:[^/?#\s"<>]*@|[^/?#\s:@"<>\[]{0,256}:(?![0-9]*(?:[/?#\s]|$))[^\s"<>]{0,256}@)"""
+)
+# Parameters of an address's query that give access, by the words that their names consist of.
+_SECRET_PARAMETER = re.compile(
+    r"""([?&;](?:[\w.%-]{0,64}?(?:token|secret|signature|credential|passw(?:or)?d|api_?-?key|auth)[\w.%-]{0,64}"""
+    r"""|sig|key|pwd|pass)=)[^&;#\s"'<>]+""",
+    re.IGNORECASE,
+)
 
 
 def hide_passwords(text: str) -> str:
-    """The text, with `user:password@` taken out of every address in it.
+    """The text, with `user:password@` taken out of every address in it, and `***` in place of a token in its query.
 
     Call it on any text that may hold an address or another library's exception, before the text is printed, logged
     or written. The errors below do so themselves.
     """
-    return _USER_INFORMATION.sub("", text)
+    return _SECRET_PARAMETER.sub(r"\1***", _USER_INFORMATION.sub("", text))
 
 
 class AnamnesisError(Exception):
