@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from anamnesis import cli
-from anamnesis.corpora.cleaning import clean
 from anamnesis.errors import AnamnesisError
+from anamnesis.tokens.cleaning import clean
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from anamnesis.corpora import cleaning, digits, documents, pairs, series, stories
+from anamnesis.corpora import digits, documents, pairs, series, stories
 from anamnesis.corpora.settings import Chapters, Cut, Digits, Documents, Draw, File, Pairs, Series, Stories, StoryDraw
 from anamnesis.corpora.sources import Part
 from anamnesis.corpora.splits import normalise
 from anamnesis.errors import AnamnesisError
+from anamnesis.tokens import cleaning
 
 SOURCE = File(kind="file", path="x")
 NAMES = ("train", "valid", "test")

@@ -231,12 +231,23 @@ def test_a_packed_model_uses_the_cells_beside_its_package(
     assert cell_class(MGU).__name__ == "MGU"
 
 
-def test_an_edit_of_a_cell_starts_an_unfinished_training_anew(project: Path) -> None:
-    before = checkpoint_path(project, "own", "inputs", ("nn",))
-    assert checkpoint_path(project, "own", "inputs", ("nn",)) == before
+def test_an_edit_of_a_cell_or_of_a_file_it_uses_starts_an_unfinished_training_anew(project: Path) -> None:
+    before = checkpoint_path(project, "own", "inputs", "memory")
+    assert checkpoint_path(project, "own", "inputs", "memory") == before
+    helpers = project / "cells" / "parts"
+    helpers.mkdir()
+    (helpers / "gates.py").write_text("SIZE = 1\n", encoding="utf-8")
+    with_helper = checkpoint_path(project, "own", "inputs", "memory")
+    (helpers / "gates.py").write_text("SIZE = 2\n", encoding="utf-8")
+    with_other_helper = checkpoint_path(project, "own", "inputs", "memory")
     with open(project / "cells" / "mgu.py", "a", encoding="utf-8") as file:
         file.write("# edited\n")
-    assert checkpoint_path(project, "own", "inputs", ("nn",)) != before
+    edited = checkpoint_path(project, "own", "inputs", "memory")
+    assert len({before, with_helper, with_other_helper, edited}) == 4
+    # Python writes bytecode beside a cell when it is used.
+    (helpers / "__pycache__").mkdir()
+    (helpers / "__pycache__" / "gates.pyc").write_bytes(b"")
+    assert checkpoint_path(project, "own", "inputs", "memory") == edited
 
 
 def test_an_option_the_class_does_not_have_is_refused(project: Path) -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anamnesis.corpora.cleaning import clean
 from anamnesis.tokens import subwords, tokenizer, words
 from anamnesis.tokens.base import Tokenizer
+from anamnesis.tokens.cleaning import clean
 from anamnesis.tokens.store import open_pairs, pair_texts
 from anamnesis.translation.sides import Side
 

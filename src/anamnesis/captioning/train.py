@@ -9,7 +9,6 @@ from anamnesis.captioning.settings import Experiment, Network
 from anamnesis.training import saved as folders
 from anamnesis.training.watch import StartWatch, Watch, watched
 
-CODE = ("nn", "training", "captioning")
 # Held-out images that are captioned after each epoch.
 SAMPLES = 5
 
@@ -87,7 +86,6 @@ def _train_network(
         module,
         loader,
         batches(held_out, 200, None),
-        code=CODE,
         headline="valid_perplexity",
         epoch=("images", len(known)),
         sample=sample,

@@ -43,7 +43,7 @@ def classify(
     # As names are meant where the command was typed, not in the project's folder.
     here = Path.cwd()
     loaded = models.load(model, "classification", "passage")
-    from anamnesis.corpora.cleaning import clean
+    from anamnesis.tokens.cleaning import clean
 
     films = loaded.card.get("reads") == "films"
     there = [number for number, text in enumerate(given) if text.strip()]

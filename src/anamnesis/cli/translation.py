@@ -59,7 +59,7 @@ def translate(
     drawn = attention or attention_file is not None
     if drawn and loaded.card["architecture"] != "attention":
         raise AnamnesisError(f"{loaded.card['experiment']} has no attention to show; `anamnesis list` says which have")
-    from anamnesis.corpora.cleaning import clean
+    from anamnesis.tokens.cleaning import clean
     from anamnesis.translation import heatmap
 
     results = loaded.translate(given, width, n_best or 1)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from anamnesis.corpora import tables, text
-from anamnesis.corpora.cleaning import clean
 from anamnesis.corpora.settings import Pairs, SplitName
 from anamnesis.corpora.sources import Part
 from anamnesis.corpora.splits import NAMES, fill, normalise
 from anamnesis.errors import AnamnesisError
+from anamnesis.tokens.cleaning import clean
 
 Pair = tuple[str, str, str]
 

@@ -14,8 +14,6 @@ from anamnesis.forecasting.windows import Values, split_values, standard, window
 from anamnesis.training import saved
 from anamnesis.training.watch import StartWatch, Watch, watched
 
-CODE = ("nn", "training", "forecasting")
-
 
 def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> None:
     """Train one experiment and write models/NAME; an interrupted training goes on from its last checkpoint.
@@ -102,7 +100,6 @@ def _train_network(
         train,
         # Nothing is learned from the held-out windows, so that large batches change nothing but time.
         batches("valid", 4096, None, experiment.context),
-        code=CODE,
         headline="valid_rmse",
         epoch=("windows", train.examples),
         entries=entries,

@@ -9,8 +9,6 @@ from anamnesis.language.settings import Experiment, Reader, Streams, Windows
 from anamnesis.training import saved as folders
 from anamnesis.training.watch import StartWatch, Watch, watched
 
-CODE = ("nn", "training", "language")
-
 
 def train(name: str, experiment: Any, root: Path, start: StartWatch) -> None:
     """Train one experiment and write models/NAME.
@@ -94,7 +92,6 @@ def _train_network(
         module,
         batches,
         valid,
-        code=CODE,
         headline="valid_perplexity",
         epoch=("tokens", len(batches) * _tokens_per_step(experiment)),
         more=tokenizer_file,

@@ -12,7 +12,6 @@ from anamnesis.memory.settings import Cell, Experiment
 from anamnesis.training import saved as folders
 from anamnesis.training.watch import StartWatch, Watch, watched
 
-CODE = ("nn", "training", "memory")
 HISTORY = ("epoch", "seed", "lag", "steps", "valid_copy_accuracy", "valid_adding_error", "solved")
 
 
@@ -50,7 +49,7 @@ def _train(name: str, experiment: Experiment, root: Path, inputs: str, watch: Wa
     store = root / "data" / "tokens" / experiment.tokens
     stats, ids = read_stats(store), open_split(store, "train")
     cell, parameters = budget.largest(experiment)
-    unfinished = checkpoint_path(root, name, inputs, CODE).with_suffix("")
+    unfinished = checkpoint_path(root, name, inputs, experiment.task).with_suffix("")
     lags, seeds = experiment.recall.lags, range(experiment.seed, experiment.seed + experiment.recall.seeds)
     weights: dict[str, torch.Tensor] = {}
     rows: list[dict[str, Any]] = []

@@ -27,7 +27,6 @@ def train_network(
     train: Any,
     valid: Any,
     *,
-    code: tuple[str, ...],
     headline: str,
     epoch: tuple[str, int],
     more: Mapping[str, bytes] | None = None,
@@ -48,7 +47,6 @@ def train_network(
         module: with the network, seeded before it was made.
         train: sized iterable of batches with `state_dict` and `load_state_dict` that hold its position.
         valid: sized iterable of batches.
-        code: folders of this package whose code trains it; an edit there starts an interrupted training anew.
         headline: the column of an epoch's row that the summary states.
         epoch: what a training epoch reads, as its plural and how many, such as ("documents", 4936): the speed's unit.
         more: content of the other files that using the model takes, by name.
@@ -81,7 +79,7 @@ def train_network(
         watch.sample(text, number)
         return text
 
-    checkpoint = checkpoint_path(root, name, inputs, code)
+    checkpoint = checkpoint_path(root, name, inputs, experiment.task)
     fitted = fit(name, module, train, valid, experiment.training, experiment.trainer, checkpoint, on_epoch)
     if not first:
         raise SystemExit(0)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from anamnesis.corpora.cleaning import clean
 from anamnesis.tokens.base import Tokenizer
+from anamnesis.tokens.cleaning import clean
 
 
 class Side:

@@ -12,7 +12,6 @@ from anamnesis.translation.settings import Attentive, Experiment, Seq2Seq
 if TYPE_CHECKING:
     from anamnesis.translation.translator import NetworkTranslator
 
-CODE = ("nn", "training", "translation")
 # Held-out sentences that are translated after each epoch.
 SAMPLES = 5
 # Target tokens in a validation batch; nothing is learned from them, so that it changes nothing but time.
@@ -103,7 +102,6 @@ def _train_network(
         TranslationModule(network, experiment.training, len(batches)),
         batches,
         held_out,
-        code=CODE,
         headline="valid_perplexity",
         epoch=("target tokens", int(batches.target_lengths.sum())),
         more=saved.needed(store, experiment.model.architecture),

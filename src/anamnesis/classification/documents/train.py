@@ -13,8 +13,6 @@ from anamnesis.training.watch import StartWatch, Watch, watched
 if TYPE_CHECKING:
     from anamnesis.classification.documents.network import Network
 
-CODE = ("nn", "training", "classification")
-
 
 def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> None:
     """Train one experiment and write models/NAME; an interrupted training goes on from its last checkpoint.
@@ -111,7 +109,6 @@ def _train_network(
         ClassificationModule(network, experiment.training, len(train)),
         train,
         valid,
-        code=CODE,
         headline="valid_accuracy",
         epoch=("documents", train.examples),
         more={saved.TOKENIZER: folders.read_bytes(store / saved.TOKENIZER)},

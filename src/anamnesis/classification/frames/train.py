@@ -7,8 +7,6 @@ from anamnesis.classification.frames.settings import Experiment
 from anamnesis.training import saved as folders
 from anamnesis.training.watch import StartWatch, Watch, watched
 
-CODE = ("nn", "training", "classification")
-
 
 def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> None:
     """Train one experiment and write models/NAME; an interrupted training goes on from its last checkpoint.
@@ -62,7 +60,6 @@ def _train(name: str, experiment: Experiment, root: Path, inputs: str, watch: Wa
         ClassificationModule(network, experiment.training, len(train)),
         train,
         valid,
-        code=CODE,
         headline="valid_accuracy",
         epoch=("films", train.examples),
         entries=saved.entries(stats),

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from anamnesis.tokens.base import Tokenizer
 
 # This slice and the helpers it takes from the language slice: an edit there starts the training anew.
-CODE = ("nn", "training", "language")
 
 
 def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> None:
@@ -110,7 +109,6 @@ def _train_network(
         ClozeModule(network, experiment.training, len(batches)),
         batches,
         held_out,
-        code=CODE,
         headline="valid_perplexity",
         epoch=("blanks", sum(int(hidden[sentence].sum()) for sentence in text["train"])),
         more=more,

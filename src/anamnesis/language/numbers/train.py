@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from anamnesis.tokens.base import Tokenizer
 
 # This slice and the helpers it takes from the language slice: an edit there starts the training anew.
-CODE = ("nn", "training", "language")
 
 
 def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> None:
@@ -114,7 +113,6 @@ def _train_network(
         NumberModule(network, experiment.training, len(batches), len(words)),
         batches,
         held_out,
-        code=CODE,
         headline="valid_rmse",
         epoch=("windows", len(windows)),
         more=more,

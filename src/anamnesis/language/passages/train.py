@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from anamnesis.language.network import RecurrentPredictor
 
 # This slice and what it takes from the language slice: an edit there starts the training anew.
-CODE = ("nn", "training", "language")
 
 
 def train(name: str, experiment: Experiment, root: Path, start: StartWatch) -> None:
@@ -122,7 +121,6 @@ def _train(name: str, experiment: Experiment, root: Path, inputs: str, watch: Wa
         module,
         train,
         batches("valid", experiment.batch if finetuned else 1024, None),
-        code=CODE,
         headline="valid_accuracy",
         epoch=("passages", len(texts["train"])),
         more={saved.TOKENIZER: read_bytes(source / saved.TOKENIZER)},
