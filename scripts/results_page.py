@@ -31,6 +31,7 @@ from anamnesis.report.results import Result
 from anamnesis.schema import Settings
 from anamnesis.tracking import results as tracked
 from anamnesis.training.saved import CARD, read_card
+from anamnesis.yaml_file import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
 HEAD = """# Results
@@ -304,7 +305,7 @@ def read_claims(path: Path) -> list[Claim]:
         AnamnesisError: the file is missing or not such a list; the line names the first culprit.
     """
     try:
-        return TypeAdapter(list[Claim]).validate_python(params.read_yaml(path))
+        return TypeAdapter(list[Claim]).validate_python(read_yaml(path))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise AnamnesisError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -2,18 +2,24 @@
 
 import copy
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from anamnesis import params
 from anamnesis.errors import AnamnesisError, ParamsError
 from anamnesis.memory import saved as memory
 from anamnesis.training import saved
+from anamnesis.yaml_file import read_yaml
 
 CORPORA = """
 corpora:
@@ -64,7 +70,7 @@ FAULTS = {
     "number for a text": (
         f"{RNN}.tokens",
         3,
-        f"{RNN}.tokens: found 3; allowed: text, in quotes where it looks like a number",
+        f"{RNN}.tokens: found 3; allowed: text, in quotes where it looks like a number or a date",
     ),
     "exponent without a point": (
         f"{RNN}.training.learning_rate",
@@ -434,6 +440,18 @@ UNREADABLE = {
     "a tab": ("tokens:\n\thello: 1\n", "not valid YAML"),
     "not UTF-8": (VALID.encode() + b"# caf\xe9\n", "not valid YAML"),
     "an object": ("tokens: !!python/object/apply:os.system [true]\n", "not valid YAML"),
+    "an impossible date": ("tokens: 2001-99-99\n", "not valid YAML: month must be in 1..12"),
+    "an impossible time": ("tokens: 2001-01-01T99:00:00Z\n", "not valid YAML: hour must be in 0..23"),
+    "5,000 figures": (f"tokens: {'9' * 5000}\n", "not valid YAML: Exceeds the limit"),
+    "3,000 brackets": (
+        "tokens: " + "[" * 3000 + "]" * 3000,
+        "not valid YAML: brackets or blocks are nested too deeply",
+    ),
+    "an alias in itself": ("tokens: &a\n  b: [*a]\n", "the value that starts in line 1 holds an alias of itself"),
+    "ever more aliases": (
+        "".join(f"k{i}: &k{i} [{', '.join([f'*k{i - 1}'] * 10)}]\n" if i else "k0: &k0 [x]\n" for i in range(9)),
+        "more than 1,000,000 values once aliases are followed",
+    ),
 }
 SECTIONS = "profile, tokens, experiments, derived, own"
 FILES = {
@@ -444,9 +462,13 @@ FILES = {
     "a key given twice": (
         "params.yaml",
         PARAMS.replace("epochs: 3", "epochs: 3, epochs: 4"),
-        "the key 'epochs' is given twice, line 11",
+        "the key 'epochs' is given twice, in line 11",
     ),
-    "a section given twice": ("params.yaml", PARAMS + "tokens: {}\n", "the key 'tokens' is given twice"),
+    "a section given twice": (
+        "params.yaml",
+        PARAMS + "tokens: {}\n",
+        "the key 'tokens' is given twice, in lines 3 and 16",
+    ),
     "a name that is a number": (
         "params.yaml",
         PARAMS + "  7: {}\n",
@@ -503,6 +525,96 @@ def test_what_is_wrong_with_a_file_is_one_line_that_names_it(tmp_path, file, con
     assert "\n" not in line
 
 
+def test_a_folder_in_the_place_of_a_file_is_one_line(tmp_path):
+    (tmp_path / "params.yaml").mkdir()
+    with pytest.raises(ParamsError, match=r"params\.yaml: cannot be read: Is a directory$"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_merged_keys_may_be_overridden_and_merged_again(tmp_path):
+    (tmp_path / "a.yaml").write_text("y: &y {k: 0, l: 0}\na: {<<: &x {<<: *y, k: 1}, m: 2}\nb: *x\nc: {<<: *x, k: 3}\n")
+    assert read_yaml(tmp_path / "a.yaml") == {
+        "y": {"k": 0, "l": 0},
+        "a": {"k": 1, "l": 0, "m": 2},
+        "b": {"k": 1, "l": 0},
+        "c": {"k": 3, "l": 0},
+    }
+
+
+ROOT = Path(__file__).parent.parent
+ODD_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.dates()
+    | st.binary(max_size=4)
+    | st.text(max_size=12)
+    | st.sampled_from(["lstm", "language", "../x", "sherlock-lstm", "a/{b", "(", "0" * 64, "*", "\x1b[2J", "a\nb"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6) | st.integers(), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_settings_with_an_odd_value_anywhere_are_valid_or_refused_in_one_line(data):
+    content = data.draw(st.sampled_from([project_settings(), yaml.safe_load(VALID)]))
+    content = copy.deepcopy(content)
+    for _ in range(data.draw(st.integers(1, 3))):
+        node, path = content, []
+        while isinstance(node, dict | list) and node and (not path or data.draw(st.integers(0, 3))):
+            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+            path.append((node, data.draw(st.sampled_from(keys))))
+            node = node[path[-1][1]]
+        parent, key = path[-1]
+        match data.draw(st.sampled_from(["replace", "remove", "add"])):
+            case "replace":
+                parent[key] = data.draw(ODD_VALUES)
+            case "remove":
+                del parent[key]
+            case "add" if isinstance(parent, dict):
+                parent[data.draw(st.text(max_size=8) | st.integers())] = data.draw(ODD_VALUES)
+    overlay = data.draw(st.dictionaries(st.sampled_from(["*", "repeat", "experiments", "tokens", "x"]), ODD_VALUES))
+    for check in (params.check, lambda content: params.check(params.apply_profile(content, overlay))):
+        assert len(refusal(lambda check=check: check(content)).splitlines()) <= 1
+
+
+def refusal(check: Callable[[], object]) -> str:
+    """The line with which the settings are refused; empty where they are valid."""
+    try:
+        check()
+    except ParamsError as error:
+        return str(error)
+    return ""
+
+
+@cache
+def project_settings() -> dict:
+    return params.read(ROOT / "params.yaml")
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_damaged_yaml_is_read_or_refused_in_one_line(tmp_path_factory, data):
+    text = VALID.encode()
+    place = data.draw(st.integers(0, len(text)))
+    marks = [b"&a ", b"*a", b"<<: ", b"? ", b"!!", b"- ", b"[", b"{", b"|\n", b"2001-99-99"]
+    piece = data.draw(st.binary(max_size=6) | st.sampled_from(marks))
+    path = tmp_path_factory.mktemp("yaml") / "damaged.yaml"
+    path.write_bytes(text[:place] + piece + text[place + data.draw(st.integers(0, 8)) :])
+    assert len(refusal(lambda: read_yaml(path)).splitlines()) <= 1
+
+
+def test_the_commented_experiment_with_an_own_cell_is_valid_once_the_marks_are_taken_away(tmp_path):
+    shutil.copy(ROOT / "corpora.yaml", tmp_path)
+    head, mark, example = (ROOT / "params.yaml").read_text(encoding="utf-8").partition("# own:\n")
+    lines = (mark + example).splitlines()
+    assert all(line.startswith("# ") for line in lines)
+    (tmp_path / "params.yaml").write_text(head + "\n".join(line[2:] for line in lines), encoding="utf-8")
+    assert "sherlock-mgu" in params.load(tmp_path / "params.yaml").own
+
+
 @pytest.mark.parametrize("by", ["command", "stage"])
 def test_exit_code_is_2_and_nothing_else_is_said(tmp_path, by):
     (tmp_path / "params.yaml").write_text(PARAMS.replace("hidden: 8", "hidden: -8"))
@@ -523,7 +635,7 @@ def test_lookup_suggests_the_nearest_or_lists_all():
     assert params.lookup(entries, "novel-gru", "experiment") == 2
     with pytest.raises(ParamsError, match=r"^no experiment is named 'sherlock-lsmt'; did you mean 'sherlock-lstm'\?$"):
         params.lookup(entries, "sherlock-lsmt", "experiment")
-    with pytest.raises(ParamsError, match=r"'zebra'; allowed: novel-gru, sherlock-lstm$"):
+    with pytest.raises(ParamsError, match=r"'zebra'; allowed: novel-gru, sherlock-lstm; `anamnesis list` shows them$"):
         params.lookup(entries, "zebra", "experiment")
 
 

@@ -8,6 +8,7 @@ import pytest
 from anamnesis import files, params, profiles
 from anamnesis.errors import AnamnesisError, ParamsError
 from anamnesis.project import find_root, home, profile_names, profile_of
+from anamnesis.yaml_file import read_yaml
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CORPORA = """\
@@ -47,7 +48,7 @@ def test_the_folder_is_a_project_of_its_own(top: Path) -> None:
     assert (settings.profile, settings.corpora["hello"].limit) == ("seed", 4)
     for name in ("params.yaml", "corpora.yaml"):
         assert f"{name} and profiles/seed.yaml by `anamnesis profile seed`" in (folder / name).read_text()
-    assert params.read_yaml(folder / "dvc.yaml") == {"stages": {}}
+    assert read_yaml(folder / "dvc.yaml") == {"stages": {}}
     for name in ("src", "pipelines", "cells", "data/own", ".dvc/plots"):
         assert not os.path.isabs(os.readlink(folder / name))
         assert (folder / name).resolve() == top / name
@@ -87,7 +88,7 @@ def test_results_and_own_settings_stay(top: Path) -> None:
     [
         ("sed", "no profile is named 'sed'; did you mean 'seed'"),
         ("wrong", "profiles/wrong.yaml over corpora.yaml: corpora.hello.limt: unknown key; did you mean 'limit'"),
-        ("text", "profiles/text.yaml: found str; allowed: a mapping"),
+        ("text", "profiles/text.yaml: found a list or a single value; allowed: a mapping"),
         ("laptop", "laptop is the project's own folder"),
     ],
 )

@@ -30,7 +30,8 @@ class AnamnesisError(Exception):
     exit_code = 1
 
     def __init__(self, message: str) -> None:
-        super().__init__(hide_passwords(message))
+        # A key, a file's name or another library's message may hold line breaks.
+        super().__init__(hide_passwords(" ".join(message.splitlines())))
 
 
 class ParamsError(AnamnesisError):

@@ -1,13 +1,13 @@
 """The settings of the pipeline: params.yaml and corpora.yaml are read, checked against the schema, names resolved."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
 
 from anamnesis.captioning.settings import Experiment as Captioning
@@ -25,10 +25,12 @@ from anamnesis.memory.settings import Experiment as Memory
 from anamnesis.schema import Settings
 from anamnesis.tokens.settings import ImageTokens, PairTokens, SeriesTokens, TextTokens, Tokens
 from anamnesis.translation.settings import Experiment as Translation
+from anamnesis.yaml_file import dump_yaml, read_yaml
 
 Entry = TypeVar("Entry")
 # Two files, because DVC parses a whole file again for each stage that records one of its keys.
 PARAMS, CORPORA = "params.yaml", "corpora.yaml"
+LISTED = 20
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 Language = Annotated[NextToken | Cloze | WordNumber | Passage, Field(discriminator="objective")]
@@ -82,10 +84,17 @@ class Params(Settings):
         return entries
 
 
-def suggest(name: str, allowed: list[str]) -> str:
-    """', did you mean NEAREST?' or the list of what is allowed, to end an error about an unknown name."""
-    near = get_close_matches(name, allowed, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(sorted(allowed)) or '(none)'}"
+def suggest(name: str, allowed: Iterable[object]) -> str:
+    """'did you mean NEAREST?', or what is allowed instead, to end an error about an unknown name.
+
+    A list of more than `LISTED` names would hide the error: three names stand for it.
+    """
+    names = sorted(map(str, allowed))
+    if near := get_close_matches(name, names, n=1):
+        return f"did you mean {near[0]!r}?"
+    if len(names) > LISTED:
+        return f"allowed: one of {len(names)} names, such as {', '.join(names[:3])}"
+    return f"allowed: {', '.join(names) or '(none)'}"
 
 
 def lookup(entries: dict[str, Entry], name: str, kind: str) -> Entry:
@@ -95,7 +104,9 @@ def lookup(entries: dict[str, Entry], name: str, kind: str) -> Entry:
         ParamsError: there is none; the line suggests the nearest name.
     """
     if name not in entries:
-        raise ParamsError(f"no {kind} is named {name!r}; {suggest(name, list(entries))}")
+        hint = suggest(name, list(entries))
+        everything = "; `anamnesis list` shows them" if kind == "experiment" and hint.startswith("allowed") else ""
+        raise ParamsError(f"no {kind} is named {name!r}; {hint}{everything}")
     return entries[name]
 
 
@@ -153,16 +164,6 @@ def _read_mapping(path: Path, allowed: list[str]) -> dict[str, Any]:
     return content
 
 
-def read_yaml(path: Path) -> Any:
-    """The content of a YAML file, unchecked but for keys given twice. Raises as `load` does."""
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
-    except FileNotFoundError:
-        raise ParamsError(f"{path}: there is no such file; run this in the project's folder") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-
-
 def apply_profile(content: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
     """The content of params.yaml and corpora.yaml with other budgets: `overlay` merged over it, mapping by mapping.
 
@@ -184,6 +185,8 @@ def apply_profile(content: dict[str, Any], overlay: dict[str, Any]) -> dict[str,
 def _merge(content: dict[str, Any], overlay: dict[str, Any], everywhere: bool) -> dict[str, Any]:
     result = dict(content)
     if "*" in overlay:
+        if not isinstance(overlay["*"], dict):
+            raise ParamsError(f"*: found {_show(overlay['*'])}; allowed: a mapping")
         entries = {name: entry for name, entry in result.items() if isinstance(entry, dict)}
         result |= {name: _merge(entry, overlay["*"], everywhere=True) for name, entry in entries.items()}
     for key, value in overlay.items():
@@ -199,14 +202,15 @@ def _merge(content: dict[str, Any], overlay: dict[str, Any], everywhere: bool) -
 
 def _is_trained(key: str, entry: dict[str, Any]) -> bool:
     """Whether the key is `trainer`, and the entry one that has a use for it."""
-    return key == "trainer" and "epochs" in (entry.get("training") or {})
+    training = entry.get("training")
+    return key == "trainer" and isinstance(training, dict) and "epochs" in training
 
 
 def _repeated(content: dict[str, Any], repeat: Any) -> dict[str, Any]:
     """`content` with the copies that `repeat` asks for."""
     if not isinstance(repeat, dict):
         raise ParamsError(f"repeat: found {_show(repeat)}; allowed: a mapping of experiments to numbers of runs")
-    sections = {name: section for section in SECTIONS for name in content.get(section) or {}}
+    sections = {name: part for part in SECTIONS if isinstance(content.get(part), dict) for name in content[part]}
     for name, runs in repeat.items():
         if name not in sections:
             raise ParamsError(f"repeat.{name}: no experiment is named {name!r}; {suggest(str(name), list(sections))}")
@@ -217,7 +221,8 @@ def _repeated(content: dict[str, Any], repeat: Any) -> dict[str, Any]:
         result[section] = {}
         for name, entry in content[section].items():
             result[section][name] = entry
-            for run in range(2, repeat.get(name, 1) + 1):
+            # `check` names an entry that is no mapping.
+            for run in range(2, repeat.get(name, 1) + 1 if isinstance(entry, dict) else 0):
                 copy = f"{name}-seed{run}"
                 if copy in sections:
                     raise ParamsError(f"repeat.{name}: there is already an experiment {copy!r}")
@@ -236,10 +241,7 @@ def dump(content: dict[str, Any]) -> dict[str, str]:
     """
     corpora = {key: value for key, value in content.items() if key == "corpora"}
     others = {key: value for key, value in content.items() if key != "corpora"}
-    return {
-        name: yaml.dump(part, Dumper=_NoAliases, sort_keys=False, allow_unicode=True, width=120)
-        for name, part in ((CORPORA, corpora), (PARAMS, others))
-    }
+    return {name: dump_yaml(part) for name, part in ((CORPORA, corpora), (PARAMS, others))}
 
 
 def check(content: dict[str, Any], origin: str = PARAMS, corpora: str = CORPORA) -> Params:
@@ -387,7 +389,7 @@ ALLOWED = {
     "model_type": "a mapping",
     "string_pattern_mismatch": "text like {pattern}",
     "string_too_short": "text of at least {min_length} characters",
-    "string_type": "text, in quotes where it looks like a number",
+    "string_type": "text, in quotes where it looks like a number or a date",
     "too_long": "at most {max_length} entries",
     "too_short": "at least {min_length} entries",
 }
@@ -397,6 +399,8 @@ def _show(value: Any) -> str:
     """A value as YAML writes it; of a list or mapping only that it is one."""
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
+    if isinstance(value, date):
+        return f"the date {value}"
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
 
 
@@ -461,26 +465,3 @@ def _values(kind: Any, key: str) -> list[str]:
 
 def _keys(kind: Any) -> list[str]:
     return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
-
-
-class _NoAliases(yaml.SafeDumper):
-    """YAML's safe dumper, writing what occurs twice twice instead of pointing to it."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-class _UniqueKeys(yaml.CSafeLoader):
-    """PyYAML's safe loader, parsing in C, that refuses a key given twice; plain YAML silently keeps the last."""
-
-
-def _unique_mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise yaml.YAMLError(f"the key {key!r} is given twice, line {node.start_mark.line + 1} on")
-    loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=True)
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)

@@ -9,6 +9,7 @@ from typing import Any
 from anamnesis import files, params
 from anamnesis.errors import AnamnesisError, ParamsError
 from anamnesis.project import PROFILES, STANDARD, check_profile, profile_folder
+from anamnesis.yaml_file import read_yaml
 
 # What a profile shares with the project's own folder, as far as it is there: DVC follows links in the working tree, but
 # reads no file of an earlier commit through one (`dvc exp show`, `dvc metrics diff`).
@@ -49,9 +50,9 @@ def merged(top: Path, name: str) -> dict[str, Any]:
     origin = f"{PROFILES}/{name}.yaml"
     if name == STANDARD:
         raise ParamsError(f"{STANDARD} is the project's own folder; other budgets need another name")
-    overlay = params.read_yaml(top / origin) or {}
+    overlay = read_yaml(top / origin) or {}
     if not isinstance(overlay, dict):
-        raise ParamsError(f"{origin}: found {type(overlay).__name__}; allowed: a mapping, as in params.yaml")
+        raise ParamsError(f"{origin}: found a list or a single value; allowed: a mapping, as in params.yaml")
     base = params.read(top / params.PARAMS)
     params.check(base)
     content = params.apply_profile(base, overlay) | {"profile": name}
