@@ -2,10 +2,20 @@
 
 import json
 import math
+import shutil
+import sys
+from pathlib import Path
 
 import pytest
+from settings_files import write_settings
 from shell import anamnesis
 from toy_text import TEXT
+
+from anamnesis import files, params
+from anamnesis.boards import BOARDS
+from anamnesis.cli.experiments import list_experiments
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("folder", [".", "data/raw"])
@@ -13,13 +23,43 @@ def test_list_is_a_plain_table_when_piped(root, folder):
     done = anamnesis(root / folder, "list")
     assert done.returncode == 0, done.stderr
     header, *rows = [line.split("\t") for line in done.stdout.splitlines()]
-    assert header == ["experiment", "board", "tokens", "architecture", "status", "ranked by", "test score"]
+    assert header == ["experiment", "board", "corpus", "tokens", "architecture", "status", "ranked by", "test score"]
     ranked = "bits per character"
-    assert rows[0][:6] == ["hello-uniform", "language", "hello-characters", "uniform", "evaluated", ranked]
+    assert rows[0][:7] == ["hello-uniform", "language", "hello", "hello-characters", "uniform", "evaluated", ranked]
     # h, e, l, o, j, space, line end and <unk>: a uniform model's perplexity is the size of the vocabulary. Of the
     # text's characters all but the first are predicted.
-    assert float(rows[0][6]) == pytest.approx(math.log2(8) * (len(TEXT) - 1) / len(TEXT), rel=1e-4)
-    assert rows[1] == ["hello-ngram3", "language", "hello-characters", "ngram", "-", ranked, ""]
+    assert float(rows[0][7]) == pytest.approx(math.log2(8) * (len(TEXT) - 1) / len(TEXT), rel=1e-4)
+    assert rows[1] == ["hello-ngram3", "language", "hello", "hello-characters", "ngram", "-", ranked, ""]
+
+
+def test_list_fits_80_columns_with_the_projects_own_experiments(tmp_path, monkeypatch, capsys):
+    for name in ("params.yaml", "corpora.yaml", "dvc.yaml"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    experiments = params.load(tmp_path / "params.yaml").experiments
+    (tmp_path / "metrics").mkdir()
+    for name, experiment in experiments.items():
+        files.write_json(tmp_path / "metrics" / f"{name}.json", {"test": {BOARDS[experiment.board].metric: 1234.56789}})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    list_experiments()
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for name in experiments:
+        assert sum(line.split()[:1] == [name] for line in lines) == 1
+    assert any("sherlock: Which token comes next?" in line for line in lines)
+
+
+def test_a_model_of_other_settings_is_listed_as_changed(root, tmp_path):
+    for name in ("params.yaml", "corpora.yaml", "dvc.yaml"):
+        shutil.copy(root / name, tmp_path)
+    for folder in ("models", "metrics"):
+        shutil.copytree(root / folder, tmp_path / folder)
+    path = tmp_path / "params.yaml"
+    content = params.read(path)
+    content["experiments"]["hello-uniform"]["sampling"] = {"length": 7}
+    write_settings(tmp_path, content)
+    assert anamnesis(tmp_path, "list").stdout.splitlines()[1].split("\t")[5] == "changed"
 
 
 def test_show_has_settings_model_scores_and_samples(root):
@@ -43,7 +83,7 @@ def test_show_of_what_is_not_trained_says_how_to_train_it(root):
 def test_list_and_show_know_translations(pairs):
     _, *rows = [line.split("\t") for line in anamnesis(pairs, "list").stdout.splitlines()]
     metrics = json.loads((pairs / "metrics" / "toy-nearest.json").read_text())
-    assert rows[1] == ["toy-nearest", "translation", "toy-words", "nearest", "evaluated", "bleu", "100"]
+    assert rows[1] == ["toy-nearest", "translation", "toy", "toy-words", "nearest", "evaluated", "bleu", "100"]
     assert metrics["test"]["bleu"] == pytest.approx(100)
     shown = anamnesis(pairs, "show", "toy-nearest").stdout
     assert "\n> A dog sleeps.\n= Een hond slaapt.\n< Een hond slaapt.\n" in shown

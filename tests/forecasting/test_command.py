@@ -2,6 +2,7 @@
 
 import csv
 import re
+import warnings
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
@@ -196,7 +197,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "too many columns": (broken(5, "2019-04,3,4"), "not a table with the same columns on every line: "),
     "semicolons": (
         table(MONTHS, VALUES).replace(",", ";"),
-        "no column holds dates; say which with --date: the columns are month;sales",
+        "columns are separated by ';'; allowed: ','",
     ),
     "no value first": (broken(2, "2019-01,"), "line 2: the first date has no value; remove the line"),
     "no value last": (broken(25, "2020-12,"), "line 25: the last date has no value; remove the line"),
@@ -275,3 +276,29 @@ def test_without_a_model_the_only_registered_champion_forecasts(
     monkeypatch.chdir(root / "mine")
     done = CliRunner().invoke(cli.app, ["forecast", "mine.csv"])
     assert [line.split("\t") for line in done.stdout.splitlines()] == expected
+
+
+def test_values_far_from_the_training_series_are_warned_of(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(numerics, "pin", lambda: None)
+    monkeypatch.chdir(root / "mine")
+
+    def said(factor: float, *arguments: str, model: str = "waves-lstm") -> str:
+        Path("mine.csv").write_text(table(MONTHS, [factor * value for value in VALUES]))
+        done = CliRunner().invoke(cli.app, ["forecast", "mine.csv", "--model", model, *arguments])
+        assert done.exit_code == 0, done.output
+        return done.stderr
+
+    card = saved.load(root / "models" / "waves-lstm")
+    far = abs(1e6 * np.median(VALUES) - card.mean) / card.scale
+    line = f"warning: the values lie {far:,.0f} standard deviations from the mean of the series that waves-lstm was "
+    assert said(1e6).startswith(line)
+    assert said(1) == said(1e6, "--rescale") == said(1e6, model="waves-last") == ""
+
+
+def test_values_beyond_single_precision_raise_no_warning_of_numpy(forecast: Callable[..., Any]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rows = forecast("--steps", "2", content=table(MONTHS, [1e300] * 24), model="waves-lstm")
+    assert len(rows) == 3

@@ -1,8 +1,10 @@
 """The commands that show experiments, as params.yaml describes them and as far as they have been run."""
 
 import csv
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -13,7 +15,11 @@ commands = typer.Typer()
 
 @commands.command("list", epilog="Example: anamnesis list")
 def list_experiments() -> None:
-    """List the experiments of params.yaml: what each trains on, and its scores as far as it has been run."""
+    """List the experiments of params.yaml by leaderboard and corpus, with the test score of each that has been run.
+
+    The status is `evaluated`, `trained`, `changed` (the settings are no longer those of the trained model) or `-`.
+    Through a pipe, the list is one tab-separated table.
+    """
     from anamnesis import params
     from anamnesis.boards import BOARDS
 
@@ -22,14 +28,63 @@ def list_experiments() -> None:
     rows = []
     for name, experiment in settings.experiments.items():
         metrics = location.read_json(root / "metrics" / f"{name}.json")
-        status = "evaluated" if metrics else "trained" if (root / "models" / name / "model.json").exists() else "-"
         metric = BOARDS[experiment.board].metric
-        score = _number(metrics.get("test", {}).get(metric))
-        architecture = experiment.model.architecture
-        rows.append([name, experiment.board, experiment.tokens, architecture, status, metric.replace("_", " "), score])
+        status = _status(experiment, location.read_json(root / "models" / name / "model.json"), bool(metrics))
+        corpus = settings.tokens[experiment.tokens].corpus
+        score = metrics.get("test", {}).get(metric)
+        rows.append(
+            Row(name, experiment.board, corpus, experiment.tokens, experiment.model.architecture, status, score)
+        )
+    if sys.stdout.isatty():
+        _print_by_group(rows)
+        return
     printing.table(
-        ["experiment", "board", "tokens", "architecture", "status", "ranked by", "test score"], rows, numbers=1
+        ["experiment", "board", "corpus", "tokens", "architecture", "status", "ranked by", "test score"],
+        [[*map(str, row[:-1]), BOARDS[row.board].metric.replace("_", " "), _number(row.score)] for row in rows],
     )
+
+
+class Row(NamedTuple):
+    """What `anamnesis list` says of an experiment; `score` is None until the experiment has been evaluated."""
+
+    experiment: str
+    board: str
+    corpus: str
+    tokens: str
+    architecture: str
+    status: str
+    score: float | None
+
+
+def _status(experiment: Any, card: dict[str, Any], evaluated: bool) -> str:
+    """How far an experiment is, from its settings, its model's card (empty where there is none) and its metrics."""
+    from anamnesis import params
+    from anamnesis.errors import AnamnesisError
+
+    if not card:
+        return "-"
+    try:
+        current = params.experiment_of(card) == experiment
+    except AnamnesisError:
+        current = False
+    return ("evaluated" if evaluated else "trained") if current else "changed"
+
+
+def _print_by_group(rows: Sequence[Row]) -> None:
+    """A table for each leaderboard and corpus, in the order of params.yaml; 80 columns are enough."""
+    from anamnesis.boards import BOARDS
+    from anamnesis.report import formats
+
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.board, row.corpus), []).append(row)
+    widths = [max(len(row[index]) for row in rows) for index in (0, 4, 5)]
+    for (name, corpus), members in groups.items():
+        board = BOARDS[name]
+        printing.heading(f"{corpus}: {board.title} Test {formats.name(board.metric)}.")
+        for row in members:
+            cells = (f"{cell:<{width}}" for cell, width in zip((row[0], row[4], row[5]), widths, strict=True))
+            print("  ".join([*cells, f"{formats.score(board.metric, row.score) if row.score is not None else '':>9}"]))
 
 
 @commands.command(epilog="Example: anamnesis show sherlock-lstm")

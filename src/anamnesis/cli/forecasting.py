@@ -9,12 +9,15 @@ import typer
 from anamnesis.cli import models, output_files, printing
 
 commands = typer.Typer()
+# Series in the model's own units stay within a few standard deviations of its training series.
+FAR = 6
 
 
 @commands.command(
-    epilog="Examples: anamnesis forecast sunspots.csv --model sunspots-lstm3 --steps 24\n\n"
-    "anamnesis forecast sales.csv --model forecast-sunspots@champion --rescale --fill interpolate --plot sales.png\n\n"
-    "anamnesis forecast sales.csv --date month --value revenue --output forecast.csv"
+    epilog="Examples: anamnesis forecast docs/examples/visitors.csv --model sunspots-lstm3 --rescale\n\n"
+    "anamnesis forecast docs/examples/visitors.csv --model forecast-sunspots@champion --rescale --plot visitors.png\n\n"
+    "anamnesis forecast docs/examples/visitors.csv --model sines-fc20 --rescale --date month --value visitors "
+    "--output forecast.csv"
 )
 def forecast(
     file: Annotated[
@@ -85,4 +88,10 @@ def forecast(
         output_files.write("--output", output, csv_text([("date", "forecast"), *rows]).encode())
     if series.filled:
         print(f"note: {series.filled:,} missing values lie on straight lines", file=sys.stderr)
+    if not rescale and (far := loaded.distance(series.values)) > FAR:
+        print(
+            f"warning: the values lie {far:,.0f} standard deviations from the mean of the series that "
+            f"{loaded.card['experiment']} was trained on; --rescale standardises them by their own mean and scale",
+            file=sys.stderr,
+        )
     printing.table(["date", "forecast"], rows, numbers=1)

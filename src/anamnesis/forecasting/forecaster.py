@@ -33,10 +33,21 @@ class Forecaster:
     def predict(self, read: Values) -> Values:
         """The next value after each of the windows (windows, window), in the units of the data: (windows,)."""
         rows = max(1, BLOCK // self.window)
-        found = [
-            self.step((read[first : first + rows] - self.mean) / self.scale) for first in range(0, len(read), rows)
-        ]
-        return np.concatenate(found) * self.scale + self.mean
+        # Values beyond single precision give forecasts that are not finite, which `free_running` refuses.
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = [
+                self.step((read[first : first + rows] - self.mean) / self.scale) for first in range(0, len(read), rows)
+            ]
+            return np.concatenate(found) * self.scale + self.mean
+
+    def distance(self, values: Values) -> float:
+        """How many standard deviations of the training series lie between its mean and the median of values (values,).
+
+        0 for a model that does not standardise, and so fits any units.
+        """
+        if (self.mean, self.scale) == (0.0, 1.0):
+            return 0.0
+        return float(abs(np.median(values) - self.mean) / self.scale)
 
     def rescaled(self, values: Values) -> "Forecaster":
         """The same model, standardising with the mean and the scale of a series (values,) instead of its own.
@@ -94,9 +105,8 @@ def free_running(model: Forecaster, starts: Values, steps: int) -> Values:
         AnamnesisError: they leave the range of numbers, as those of an unstable model may.
     """
     series = np.concatenate([starts[:, -model.window :], np.empty((len(starts), steps))], axis=1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for step in range(steps):
-            series[:, model.window + step] = model.predict(series[:, step : model.window + step])
+    for step in range(steps):
+        series[:, model.window + step] = model.predict(series[:, step : model.window + step])
     found = series[:, model.window :]
     if not np.isfinite(found).all():
         raise AnamnesisError(f"{model.card.get('experiment')}: forecasts of {steps} steps grow without bound; ask less")

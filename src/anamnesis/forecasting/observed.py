@@ -114,6 +114,7 @@ def _table(path: Path) -> "pd.DataFrame":
     """The cells of a file as text; the index counts the lines below the header from 0."""
     import pandas as pd
 
+    _check_separator(path)
     try:
         with warnings.catch_warnings():
             # A row longer than the header: pandas would leave out what is too much.
@@ -135,6 +136,26 @@ def _table(path: Path) -> "pd.DataFrame":
     if not len(table):
         raise AnamnesisError(f"{path}: there are no rows below the header")
     return table
+
+
+def _check_separator(path: Path) -> None:
+    """Refuse a file whose columns are separated by another mark than a comma, as many spreadsheets write it.
+
+    Raises:
+        AnamnesisError: the header holds semicolons or tabs, and no comma.
+    """
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            header = file.readline(10_000)
+    # `_table` says what is wrong with such a file.
+    except (OSError, UnicodeDecodeError):
+        return
+    for mark, name in ((";", "';'"), ("\t", "a tab")):
+        if mark in header and "," not in header:
+            raise AnamnesisError(
+                f"{path}: columns are separated by {name}; allowed: ',' between columns, '.' before decimals, "
+                f"and dates such as {ALLOWED}"
+            )
 
 
 def _columns(path: Path, table: "pd.DataFrame", date: str | None, value: str | None) -> tuple[str, str]:
