@@ -1,16 +1,25 @@
 """What a stage or command says on the screen: progress bars on a terminal, one summary line, one line per error."""
 
 import os
+import signal
 import sys
+import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from anamnesis.errors import AnamnesisError, ParamsError
+from anamnesis.errors import AnamnesisError, ParamsError, hide_passwords
+from anamnesis.files import write_text
+from anamnesis.project import LOGS, find_root
 
 if TYPE_CHECKING:
     from rich.progress import Progress, Task
+
+# Characters of an error that nobody foresaw, some of which hold whole files.
+LONGEST = 500
 
 
 def progress() -> "Progress":
@@ -89,7 +98,12 @@ def argument(what: str) -> str:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage's `main`; turn an error of the user's into one line on standard error and its exit code."""
+    """Run the `main` of a stage or of the command; an error is one line on standard error and an exit code.
+
+    An error that nobody foresaw has its traceback in a file that the line names. SIGTERM and SIGHUP end the process by
+    SystemExit, so that every `finally` runs and temporary files go.
+    """
+    _exit_on_signals()
     try:
         main()
     except AnamnesisError as error:
@@ -100,3 +114,39 @@ def run(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print("interrupted: nothing half-written was kept; run again to go on", file=sys.stderr, flush=True)
         raise SystemExit(130) from None
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if os.environ.get("ANAMNESIS_TRACEBACK"):
+            raise
+        print(f"error: {_unforeseen(error)}", file=sys.stderr, flush=True)
+        raise SystemExit(1) from None
+
+
+def _exit_on_signals() -> None:
+    """Make SIGTERM and SIGHUP raise SystemExit where they have their default action.
+
+    Under nohup SIGHUP is ignored and stays so; whoever runs a stage may have set handlers of its own.
+    """
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, leave)
+
+
+def _unforeseen(error: Exception) -> str:
+    """One line about an error, with the file that holds its traceback."""
+    text = hide_passwords(" ".join(f"{type(error).__name__}: {error}".split()))[:LONGEST].rstrip(": ")
+    try:
+        folder = find_root() / LOGS
+    except AnamnesisError:
+        folder = Path(tempfile.gettempdir())
+    path = folder / f"error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    try:
+        write_text(path, hide_passwords("".join(traceback.format_exception(error))))
+    except OSError as failure:
+        return f"{text}; its traceback cannot be written to {folder} ({failure.strerror})"
+    return f"{text}; its traceback is in {os.path.relpath(path) if path.is_relative_to(Path.cwd()) else path}"

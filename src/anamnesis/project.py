@@ -7,6 +7,8 @@ from anamnesis.errors import AnamnesisError, ParamsError
 # The profile of the project's own folder; any other, NAME, is a project folder profiles/NAME of its own.
 STANDARD = "laptop"
 PROFILES = "profiles"
+# In a project's folder: what stages print, and the tracebacks of errors that nobody foresaw.
+LOGS = Path(".anamnesis") / "logs"
 
 
 def find_root(start: Path | None = None, profile: str | None = None) -> Path:
@@ -20,7 +22,7 @@ def find_root(start: Path | None = None, profile: str | None = None) -> Path:
         ParamsError: there is no profile of that name, or its folder has not been made.
     """
     start = (start or Path.cwd()).absolute()
-    root = next((folder for folder in (start, *start.parents) if _is_root(folder)), None)
+    root = next((folder for folder in (start, *start.parents) if is_root(folder)), None)
     if root is None:
         raise AnamnesisError(
             f"{start} is not inside a project: no folder from there upward holds params.yaml and dvc.yaml"
@@ -30,7 +32,7 @@ def find_root(start: Path | None = None, profile: str | None = None) -> Path:
     top = home(root)
     check_profile(top, profile)
     folder = profile_folder(top, profile)
-    if not _is_root(folder):
+    if not is_root(folder):
         raise ParamsError(f"profile {profile}: its folder is not made yet: anamnesis profile {profile}")
     return folder
 
@@ -39,7 +41,7 @@ def home(root: Path) -> Path:
     """The project's own folder, also where `root` is that of one of its profiles."""
     root = root.resolve()
     top = root.parent.parent
-    return top if root.parent.name == PROFILES and _is_root(top) else root
+    return top if root.parent.name == PROFILES and is_root(top) else root
 
 
 def profile_of(root: Path) -> str:
@@ -66,5 +68,6 @@ def check_profile(top: Path, profile: str) -> None:
         raise ParamsError(f"no profile is named {profile!r}; {suggest(profile, profile_names(top))}")
 
 
-def _is_root(folder: Path) -> bool:
+def is_root(folder: Path) -> bool:
+    """Whether a folder is that of a project, or of one of its profiles."""
     return (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file()

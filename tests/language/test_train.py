@@ -3,6 +3,7 @@
 import csv
 import math
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -156,13 +157,20 @@ def test_an_edit_of_the_settings_does_not_resume_the_old_training(project: Path)
     assert files_of(project / "models" / "experiment") == first
 
 
-def test_a_damaged_checkpoint_is_named_in_one_line(project: Path) -> None:
+@pytest.mark.parametrize("size", [0, 1000])
+def test_a_damaged_checkpoint_is_passed_over_in_one_line(project: Path, capsys: Any, size: int) -> None:
+    train("experiment", settings(), project, Recorder())
+    whole = files_of(project / "models" / "experiment")
+    shutil.rmtree(project / "models")
     with pytest.raises(RuntimeError):
         train("experiment", settings(), project, Recorder(lambda epoch: (_ for _ in ()).throw(RuntimeError())))
     (checkpoint,) = project.glob(".anamnesis/checkpoints/experiment/*.ckpt")
-    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
-    with pytest.raises(AnamnesisError, match=r"\.ckpt: not a checkpoint .*delete it to train from the start$"):
-        train("experiment", settings(), project, Recorder())
+    checkpoint.write_bytes(checkpoint.read_bytes()[:size])
+    capsys.readouterr()
+    train("experiment", settings(), project, Recorder())
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note:")]
+    assert re.fullmatch(r"note: .*\.ckpt is damaged \(.*\); the training starts anew", line)
+    assert files_of(project / "models" / "experiment") == whole
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_leaves_no_model(project: Path) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,23 +32,16 @@ class Cache:
 
     def add(self, stream: IO[bytes]) -> tuple[str, Path]:
         """Keep all that `stream` holds. Returns its sha256 and its path."""
-        incoming = self.root / "incoming"
-        incoming.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256()
-        handle, temporary = tempfile.mkstemp(dir=incoming)
-        try:
-            with os.fdopen(handle, "wb") as file:
+        with files.temporary_folder(self.root / "incoming") as folder:
+            with open(folder / "new", "wb") as file:
                 while block := stream.read(2**20):
                     digest.update(block)
                     file.write(block)
-                file.flush()
-                os.fsync(file.fileno())
+            files.sync(folder / "new")
             path = self._object(digest.hexdigest())
             path.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+            os.replace(folder / "new", path)
         return digest.hexdigest(), path
 
     def find_blob(self, git_blob: str) -> Path | None:

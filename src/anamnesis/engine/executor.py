@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from anamnesis.project import LOGS
+
 State = Literal["waiting", "running", "done", "cached", "failed", "skipped"]
 
 
@@ -76,9 +78,6 @@ class Executor(Protocol):
 
     def stop(self) -> None:
         """End every task that runs, and return when all have ended."""
-
-
-LOGS = Path(".anamnesis/logs")
 
 
 def log_path(root: Path, name: str) -> Path:

@@ -8,6 +8,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from anamnesis.errors import AnamnesisError
+from anamnesis.files import sync
 from anamnesis.training import ranks
 
 
@@ -42,6 +43,7 @@ class Checkpoints(Callback):
             temporary = self.path.with_name(f".{self.path.name}.new")
             trainer.save_checkpoint(temporary)
             if trainer.is_global_zero:
+                sync(temporary)
                 os.replace(temporary, self.path)
 
     def state_dict(self) -> dict[str, Any]:

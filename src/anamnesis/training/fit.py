@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -77,12 +78,11 @@ def fit(
         valid: likewise.
         training: the experiment's `training` block.
         machine: its `trainer` block.
-        checkpoint: where the state is stored to resume from; used if it is there.
+        checkpoint: where the state is stored to resume from; used if it is there and whole.
         on_epoch: called with each epoch's row of history; returns a sample of what the model makes of the task.
 
     Raises:
-        AnamnesisError: the loss is NaN or infinite, the checkpoint is damaged, or the machine is not what the settings
-            ask for.
+        AnamnesisError: the loss is NaN or infinite, or the machine is not what the settings ask for.
         SystemExit: the process was asked to end (SIGINT, SIGTERM); the last checkpoint stays.
     """
     _quiet()
@@ -105,8 +105,8 @@ def fit(
         _share_out(name, trainer, module, train, valid)
     if isinstance(trainer.accelerator, CUDAAccelerator):
         train, valid = Prefetched(train), Prefetched(valid)
-    resumed = checkpoint.exists()
-    first_step = _steps_done(checkpoint) if resumed else 0
+    first_step = _steps_done(checkpoint)
+    resumed = first_step is not None
     start, cpu_start = time.perf_counter(), time.process_time()
     # On a CPU, oneDNN's recurrent kernels do not take every shape in 16 bits.
     mixed = trainer.precision != "32-true" and isinstance(trainer.accelerator, CPUAccelerator)
@@ -122,7 +122,7 @@ def fit(
     if trainer.state.status != "finished":
         raise SystemExit(130)
     return Fitted(
-        best.weights, best.epoch, best.history, best.samples, seconds, cpu_seconds, trainer.global_step - first_step
+        best.weights, best.epoch, best.history, best.samples, seconds, cpu_seconds, trainer.global_step - (first_step or 0)
     )
 
 
@@ -191,17 +191,19 @@ def _precision(machine: settings.Trainer) -> Any:
     return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
 
 
-def _steps_done(checkpoint: Path) -> int:
-    """Optimiser steps in a checkpoint, which is read without running any code that it may hold.
+def _steps_done(checkpoint: Path) -> int | None:
+    """Optimiser steps in a checkpoint; None where there is none, or one that cannot be read, as one line says then.
 
-    Raises:
-        AnamnesisError: it cannot be read.
+    It is read without running any code that it may hold.
     """
+    if not checkpoint.exists():
+        return None
     try:
         return int(torch.load(checkpoint, weights_only=True, map_location="cpu")["global_step"])
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise AnamnesisError(f"{checkpoint}: not a checkpoint ({reason}); delete it to train from the start") from None
+        print(f"note: {checkpoint} is damaged ({reason}); the training starts anew", file=sys.stderr, flush=True)
+        return None
 
 
 def _quiet() -> None:

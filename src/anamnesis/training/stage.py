@@ -59,7 +59,7 @@ def train_network(
         The card, model.json.
 
     Raises:
-        AnamnesisError: the loss is NaN or infinite, or the checkpoint is damaged.
+        AnamnesisError: the loss is NaN or infinite.
         SystemExit: the process was asked to end; the last checkpoint stays. Or it is one of several that train
             together and not the first of them, and has done its part.
     """

@@ -1,0 +1,103 @@
+"""How a stage or command ends: by an error, by a signal."""
+
+import os
+import signal
+from pathlib import Path
+
+import kills
+import pytest
+
+from anamnesis import console, files
+from anamnesis.errors import ParamsError
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("params.yaml", "dvc.yaml"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ANAMNESIS_TRACEBACK", raising=False)
+    # `console.run` leaves its handlers in place.
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield tmp_path
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def unforeseen() -> None:
+    raise ValueError("no answer from\nhttps://me:secret@host/x")
+
+
+def test_an_unforeseen_error_is_one_line_and_its_traceback_a_file(root: Path, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        console.run(unforeseen)
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    (log,) = (root / ".anamnesis" / "logs").iterdir()
+    place = log.relative_to(root)
+    assert line == f"error: ValueError: no answer from https://host/x; its traceback is in {place}"
+    assert "in unforeseen" in log.read_text()
+    assert "secret" not in log.read_text()
+
+
+def test_outside_of_a_project_and_on_a_full_disk_the_line_is_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(console.tempfile, "gettempdir", lambda: str(tmp_path))
+    with pytest.raises(SystemExit):
+        console.run(unforeseen)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".log"]
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(console, "write_text", full)
+    with pytest.raises(SystemExit):
+        console.run(unforeseen)
+    first, second = capsys.readouterr().err.splitlines()
+    assert ".log" in first
+    assert second.endswith(f"its traceback cannot be written to {tmp_path} (No space left on device)")
+
+
+def test_a_developer_sees_the_traceback(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANAMNESIS_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="no answer"):
+        console.run(unforeseen)
+    assert not (root / ".anamnesis").exists()
+
+
+def test_errors_of_the_user_keep_their_line_and_code(root: Path, capsys: pytest.CaptureFixture) -> None:
+    def wrong() -> None:
+        raise ParamsError("params.yaml: seed: found 'x'; allowed: a whole number")
+
+    with pytest.raises(SystemExit) as ended:
+        console.run(wrong)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "error: params.yaml: seed: found 'x'; allowed: a whole number\n"
+    assert not (root / ".anamnesis").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing_half_written(root: Path, number: int) -> None:
+    def work() -> None:
+        with files.new_folder(root / "models" / "lstm") as folder:
+            files.write_text(folder / "weights", "half")
+            os.kill(os.getpid(), number)
+            files.write_text(folder / "card", "never")
+
+    def stage() -> None:
+        signal.signal(number, signal.SIG_DFL)
+        console.run(work)
+
+    assert kills.run(stage)[0] == 128 + number
+    assert not list((root / "models").iterdir())
+    assert not list((root / files.TEMPORARY).iterdir())
+
+
+def test_what_nohup_ignores_stays_ignored(root: Path) -> None:
+    def stage() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        console.run(lambda: os.kill(os.getpid(), signal.SIGHUP))
+
+    assert kills.run(stage)[0] == 0
