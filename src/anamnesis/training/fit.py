@@ -122,7 +122,13 @@ def fit(
     if trainer.state.status != "finished":
         raise SystemExit(130)
     return Fitted(
-        best.weights, best.epoch, best.history, best.samples, seconds, cpu_seconds, trainer.global_step - (first_step or 0)
+        best.weights,
+        best.epoch,
+        best.history,
+        best.samples,
+        seconds,
+        cpu_seconds,
+        trainer.global_step - (first_step or 0),
     )
 
 
