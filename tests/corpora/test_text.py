@@ -1,5 +1,6 @@
 """Running text: canonical form, markers, and cuts that lose nothing."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,12 @@ def test_lines_that_fit_are_left_out_before_the_text_is_cut(tmp_path, monkeypatc
 def test_what_leaves_lines_out_is_a_regular_expression():
     with pytest.raises(ValueError, match="a regular expression; this one is none: missing"):
         book(leave_out="(I")
+
+
+@given(string=st.text("ab\n", max_size=30), size=st.integers(1, 7))
+def test_lines_are_left_out_wherever_a_block_ends(string, size):
+    blocks = [string[start : start + size] for start in range(0, len(string), size)]
+    kept = [line for line in string.split("\n")[:-1] if not re.fullmatch("a+", line)]
+    last = string.split("\n")[-1]
+    expected = "".join(f"{line}\n" for line in kept) + ("" if re.fullmatch("a+", last) else last)
+    assert "".join(text.without(blocks, re.compile("a+"))) == expected

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -70,6 +71,61 @@ def test_pieces_are_the_text_and_do_not_depend_on_blocks(language, rule, string,
     assert "".join(found) == string
     assert found == cut(string, language, rule, longest)
     assert all(0 < len(piece) <= longest for piece in found)
+
+
+def sentences_of(string: str, language: str, rule: str) -> list[str]:
+    """The sentences by the rules in words, character by character and without a regular expression."""
+    marks, closing = ("。！？!?", "”’」』）》〉】)\"'") if language == "zh" else (".!?…", "'\"”’»)]}_*")
+    found, start, place = [], 0, 0
+
+    def after(index: int, some: str) -> int:
+        while index < len(string) and (string[index] in some if some else string[index].isspace()):
+            index += 1
+        return index
+
+    while place < len(string):
+        stop = after(place, marks)
+        end = after(after(stop, closing), "")
+        lines = string[after(stop, closing) : end].count("\n")
+        ends = False
+        if rule != "lines" and stop > place and (place == 0 or string[place - 1] not in marks) and end < len(string):
+            spaced = end > after(stop, closing)
+            ends = language == "zh" or (spaced and (lines > 1 or not string[end].islower()))
+            if ends and language == "en" and string[place:stop] == "." and lines < 2:
+                word = re.split(r"\W", string[max(start, place - 12) : place])[-1]
+                ends = word not in TITLES and not (len(word) == 1 and word in "ABCDEFGHJKLMNOPQRSTUVWXYZ")
+            if not (ends or spaced):
+                end = place + 1
+        elif string[place].isspace():
+            end = after(place, "")
+            least = 1 if rule == "lines" or language == "zh" else 2
+            ends = string[place:end].count("\n") >= least and end < len(string)
+        else:
+            end = place + 1
+        if ends:
+            found.append(string[start:end])
+            start = end
+        place = end
+    return [*found, string[start:]] if start < len(string) else found
+
+
+TITLES = {"Mr", "Mrs", "Ms", "Mme", "Mlle", "Messrs", "Dr", "Prof", "Rev", "Hon", "St"}
+TITLES |= {"Capt", "Col", "Gen", "Lt", "Maj", "Sgt", "Jr", "Sr", "vs", "Vol", "No"}
+
+
+@pytest.mark.parametrize(
+    ("language", "rule"), [("en", "punctuation"), ("nl", "punctuation"), ("zh", "x"), ("en", "lines")]
+)
+def test_sentences_end_where_the_rules_in_words_say(language, rule):
+    random = Random(3)
+    some = ["Mr", "J", "I", "a", "A", " ", "\n", "\t", "\f", ".", "!", "…", ")", "”", '"', "。", "！"]
+    for _ in range(3000):
+        string = "".join(random.choices(random.sample(some, random.randint(2, 8)), k=random.randint(0, 40)))
+        assert cut(string, language, rule) == sentences_of(string, language, rule), repr(string)
+
+
+def test_a_text_that_ends_in_blank_lines_is_cut():
+    assert cut("One. Two." + "\n" * text.LONGEST) == ["One. ", "Two." + "\n" * (text.LONGEST - 4), "\n" * 4]
 
 
 def test_words_and_marks():

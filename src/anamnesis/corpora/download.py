@@ -359,5 +359,5 @@ def _read_validator(state: Path) -> str | None:
 def _reason(error: BaseException) -> str:
     """The innermost words of a chain of network errors, without the addresses of Python objects."""
     text = " ".join(str(error).split())
-    inner = re.findall(r"(?:\[Errno -?\d+\] |\[SSL[^\]]*\] )?([A-Z][^()<>\[\]{}:'\"]{6,})", text)
+    inner = re.findall(r"(?:\[Errno -?\d+\] |\[SSL[^\[\]]*\] )?([A-Z][^()<>\[\]{}:'\"]{6,})", text)
     return (inner[-1].strip() if inner else text)[:200] or type(error).__name__

@@ -268,7 +268,8 @@ class Book(Common):
     leave_out: Annotated[str, AfterValidator(_expression)] | None = Field(
         None,
         min_length=1,
-        description="regular expression; lines that fit it from end to end are left out, such as chapter headings",
+        description="regular expression; lines that fit it from end to end are left out, such as chapter headings. "
+        "One with nested repeats, as `(a+)+`, may take very long on a long line",
     )
     minimum: int = Field(1000, ge=2, description="characters the text must have")
     split: Cut = Cut()

@@ -16,7 +16,7 @@ from anamnesis.corpora.tables import orange_rows
 from anamnesis.errors import AnamnesisError
 
 # A tale of the collection starts with a line in capitals after exactly four blank lines, the first at the top.
-HEADING = re.compile(r"(?:\A\n*|(?<=[^\n])\n{5})(?=[^\na-z]*[A-Z][^\na-z]*\n)")
+HEADING = re.compile(r"(?:\A\n*|(?<=[^\n])\n{5})(?=[^\na-z]*+\n)(?=[^\nA-Z]*+[A-Z])")
 STRAIGHT = str.maketrans("‘’‚‛“”„‟", "''''\"\"\"\"")
 
 

@@ -55,10 +55,15 @@ def decoded(path: Path, name: str) -> Iterator[str]:
 
 def without(blocks: Iterable[str], left_out: re.Pattern[str]) -> Iterator[str]:
     """A canonical text that comes in blocks, without the lines that a pattern fits from end to end."""
-    line = ""
+    parts: list[str] = []  # of a line whose end is not there yet
     for block in blocks:
-        *lines, line = (line + block).split("\n")
-        yield "".join(f"{each}\n" for each in lines if not left_out.fullmatch(each))
+        *lines, rest = block.split("\n")
+        if lines:
+            lines[0] = "".join((*parts, lines[0]))
+            parts = []
+            yield "".join(f"{each}\n" for each in lines if not left_out.fullmatch(each))
+        parts.append(rest)
+    line = "".join(parts)
     if not left_out.fullmatch(line):
         yield line
 

@@ -38,7 +38,7 @@ SEED = 0
 TIE = 1e-6
 
 Item = TypeVar("Item")
-_CLOSING = re.compile(r"[\W_]*\Z")
+_CLOSING = re.compile(r"(?<![\W_])[\W_]++\Z")
 
 
 def shuffle_preference(model: NextTokenModel, ids: NDArray[np.integer]) -> float | None:

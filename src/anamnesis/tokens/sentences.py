@@ -16,9 +16,11 @@ from functools import cache, lru_cache
 
 from anamnesis.tokens.text import Rule
 
-_LINE = Rule(re.compile(r"\n\s*+(?=\S)"))
-_CHINESE = Rule(re.compile(r"""(?<![。！？!?])[。！？!?]++[”’」』）》〉】)"']*+\s*+(?=\S)|\n\s*+(?=\S)"""))
-_SPACED = re.compile(r"""(?<![.!?…])([.!?…]++)["'”’»)\]}_*]*+(\s++)(?=\S)|\n\s*\n\s*+(?=\S)""")
+# White space before the next piece matches from its last line end, or its last two, on: from the first on, every line
+# end of a long run that nothing follows would be tried, each with all of the run behind it.
+_LINE = Rule(re.compile(r"\n[^\S\n]*+(?=\S)"))
+_CHINESE = Rule(re.compile(r"""(?<![。！？!?])[。！？!?]++[”’」』）》〉】)"']*+\s*+(?=\S)|\n[^\S\n]*+(?=\S)"""))
+_SPACED = re.compile(r"""(?<![.!?…])([.!?…]++)["'”’»)\]}_*]*+(\s++)(?=\S)|\n[^\S\n]*+\n[^\S\n]*+(?=\S)""")
 _TITLE = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Mme|Mlle|Messrs|Dr|Prof|Rev|Hon|St|Capt|Col|Gen|Lt|Maj|Sgt|Jr|Sr|vs|Vol|No)|\b[A-HJ-Z])\Z"
 )
@@ -59,7 +61,9 @@ def _spaced() -> re.Pattern[str]:
     # The same as (letter marks*)+, without a group to repeat for each letter.
     # Atomic, because Python before 3.11.3 loses its place where a possessive group fails: "5..." became "5." and "..".
     word = rf"(?>[^\W_]+(?:[{marks}\u200c\u200d]+[^\W_]*)*)"
-    return re.compile(rf"(?>\d+(?:[.,]\d+)*)(?![^\W\d_])|(?>{word}(?:['’]{word})*)|-+|\.\.+|\S")
+    # A number has a bounded number of parts, because a letter after the last makes each part a word of its own, after
+    # which the rest is tried again.
+    return re.compile(rf"(?>\d+(?:[.,]\d+){{0,63}})(?![^\W\d_])|(?>{word}(?:['’]{word})*)|-+|\.\.+|\S")
 
 
 @cache
