@@ -2,7 +2,7 @@
 
 import random
 import unicodedata
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import chain
 from typing import TypeVar
 
@@ -11,6 +11,8 @@ from anamnesis.errors import AnamnesisError
 
 Item = TypeVar("Item")
 NAMES: tuple[SplitName, ...] = ("train", "valid", "test")
+# A drawn split that lacks no more than this share of its size ends at the first group that is too large for the rest.
+NEAR = 0.2
 
 
 def normalise(text: str) -> str:
@@ -77,8 +79,11 @@ def drawn(
 ) -> dict[SplitName, list[Item]]:
     """Splits drawn by `split.seed`; items that share a key, also through others, stay together.
 
-    Within each stratum, groups are taken in a random order until `test`, then `valid`, is as near as can be to its
-    share of the stratum's weight; the rest is train. Every split keeps the order of `items`.
+    Within each stratum, `test` and then `valid` take groups in a random order until they have their share of the
+    stratum's weight; the rest is train. A group that would bring a split further from its share than it is without it
+    is left out, so that a split takes at most twice its share. A split to which no stratum gives anything takes its
+    share of all groups together; where that is nothing either, half of the groups of the other split; and where that
+    has only one, the group whose weight is nearest to its share. Every split keeps the order of `items`.
 
     Args:
         items: what is split.
@@ -93,37 +98,64 @@ def drawn(
         AnamnesisError: a split would be empty.
     """
     groups = _components(items, keys)
-    strata: dict[Hashable, list[list[int]]] = {}
-    for group in groups:
-        strata.setdefault(stratum(items[group[0]]), []).append(group)
-    total = sum(weight(item) for item in items)
-    chosen: dict[SplitName, set[int]] = {name: set() for name in parts}
+    weights = [sum(weight(items[index]) for index in group) for group in groups]
+    strata: dict[Hashable, list[int]] = {}
+    for number, group in enumerate(groups):
+        strata.setdefault(stratum(items[group[0]]), []).append(number)
+    total = sum(weights)
+    chosen: dict[SplitName, list[int]] = {name: [] for name in parts}
     generator = random.Random(split.seed)
     sizes = {"valid": split.valid, "test": split.test}
+    shares = {name: sizes[name] if sizes[name] < 1 else sizes[name] / max(total, 1) for name in parts}
     for members in strata.values():
         generator.shuffle(members)
-        here = sum(weight(items[index]) for group in members for index in group)
-        queue: Iterator[list[int]] = iter(members)
+        here = sum(weights[number] for number in members)
         for name in parts:
-            share = sizes[name] if sizes[name] < 1 else sizes[name] / total
-            left = share * here
-            while left > 0.5 and (group := next(queue, [])):
-                size = sum(weight(items[index]) for index in group)
-                if chosen[name] and abs(left - size) > left:
-                    queue = chain(
-                        [group], queue
-                    )  # without this group the part is nearer to its size: leave it for the next
-                    break
-                chosen[name].update(group)
-                left -= size
-    taken = set().union(*chosen.values())
-    result: dict[SplitName, list[Item]] = {"train": [item for index, item in enumerate(items) if index not in taken]}
+            taken = _take(shares[name] * here, members, weights)
+            chosen[name] += taken
+            members = _without(members, taken)
     for name in parts:
-        result[name] = [items[index] for index in sorted(chosen[name])]
-    for name in ("train", *parts):
-        if not result[name]:
+        if chosen[name]:
+            continue
+        left = _without(list(range(len(groups))), list(chain(*chosen.values())))
+        generator.shuffle(left)
+        wanted = shares[name] * total
+        other = max(chosen.values(), key=len)
+        chosen[name] = _take(wanted, left, weights)
+        if not chosen[name] and len(other) > 1:
+            chosen[name] = other[1::2]
+            del other[1::2]
+        elif not chosen[name]:
+            chosen[name] = sorted(left, key=lambda number: abs(weights[number] - wanted))[:1]
+    taken_by = {index: name for name in parts for number in chosen[name] for index in groups[number]}
+    result: dict[SplitName, list[Item]] = {name: [] for name in ("train", *parts)}
+    for index, item in enumerate(items):
+        result[taken_by.get(index, "train")].append(item)
+    for name, found in result.items():
+        if not found:
             raise AnamnesisError(f"{len(items):,} {unit} in {len(groups):,} groups: the {name} split would be empty")
     return result
+
+
+def _take(wanted: float, members: list[int], weights: list[int]) -> list[int]:
+    """Of the groups `members`, in their order, those that bring a split nearer to the weight wanted."""
+    taken = []
+    left = wanted
+    for number in members:
+        if left <= 0.5:
+            break
+        if abs(left - weights[number]) <= left:
+            taken.append(number)
+            left -= weights[number]
+        elif left <= NEAR * wanted and weights[number] <= 2 * wanted:
+            break
+    return taken
+
+
+def _without(members: list[int], taken: list[int]) -> list[int]:
+    """The groups `members`, in their order, that are not among those taken."""
+    gone = set(taken)
+    return [number for number in members if number not in gone]
 
 
 def _components(items: Sequence[Item], keys: Callable[[Item], Iterable[Hashable]]) -> list[list[int]]:
