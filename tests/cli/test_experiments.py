@@ -14,6 +14,8 @@ from toy_text import TEXT
 from anamnesis import files, params
 from anamnesis.boards import BOARDS
 from anamnesis.cli.experiments import list_experiments
+from anamnesis.errors import AnamnesisError
+from anamnesis.tracking import registration
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -88,3 +90,19 @@ def test_list_and_show_know_translations(pairs):
     shown = anamnesis(pairs, "show", "toy-nearest").stdout
     assert "\n> A dog sleeps.\n= Een hond slaapt.\n< Een hond slaapt.\n" in shown
     assert "\nbleu\t100\t100\n" in shown
+
+
+def test_conflict_marks_of_git_are_named_in_one_line(root, tmp_path):
+    project = shutil.copytree(root, tmp_path / "project")
+    path = project / "metrics" / "hello-uniform.json"
+    text = path.read_text()
+    path.write_text(f"<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> theirs\n")
+    for arguments in (["list"], ["show", "hello-uniform"], ["leaderboard"]):
+        done = anamnesis(project, *arguments)
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("error: ")
+        assert "metrics/hello-uniform.json: line 1 is a conflict mark of Git; run `anamnesis repro" in line
+    # The stage `register` chooses from the same files.
+    with pytest.raises(AnamnesisError, match=r"hello-uniform\.json: line 1 is a conflict mark of Git"):
+        registration.choose(params.load(project / "params.yaml"), project)

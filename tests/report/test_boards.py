@@ -4,13 +4,13 @@ import csv
 import html as entities
 import io
 import json
+import re
 import shutil
 from html.parser import HTMLParser
 
 import pytest
 
 from anamnesis.boards import BOARDS
-from anamnesis.errors import AnamnesisError
 from anamnesis.report import confusion, formats, leaderboard, mappings, page, results
 from anamnesis.report.compare import compare
 
@@ -267,15 +267,93 @@ def test_films_are_confused_by_digit_and_by_direction(boards):
         ("captions-gru", "captions.csv", "reference\none two\n"),
         ("captions-gru", "lengths.csv", "digits,images,exact_match\ntwo,3,0.5\n"),
         ("captions-lstm", "images/01-three-seven-one.png", "no image"),
+        ("sherlock-lstm", "samples.json", '["a"]'),
+        ("novel-numbers-fc5", "samples.json", "{"),
+        ("fairytales20-lstm-finetuned", "curve.csv", "\0"),
+        ("en-nl-attention", "translations.csv", "source,reference\na,b\n"),
+        ("en-nl-attention", "lengths.csv", "low,high,sentences,bleu\nfew,3,2,1\n"),
+        ("en-nl-attention", "attention.json", '[{"source": ["a"]}]'),
         ("sunspots-fc5", "forecasts.csv", "split,time,value\ntrain,1,2\n"),
         ("sunspots-fc5", "free.csv", "step,time,value,forecast\n1,2,3,4\n"),
         ("sunspots-fc5", "steps.csv", "step,rmse\n1,small\n"),
     ],
 )
-def test_a_damaged_file_is_named(copied, experiment, file, damage):
+def test_a_damaged_file_costs_its_own_part_alone(copied, html, reported, experiment, file, damage):
     (copied / "predictions" / experiment / file).write_text(damage)
-    with pytest.raises(AnamnesisError, match=f"{experiment}/{file}"):
-        page.render(copied)
+    found = compare(copied)
+    text = (copied / "reports" / "index.html").read_text(encoding="utf-8")
+    assert found.damaged
+    for line in found.damaged:
+        assert f"{experiment}/{file}: " in line
+        assert line.endswith(f"; run `anamnesis repro {experiment}`")
+        assert entities.escape(line) in text.replace("&#39;", "&#x27;").replace("&#34;", "&quot;")
+    sections, whole = (sections_of(each) for each in (text, html))
+    assert sections.keys() == whole.keys()
+    own = next(row for row in leaderboard.table(copied) if row.result.experiment == experiment).result
+    changed = {anchor for anchor, content in sections.items() if content != whole[anchor]}
+    assert changed <= {f"{own.board}-{own.corpus}", "memory", "expectations"}
+    # Every other part is as it was: what is gone belongs to the parts that were lost.
+    for anchor in changed - {"memory", "expectations"}:
+        lost = set(parts_of(whole[anchor])) - set(parts_of(sections[anchor]))
+        assert 1 <= len(lost) <= 5, lost
+    for table in ("leaderboard.csv", "curves.csv") if file != "curve.csv" else ("leaderboard.csv",):
+        assert (copied / "reports" / table).read_text() == reported[table]
+
+
+def sections_of(html):
+    """The content of each section that holds no other, by its anchor."""
+    found = re.findall(r'<section id="([^"]+)"((?:(?!<section ).)*?)</section>', html, re.DOTALL)
+    return dict(found)
+
+
+def parts_of(section):
+    """What stands below each heading of a section, with the heading."""
+    return re.split(r"(?=<h4)", section)
+
+
+@pytest.fixture(scope="module")
+def reported(boards):
+    return {name: (boards / "reports" / name).read_text() for name in ("leaderboard.csv", "curves.csv")}
+
+
+@pytest.mark.parametrize("content", ["not a number", "an error"])
+def test_a_value_that_nobody_foresaw_costs_its_own_part_alone(boards, html, monkeypatch, content):
+    real = page.confusion
+
+    def odd(root, ranked):
+        if ranked[0].result.board != "frames":
+            return real(root, ranked)
+        if content == "an error":
+            return 1 / 0
+        spec = {"description": "", "data": {"values": [{"x": float("nan")}]}}
+        return [confusion.Confusion("digit", [("films-cnn", spec)], [])]
+
+    monkeypatch.setattr(page, "confusion", odd)
+    damaged = []
+    sections, whole = (sections_of(each) for each in (page.render(boards, damaged), html))
+    [line] = damaged
+    assert line.startswith("Confusions of digits cannot be drawn: ")
+    assert line.endswith("; run `anamnesis repro films-cnn-lstm films-cnn films-lstm`")
+    assert {anchor for anchor, section in sections.items() if section != whole[anchor]} == {"frames-digits"}
+
+
+def test_damaged_metrics_cost_their_own_experiment_alone(copied, reported):
+    path = copied / "metrics" / "sherlock-lstm.json"
+    path.write_text("<<<<<<< HEAD\n" + path.read_text() + ">>>>>>> other\n")
+    broken = copied / "metrics" / "films-cnn.json"
+    broken.write_text(broken.read_text().replace('"accuracy": 0.13', '"accuracy": NaN'))
+    found = compare(copied)
+    assert found.damaged[0].endswith(
+        "sherlock-lstm.json: line 1 is a conflict mark of Git; run `anamnesis repro sherlock-lstm`"
+    )
+    assert "films-cnn.json: not the metrics of an experiment: ValueError(nan)" in found.damaged[1]
+    text = (copied / "reports" / "index.html").read_text(encoding="utf-8")
+    assert "<strong>sherlock-lstm</strong> has damaged metrics" in text
+    names = {
+        row["experiment"] for row in csv.DictReader(io.StringIO((copied / "reports" / "leaderboard.csv").read_text()))
+    }
+    before = {row["experiment"] for row in csv.DictReader(io.StringIO(reported["leaderboard.csv"]))}
+    assert before - names == {"sherlock-lstm", "films-cnn"}
 
 
 def test_the_four_mappings_lead_to_what_there_is_of_them(boards, html):

@@ -205,13 +205,8 @@ def test_transfer_is_compared_in_bits_per_character_alone(boards):
     assert {point["experiment"] for point in drawn} == set(lesson.experiments)
     assert next(p["value"] for p in drawn if p["experiment"].endswith("finetuned") and p["epoch"] == 1) == 2.34
     # Its perplexities are of two tokenizers: no chart compares them.
-    [section] = [
-        each
-        for each in page._sections(boards, results.load(boards).results, leaderboard.table(boards))
-        if each.anchor == "board-language"
-    ]
-    corpus = next(corpus for corpus in section.corpora if corpus.name == "fairytales20")
-    perplexities = {name for measure, figure in corpus.curves for name, _ in figure.legend if measure == "perplexity"}
+    curves = page._curves(boards, rows, lessons.lessons(boards, rows), steadiness.compare(boards, rows))
+    perplexities = {name for measure, figure in curves for name, _ in figure.legend if measure == "perplexity"}
     assert not perplexities & set(lesson.experiments)
 
 

@@ -7,7 +7,6 @@ import shutil
 
 import pytest
 
-from anamnesis.errors import AnamnesisError
 from anamnesis.report import forecasting, leaderboard, page, results
 
 
@@ -105,13 +104,26 @@ def test_errors_by_horizon_are_of_every_model_and_said_in_words(boards):
     )
 
 
-def test_a_time_that_is_no_time_is_refused(copied):
-    path = copied / "predictions" / "sines-fc5" / "forecasts.csv"
-    path.write_text(path.read_text().replace("test,600,", "test,soon,"))
-    with pytest.raises(
-        AnamnesisError, match=r"sines-fc5/forecasts\.csv: the times are neither months, days nor numbers"
-    ):
-        page.render(copied)
+def test_unknown_and_equal_times_are_drawn_by_their_place(copied):
+    lengths, expected = {"train": 300, "valid": 60, "test": 60}, []
+    for name in ("sunspots-fc5", "sunspots-lstm3"):
+        path = copied / "predictions" / name / "forecasts.csv"
+        rows = list(csv.DictReader(path.read_text().splitlines()))
+        expected = [float(row["value"]) for row in rows]
+        for place, row in enumerate(rows):
+            row["time"] = "noon" if place % 7 == 0 else f"Q{place % 4 + 1} of {place // 4}"
+        # The first model reads more, and begins later in each split.
+        begins = 10 if name == "sunspots-fc5" else 0
+        starts = {"train": 0, "valid": 300, "test": 360}
+        kept = [row for place, row in enumerate(rows) if place - starts[row["split"]] >= begins]
+        path.write_text("\n".join(",".join(row) for row in [list(rows[0]), *(row.values() for row in kept)]) + "\n")
+    figure = of(copied, "sunspots").series
+    rows = list(csv.DictReader(figure.spec["data"]["values"].splitlines()))
+    assert [int(row["time"]) for row in rows] == list(range(sum(lengths.values())))
+    assert [float(row["value"]) for row in rows] == pytest.approx(expected, rel=1e-3, abs=1e-3)
+    assert figure.spec["layer"][0]["encoding"]["x"]["axis"]["title"] == "place in the series"
+    boundaries = figure.spec["layer"][2]["data"]["values"]
+    assert [boundary["time"] for boundary in boundaries] == ["300", "360"]
 
 
 def test_a_corpus_of_baselines_alone_has_figures(copied):

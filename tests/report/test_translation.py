@@ -285,7 +285,7 @@ def test_without_languages_there_is_no_lang(copied, monkeypatch):
 def test_a_damaged_file_is_named(copied, file, damage):
     (copied / "predictions" / "en-nl-attention" / file).write_text(damage)
     with pytest.raises(AnamnesisError, match=f"en-nl-attention/{file}"):
-        page.render(copied)
+        of(copied)
 
 
 # --- what the numbers must show

@@ -1,11 +1,12 @@
 """The folder that a command is about, the project's own or a profile's, and the JSON files in it."""
 
-import json
 import os
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from anamnesis import files
+from anamnesis.errors import AnamnesisError
 from anamnesis.project import find_root
 
 # What --profile says.
@@ -31,5 +32,15 @@ def enter() -> Path:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file's content, or an empty mapping where there is none yet."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    """A JSON file's content, or an empty mapping where there is none yet.
+
+    Raises:
+        AnamnesisError: the file is damaged, or holds neither an object nor a list.
+    """
+    if not path.exists():
+        return {}
+    mend = f"run `{command()} repro`"
+    content = files.read_json(path, mend)
+    if not isinstance(content, dict | list):
+        raise AnamnesisError(f"{path}: found {type(content).__name__}, allowed: an object or a list; {mend}")
+    return content

@@ -78,7 +78,7 @@ def images(root: Path, models: list[Result]) -> list[Image]:
             rows = tables[keeper.experiment][place : place + 1]
             if not rows or path.stem.partition("-")[2] != rows[0]["reference"].replace(" ", "-"):
                 raise AnamnesisError(
-                    f"{path}: not the image of row {place + 1} of captions.csv; evaluate {keeper.experiment} again"
+                    f"{path}: not the image of row {place + 1} of captions.csv; {results.mend(keeper.experiment)}"
                 )
             reference = rows[0]["reference"]
             said = [
@@ -141,5 +141,5 @@ def lengths(root: Path, models: list[Result]) -> Figure | None:
 def _address(path: Path, experiment: str) -> str:
     content = path.read_bytes()
     if not content.startswith(PNG) or len(content) > LARGEST:
-        raise AnamnesisError(f"{path}: not a PNG image of at most {LARGEST:,} bytes; evaluate {experiment} again")
+        raise AnamnesisError(f"{path}: not a PNG image of at most {LARGEST:,} bytes; {results.mend(experiment)}")
     return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"

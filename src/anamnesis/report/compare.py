@@ -5,43 +5,56 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+from anamnesis.errors import AnamnesisError
 from anamnesis.files import write_text
 from anamnesis.report import leaderboard, page, results
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How many experiments were compared, on how many corpora, and which have no metrics yet."""
+    """How many experiments were compared, on how many corpora, which have no metrics yet, and what is damaged."""
 
     experiments: int
     corpora: int
     missing: list[str]
+    damaged: list[str]
 
 
 def compare(root: Path = Path(".")) -> Summary:
     """Write reports/index.html, reports/leaderboard.csv and reports/curves.csv below `root`.
 
+    A damaged file of an earlier stage costs what would be drawn from it; the summary names it.
+
     Raises:
         ParamsError: params.yaml is not valid.
-        AnamnesisError: a file of an earlier stage is damaged, or no experiment has metrics.
+        AnamnesisError: no experiment has metrics.
     """
     found = results.load(root)
     rows = leaderboard.rank(found.results)
-    html = page.render(root)
+    damaged: list[str] = []
+    html = page.render(root, damaged)
     write_text(root / "reports" / "leaderboard.csv", leaderboard.csv_text(rows))
-    write_text(root / "reports" / "curves.csv", curves_csv(root, found.results))
+    write_text(root / "reports" / "curves.csv", curves_csv(root, found.results, damaged))
     write_text(root / "reports" / "index.html", html)
     corpora = {result.corpus for result in found.results}
-    return Summary(len(found.results), len(corpora), list(found.missing))
+    return Summary(len(found.results), len(corpora), list(found.missing), list(dict.fromkeys(damaged)))
 
 
-def curves_csv(root: Path, entries: list[results.Result]) -> str:
-    """All perplexity curves in one long table, which `dvc plots` draws: a line for each experiment, epoch and split."""
+def curves_csv(root: Path, entries: list[results.Result], damaged: list[str]) -> str:
+    """All perplexity curves in one long table, which `dvc plots` draws: a line for each experiment, epoch and split.
+
+    Args:
+        damaged: takes a line for each curve that is left out because its file is damaged.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(("board", "corpus", "tokens", "experiment", "epoch", "split", "perplexity"))
     for entry in entries:
-        curve = results.curve(root, entry.experiment)
+        try:
+            curve = results.curve(root, entry.experiment)
+        except AnamnesisError as error:
+            damaged.append(str(error))
+            continue
         if curve is None or curve.measure != "perplexity":
             continue
         for epoch in curve.epochs:

@@ -2,11 +2,11 @@
 
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anamnesis.errors import AnamnesisError
 from anamnesis.report import charts, formats, results
 from anamnesis.report.charts import Figure, Spec
 from anamnesis.report.leaderboard import Row
@@ -15,6 +15,12 @@ from anamnesis.report.results import Result
 # How people call the parts of a series where there is little room, and how moments are written.
 PARTS = {"train": "training", "valid": "valid.", "test": "test"}
 DATES = {r"\d{4}-\d{2}": "%Y-%m", r"\d{4}-\d{2}-\d{2}": "%Y-%m-%d"}
+# The axis of times that are drawn by their place.
+PLACES: Spec = {
+    "type": "quantitative",
+    "scale": {"zero": False, "nice": False},
+    "axis": {"title": "place in the series", "format": "d", "grid": False},
+}
 # A line is one or two pixels wide: more digits of a value are not seen.
 DIGITS = 4
 
@@ -63,32 +69,45 @@ def forecasts(root: Path, ranked: list[Row], order: list[str]) -> Forecasts | No
 def series(root: Path, models: list[Result], best: str) -> Figure | None:
     """The whole series with the one-step forecasts of one model: of `best`, or of the one brought out.
 
-    The values are in the chart once, as CSV, with a column of forecasts for each of `models`.
+    The values are in the chart once, as CSV, with a column of forecasts for each of `models`. Times that are neither
+    months, days nor numbers are drawn by their place in the series.
     """
     fields: dict[str, type[str | float]] = {"split": str, "time": str, "value": float, "forecast": float}
-    moments: dict[tuple[str, str], dict[str, float | None]] = {}
+    # Equal times are told apart, and places counted, from the end of a split: models that read more begin later in it.
+    moments: dict[tuple[str, str, int], dict[str, Any]] = {}
     for model in models:
-        for row in results.table(root, model.experiment, "forecasts.csv", fields):
-            own = moments.setdefault((row["split"], row["time"]), {"value": row["value"]})
+        later: Counter[tuple[str, str]] = Counter()
+        places: Counter[str] = Counter()
+        for row in reversed(results.table(root, model.experiment, "forecasts.csv", fields)):
+            split, time = row["split"], row["time"]
+            later[split, time] += 1
+            places[split] += 1
+            moment = {"time": time, "value": row["value"], "place": -places[split]}
+            own = moments.setdefault((split, time, later[split, time]), moment)
             own[model.experiment] = row["forecast"]
     names = [model.experiment for model in models if any(model.experiment in own for own in moments.values())]
     if not names:
         return None
     best = best if best in names else names[0]
+    # They were read from the end.
+    order = list(dict.fromkeys(split for split, _, _ in reversed(moments)))
+    rows = [(split, own) for (split, _, _), own in moments.items()]
+    rows.sort(key=lambda row: (order.index(row[0]), row[1]["place"]))
+    first, last = rows[0][1]["time"], rows[-1][1]["time"]
     try:
-        form, encoding, ordered = _time([time for _, time in moments])
+        form, encoding, ordered = _time([own["time"] for _, own in rows])
+        rows.sort(key=lambda row: ordered(row[1]["time"]))
+        first, last = rows[0][1]["time"], rows[-1][1]["time"]
     except ValueError:
-        raise AnamnesisError(
-            f"{root / 'predictions' / names[0] / 'forecasts.csv'}: the times are neither months, days nor numbers; "
-            f"evaluate {names[0]} again"
-        ) from None
-    rows = sorted(moments.items(), key=lambda item: ordered(item[0][1]))
-    parts = list(dict.fromkeys(split for (split, _), _ in rows))
-    starts = [(part, next(time for (split, time), _ in rows if split == part)) for part in parts]
+        form, encoding = "", PLACES
+        for place, (_, own) in enumerate(rows):
+            own["time"] = str(place)
+    parts = list(dict.fromkeys(split for split, _ in rows))
+    starts = [(part, next(own["time"] for split, own in rows if split == part)) for part in parts]
     lines = [",".join(("time", "part", "value", *names))]
-    for (split, time), own in rows:
+    for split, own in rows:
         shown = (_short(own.get(name)) for name in ("value", *names))
-        lines.append(",".join((time, str(parts.index(split)), *shown)))
+        lines.append(",".join((own["time"], str(parts.index(split)), *shown)))
     x: Spec = {"field": "time", **encoding}
     y: Spec = {"type": "quantitative", "axis": {"title": "value", "tickCount": 5}, "scale": {"zero": False}}
     chosen = f"highlight === null ? '{best}' : highlight"
@@ -98,7 +117,7 @@ def series(root: Path, models: list[Result], best: str) -> Figure | None:
     numbers = dict.fromkeys(("part", "value", *names), "number")
     spec: Spec = {
         "description": f"The series and one-step forecasts, {', then '.join(PARTS.get(part, part) for part in parts)}: "
-        f"{formats.count(len(rows))} values from {rows[0][0][1]} to {rows[-1][0][1]}",
+        f"{formats.count(len(rows))} values from {first} to {last}",
         "width": "container",
         "height": 260,
         "params": charts.HIGHLIGHT,
@@ -295,8 +314,8 @@ def _time(times: list[str]) -> tuple[str, Spec, Any]:
             # In universal time, so that a month begins in that month wherever the page is read.
             axis = {"title": None, "format": "%Y", "grid": False, "tickCount": 10, "labelOverlap": True}
             return form, {"type": "temporal", "scale": {"type": "utc", "nice": False}, "axis": axis}, str
-    for time in times:
-        float(time)
+    if not all(math.isfinite(float(time)) for time in times):
+        raise ValueError(times)
     axis = {"title": "time", "format": "~r", "grid": False}
     return "", {"type": "quantitative", "scale": {"zero": False, "nice": False}, "axis": axis}, float
 

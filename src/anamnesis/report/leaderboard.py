@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from anamnesis.boards import BOARDS
+from anamnesis.errors import AnamnesisError
 from anamnesis.report import results, seeds
 from anamnesis.report.results import SPLITS, Result
 
@@ -45,9 +46,12 @@ def table(root: Path = Path(".")) -> list[Row]:
     """All entrants that have metrics: boards and corpora in the order of params.yaml, the best of each first.
 
     Raises:
-        AnamnesisError: as `results.load`.
+        AnamnesisError: as `results.load`, or a metrics file is damaged.
     """
-    return rank(results.load(root).results)
+    found = results.load(root)
+    if found.damaged:
+        raise AnamnesisError(next(iter(found.damaged.values())))
+    return rank(found.results)
 
 
 def rank(entries: Iterable[Result]) -> list[Row]:

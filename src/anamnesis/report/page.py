@@ -1,32 +1,38 @@
 """The comparison page: one HTML file that holds its own style, data and drawing code, and opens without a network."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
 
 from anamnesis.boards import BOARDS
 from anamnesis.boards import Board as Scores
+from anamnesis.errors import AnamnesisError
 from anamnesis.report import charts, expectations, formats, leaderboard, lessons, results, scripts, seeds, steadiness
-from anamnesis.report.captioning import Captions, captions
+from anamnesis.report.captioning import captions
 from anamnesis.report.charts import Figure, Spec
-from anamnesis.report.classification import Classification, classification
-from anamnesis.report.confusion import Confusion, confusion
-from anamnesis.report.forecasting import Forecasts, forecasts
-from anamnesis.report.frames import Frames, frames
+from anamnesis.report.classification import classification
+from anamnesis.report.confusion import confusion
+from anamnesis.report.forecasting import forecasts
+from anamnesis.report.frames import frames
 from anamnesis.report.leaderboard import Row
 from anamnesis.report.lessons import Lesson
 from anamnesis.report.mappings import mappings
 from anamnesis.report.memory import memory
 from anamnesis.report.results import Blank, Curve, Result
 from anamnesis.report.steadiness import Comparison
-from anamnesis.report.translation import SHOWN, WORDS, Translation, translation
+from anamnesis.report.translation import SHOWN, WORDS, translation
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 # What stands for the word left out, and how many sentences of an evaluation are enough to see.
 BLANK, BLANKS = "____", 10
+# Experiments that a line names, before it says to evaluate all of them.
+FEW = 8
 SPLIT_NAMES = {"valid": "Validation", "test": "Test"}
 # What is drawn by epoch; on the other boards it is the first thing that was measured.
 MEASURES: dict[str, tuple[str | None, ...]] = {
@@ -66,8 +72,16 @@ class FilledBlank:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One part of the page, drawn: `html`, and the `content` that its template shows. Empty where there is nothing."""
+
+    html: Markup
+    content: Any
+
+
+@dataclass(frozen=True)
 class Corpus:
-    """Everything the page says of one corpus on one board; what there is nothing of is empty."""
+    """Everything the page says of one corpus on one board."""
 
     name: str
     anchor: str
@@ -76,17 +90,7 @@ class Corpus:
     rows: list[Row]
     verdict: str
     bars: Spec
-    curves: list[tuple[str, Figure]]
-    steadiness: list[Comparison]
-    lessons: list[Lesson]
-    samples: list[SampleGroup]
-    blanks: list[FilledBlank]
-    confusion: list[Confusion]
-    translation: Translation | None
-    classification: Classification | None
-    frames: Frames | None
-    captions: Captions | None
-    forecasts: Forecasts | None
+    parts: list[Part]
 
 
 @dataclass(frozen=True)
@@ -99,28 +103,72 @@ class Section:
     corpora: list[Corpus]
 
 
-def render(root: Path) -> str:
+def render(root: Path, damaged: list[str] | None = None) -> str:
     """The page as HTML: a pure function of params.yaml, metrics/ and predictions/ in `root`.
 
+    A part that cannot be drawn costs no other: it holds one line that says what is wrong and what to run.
+
+    Args:
+        root: the project's folder.
+        damaged: takes these lines.
+
     Raises:
-        AnamnesisError: params.yaml is not valid, or a file of an evaluation is damaged.
+        AnamnesisError: params.yaml is not valid, or no experiment has metrics.
     """
+    damaged = [] if damaged is None else damaged
     found = results.load(root)
+    damaged += found.damaged.values()
     rows = leaderboard.rank(found.results)
+    names = [result.experiment for result in found.results]
     template = _environment().get_template("page.html")
     return template.render(
         profile=found.profile,
         total=len(found.results),
-        memory=memory(root, rows),
-        findings=expectations.findings(root, rows),
+        memory=draw("Who remembers what", "memory.html", lambda: memory(root, rows), names, damaged, anchor="memory"),
+        findings=draw(
+            "What the numbers must show",
+            "expectations.html",
+            lambda: expectations.findings(root, rows),
+            names,
+            damaged,
+            anchor="expectations",
+        ),
         mappings=mappings(row.result.board for row in rows),
-        sections=_sections(root, found.results, rows),
+        sections=_sections(root, found.results, rows, damaged),
         missing=found.missing,
-        splits=SPLIT_NAMES,
+        damaged=found.damaged,
         colours=charts.COLOURS,
-        picked={"words": WORDS, "shown": SHOWN},
         vega=scripts.bundle(),
     )
+
+
+def draw(
+    title: str, template: str, make: Callable[[], Any], experiments: list[str], damaged: list[str], **context: Any
+) -> Part:
+    """One part of the page; where it cannot be drawn, one line that says what is wrong and what to run.
+
+    Args:
+        title: the heading above that line.
+        template: shows what `make` returns, as `content`.
+        make: returns what there is to show; nothing is drawn of what is empty.
+        experiments: whose results it reads.
+        damaged: takes the line.
+        context: what the template needs besides.
+    """
+    try:
+        content = make()
+        html = _environment().get_template(template).render(content=content, **context) if content else ""
+        return Part(Markup(html), content)
+    except AnamnesisError as error:
+        line = str(error)
+    # A value that nobody foresaw must not cost the whole page.
+    except Exception as error:
+        names = f"{' '.join(experiments)}`" if len(experiments) <= FEW else "evaluate`"
+        line = f"{title} cannot be drawn: {type(error).__name__}: {error}; run `anamnesis repro {names}"
+    damaged.append(line)
+    anchor = context.get("anchor")
+    html = _environment().get_template("damaged.html").render(title=title, line=line, anchor=anchor)
+    return Part(Markup(html), None)
 
 
 @cache
@@ -137,6 +185,7 @@ def _environment() -> "Environment":
         keep_trailing_newline=True,
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":"), "allow_nan": False}
+    environment.globals |= {"splits": SPLIT_NAMES, "picked": {"words": WORDS, "shown": SHOWN}}
     environment.filters["score"] = lambda value, metric: formats.score(metric, value)
     environment.filters["lines"] = _lines
     environment.filters["count"] = formats.count
@@ -148,39 +197,63 @@ def _environment() -> "Environment":
     return environment
 
 
-def _sections(root: Path, entries: list[Result], rows: list[Row]) -> list[Section]:
+def _sections(root: Path, entries: list[Result], rows: list[Row], damaged: list[str]) -> list[Section]:
     order = [entry.experiment for entry in entries]
     sections = []
     for name, corpora in leaderboard.boards(rows):
         section = Section(BOARDS[name], _metrics(name, corpora), f"board-{name}", [])
-        for corpus, ranked in corpora:
-            # Colours stay with the experiments when the ranking changes.
-            chosen = sorted(ranked, key=lambda row: order.index(row.result.experiment))
-            taught, compared = lessons.lessons(root, chosen), steadiness.compare(root, chosen)
-            section.corpora.append(
-                Corpus(
-                    name=corpus,
-                    anchor=f"{name}-{corpus}",
-                    language=ranked[0].result.language,
-                    tokens=list(dict.fromkeys(row.result.tokens for row in chosen)),
-                    rows=ranked,
-                    verdict=verdict(ranked),
-                    bars=charts.bars(ranked),
-                    curves=_curves(root, chosen, taught, compared),
-                    steadiness=compared,
-                    lessons=taught,
-                    samples=word_numbers(root, rows, ranked) if name == "word-number" else sample_groups(root, ranked),
-                    blanks=blanks(root, chosen),
-                    confusion=confusion(root, ranked),
-                    translation=translation(root, ranked, order),
-                    classification=classification(root, ranked, order),
-                    frames=frames(root, ranked, order),
-                    captions=captions(root, ranked, order),
-                    forecasts=forecasts(root, ranked, order),
-                )
-            )
+        section.corpora.extend(
+            _corpus(root, name, section, corpus, ranked, rows, order, damaged) for corpus, ranked in corpora
+        )
         sections.append(section)
     return sections
+
+
+def _corpus(
+    root: Path,
+    board: str,
+    section: Section,
+    name: str,
+    ranked: list[Row],
+    rows: list[Row],
+    order: list[str],
+    damaged: list[str],
+) -> Corpus:
+    # Colours stay with the experiments when the ranking changes.
+    chosen = sorted(ranked, key=lambda row: order.index(row.result.experiment))
+    corpus = Corpus(
+        name=name,
+        anchor=f"{board}-{name}",
+        language=ranked[0].result.language,
+        tokens=list(dict.fromkeys(row.result.tokens for row in chosen)),
+        rows=ranked,
+        verdict=verdict(ranked),
+        bars=charts.bars(ranked),
+        parts=[],
+    )
+    experiments = [row.result.experiment for row in chosen]
+
+    def add(title: str, template: str, make: Callable[[], Any]) -> Any:
+        heading = f"{title} of {name}"
+        part = draw(heading, template, make, experiments, damaged, corpus=corpus, section=section)
+        corpus.parts.append(part)
+        return part.content or []
+
+    def texts() -> list[SampleGroup]:
+        return word_numbers(root, rows, ranked) if board == "word-number" else sample_groups(root, ranked)
+
+    compared = add("RNN against SCRN", "steadiness.html", lambda: steadiness.compare(root, chosen))
+    taught = add("Lessons", "lessons.html", lambda: lessons.lessons(root, chosen))
+    add("Learning curves", "curves.html", lambda: _curves(root, chosen, taught, compared))
+    add("Translations", "translation.html", lambda: translation(root, ranked, order))
+    add("Classification", "classification.html", lambda: classification(root, ranked, order))
+    add("Digit and direction", "frames.html", lambda: frames(root, ranked, order))
+    add("Captions", "captioning.html", lambda: captions(root, ranked, order))
+    add("Forecasts", "forecasting.html", lambda: forecasts(root, ranked, order))
+    add("Confusions", "confusion.html", lambda: confusion(root, ranked))
+    add("Filled blanks", "blanks.html", lambda: blanks(root, chosen))
+    add("Samples", "samples.html", texts)
+    return corpus
 
 
 def _metrics(name: str, corpora: list[tuple[str, list[Row]]]) -> dict[str, str]:

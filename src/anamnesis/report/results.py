@@ -1,12 +1,12 @@
 """The results of every experiment that params.yaml names, read from the files the earlier stages wrote."""
 
 import csv
-import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from anamnesis import params
+from anamnesis import files, params
 from anamnesis.boards import BOARDS
 from anamnesis.errors import AnamnesisError
 
@@ -50,11 +50,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Results:
-    """What there is, in the order of params.yaml, and the stages that would make the metrics of the others, by name."""
+    """What there is, in the order of params.yaml; of the others, by name:
+
+    `missing`: the stage that would make the metrics; `damaged`: what is wrong with the metrics, and what to run.
+    """
 
     profile: str
     results: list[Result]
     missing: dict[str, str]
+    damaged: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -114,53 +118,63 @@ def load(root: Path) -> Results:
 
     Raises:
         ParamsError: params.yaml is not valid.
-        AnamnesisError: a metrics file is damaged, or no experiment has one.
+        AnamnesisError: no experiment has metrics, or all that have are damaged.
     """
     settings = params.load(root / "params.yaml")
-    results: list[Result] = []
-    missing: dict[str, str] = {}
+    found = Results(settings.profile, [], {}, {})
     for name, experiment in settings.experiments.items():
         path = root / "metrics" / f"{name}.json"
         if not path.is_file():
             section = next((f"-{part}" for part in ("derived", "own") if name in getattr(settings, part)), "")
-            missing[name] = f"evaluate{section}@{name}"
+            found.missing[name] = f"evaluate{section}@{name}"
             continue
-        tokens = settings.tokens[experiment.tokens]
-        metrics = _json(path)
-        ranked_by = BOARDS[experiment.board].metric
         try:
-            scores = {
-                split: {key: float(value) for key, value in metrics[split].items() if value is not None}
-                for split in SPLITS
-            }
-            if any(ranked_by not in scores[split] for split in SPLITS):
-                raise KeyError(ranked_by)
-            result = Result(
-                experiment=name,
-                task=experiment.task,
-                board=experiment.board,
-                corpus=tokens.corpus,
-                tokens=experiment.tokens,
-                kind=tokens.kind,
-                language=getattr(tokens, "language", None),
-                architecture=metrics["architecture"],
-                # What is fitted without gradients, or reads no order, is there to be beaten.
-                baseline=experiment.training is None or experiment.model.architecture in FLOORS,
-                parameters=int(metrics["parameters"]),
-                scores=scores,
-                settings=experiment,
-                vocabulary=metrics.get("vocabulary_size"),
-                languages=_pair(getattr(tokens, "languages", None)),
-                signatures=dict(metrics.get("signatures", {})),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise AnamnesisError(
-                f"{path}: not the metrics of an experiment: {error!r}; evaluate {name} again"
-            ) from None
-        results.append(result)
-    if not results:
+            found.results.append(_result(path, name, experiment, settings.tokens[experiment.tokens]))
+        except AnamnesisError as error:
+            found.damaged[name] = str(error)
+    if found.damaged and not found.results:
+        raise AnamnesisError(next(iter(found.damaged.values())))
+    if not found.results:
         raise AnamnesisError(f"no experiment of {root / 'params.yaml'} has metrics yet; run `dvc repro` first")
-    return Results(settings.profile, results, missing)
+    return found
+
+
+def _result(path: Path, name: str, experiment: Any, tokens: Any) -> Result:
+    """The result of one experiment from its metrics.
+
+    Raises:
+        AnamnesisError: the file is damaged.
+    """
+    metrics = files.read_json(path, mend(name))
+    ranked_by = BOARDS[experiment.board].metric
+    try:
+        scores = {
+            split: {key: float(value) for key, value in metrics[split].items() if value is not None} for split in SPLITS
+        }
+        if any(ranked_by not in scores[split] for split in SPLITS):
+            raise KeyError(ranked_by)
+        if strange := [value for split in SPLITS for value in scores[split].values() if not math.isfinite(value)]:
+            raise ValueError(strange[0])
+        return Result(
+            experiment=name,
+            task=experiment.task,
+            board=experiment.board,
+            corpus=tokens.corpus,
+            tokens=experiment.tokens,
+            kind=tokens.kind,
+            language=getattr(tokens, "language", None),
+            architecture=metrics["architecture"],
+            # What is fitted without gradients, or reads no order, is there to be beaten.
+            baseline=experiment.training is None or experiment.model.architecture in FLOORS,
+            parameters=int(metrics["parameters"]),
+            scores=scores,
+            settings=experiment,
+            vocabulary=metrics.get("vocabulary_size"),
+            languages=_pair(getattr(tokens, "languages", None)),
+            signatures=dict(metrics.get("signatures", {})),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise AnamnesisError(f"{path}: not the metrics of an experiment: {error!r}; {mend(name)}") from None
 
 
 def curve(root: Path, experiment: str, measure: str | None = None) -> Curve | None:
@@ -181,6 +195,8 @@ def curve(root: Path, experiment: str, measure: str | None = None) -> Curve | No
             measure = measure or next(
                 name.removeprefix("valid_") for name in rows.fieldnames or () if name.startswith("valid_")
             )
+            if f"valid_{measure}" not in (rows.fieldnames or ()):
+                raise KeyError(f"valid_{measure}")
             table = list(rows)
             epochs = [
                 Epoch(int(row["epoch"]), _number(row.get(f"train_{measure}")), _number(row[f"valid_{measure}"]))
@@ -191,8 +207,8 @@ def curve(root: Path, experiment: str, measure: str | None = None) -> Curve | No
                 for row in table
                 if (loss := _number(row.get("valid_loss") or row[f"valid_{measure}"])) is not None
             ]
-    except (StopIteration, KeyError, TypeError, ValueError) as error:
-        raise AnamnesisError(f"{path}: not a learning curve: {error!r}; evaluate {experiment} again") from None
+    except (OSError, csv.Error, StopIteration, KeyError, TypeError, ValueError) as error:
+        raise AnamnesisError(f"{path}: not a learning curve: {error!r}; {mend(experiment)}") from None
     return Curve(measure, epochs, min(losses, default=(0.0, None))[1])
 
 
@@ -209,12 +225,14 @@ def table(root: Path, experiment: str, name: str, fields: dict[str, type[str | f
         return []
     try:
         with open(path, encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            if missing := sorted(set(fields) - set(rows.fieldnames or ())):
+                raise KeyError(missing[0])
             return [
-                {key: row[key] if kind is str else _number(row[key]) for key, kind in fields.items()}
-                for row in csv.DictReader(file)
+                {key: row[key] if kind is str else _number(row[key]) for key, kind in fields.items()} for row in rows
             ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise AnamnesisError(f"{path}: cannot be read: {error!r}; evaluate {experiment} again") from None
+    except (OSError, csv.Error, KeyError, TypeError, ValueError) as error:
+        raise AnamnesisError(f"{path}: cannot be read: {error!r}; {mend(experiment)}") from None
 
 
 def blanks(root: Path, experiment: str) -> list[Blank]:
@@ -234,10 +252,10 @@ def blanks(root: Path, experiment: str) -> list[Blank]:
                 float(item["probability"]),
                 tuple((str(guess["word"]), float(guess["probability"])) for guess in item["guesses"]),
             )
-            for item in _json(path)
+            for item in files.read_json(path, mend(experiment))
         ]
     except (KeyError, TypeError, ValueError) as error:
-        raise AnamnesisError(f"{path}: not a list of blanks: {error!r}; evaluate {experiment} again") from None
+        raise AnamnesisError(f"{path}: not a list of blanks: {error!r}; {mend(experiment)}") from None
 
 
 def samples(root: Path, experiment: str) -> list[Sample]:
@@ -250,9 +268,12 @@ def samples(root: Path, experiment: str) -> list[Sample]:
     if not path.is_file():
         return []
     try:
-        return [Sample(str(item["prompt"]), str(item["strategy"]), str(item["text"])) for item in _json(path)]
+        return [
+            Sample(str(item["prompt"]), str(item["strategy"]), str(item["text"]))
+            for item in files.read_json(path, mend(experiment))
+        ]
     except (KeyError, TypeError) as error:
-        raise AnamnesisError(f"{path}: not a list of samples: {error!r}; evaluate {experiment} again") from None
+        raise AnamnesisError(f"{path}: not a list of samples: {error!r}; {mend(experiment)}") from None
 
 
 def attention(root: Path, experiment: str) -> list[Attention]:
@@ -271,13 +292,13 @@ def attention(root: Path, experiment: str) -> list[Attention]:
                 tuple(map(str, item["target"])),
                 tuple(tuple(map(float, row)) for row in item["weights"]),
             )
-            for item in _json(path)
+            for item in files.read_json(path, mend(experiment))
         ]
         for each in found:
             if len(each.weights) != len(each.target) or any(len(row) != len(each.source) for row in each.weights):
                 raise ValueError("the weights do not fit the tokens")
     except (KeyError, TypeError, ValueError) as error:
-        raise AnamnesisError(f"{path}: not attention weights: {error!r}; evaluate {experiment} again") from None
+        raise AnamnesisError(f"{path}: not attention weights: {error!r}; {mend(experiment)}") from None
     return found
 
 
@@ -289,11 +310,9 @@ def _file(root: Path, experiment: str, name: str) -> Path:
     return root / "predictions" / experiment / name
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise AnamnesisError(f"{path}: not valid JSON: {error}; run its stage again") from None
+def mend(experiment: str) -> str:
+    """What to run where a file of an experiment's evaluation is damaged: what is in DVC's cache comes back from it."""
+    return f"run `anamnesis repro {experiment}`"
 
 
 def _number(text: str | None) -> float | None:

@@ -80,3 +80,5 @@ def print_leaderboard(root: Path = Path("."), console: "Console | None" = None) 
         console.print(legend, highlight=False)
     for name in found.missing:
         console.print(f"missing: {name} has no metrics yet", highlight=False)
+    for line in found.damaged.values():
+        console.print(f"damaged: {line}", highlight=False, markup=False, soft_wrap=True)

@@ -1,13 +1,13 @@
 """One experiment's finished result as the stages left it: models/E, metrics/E.json and what goes with them."""
 
 import csv
-import json
 import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from anamnesis import files
 from anamnesis.errors import AnamnesisError
 from anamnesis.tracking.store import experiment_name
 
@@ -94,30 +94,31 @@ def read(name: str, root: Path) -> Result | None:
     path = root / "models" / name / "model.json"
     if not path.is_file():
         return None
-    card = read_json(path)
+    mend = f"run `anamnesis repro {name}`"
+    card = read_json(path, mend)
     missing = [key for key in ("fingerprint", "task", "board", "corpus", "inputs") if key not in card]
     if missing:
-        raise AnamnesisError(f"{path}: {missing[0]} is missing; run `anamnesis repro {name}`")
+        raise AnamnesisError(f"{path}: {missing[0]} is missing; {mend}")
     scores = root / "metrics" / f"{name}.json"
-    metrics = read_json(scores) if scores.is_file() else None
+    metrics = read_json(scores, mend) if scores.is_file() else None
     # Metrics of an earlier training say nothing about this model.
     if metrics and metrics.get("fingerprint") != card["fingerprint"]:
         metrics = None
     return Result(name, root, card, metrics)
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, mend: str = "run `anamnesis repro`") -> dict[str, Any]:
     """The object in a JSON file.
+
+    Args:
+        mend: what to run when the file is damaged.
 
     Raises:
         AnamnesisError: it is not valid JSON, or not an object.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise AnamnesisError(f"{path}: not readable as JSON: {error}") from None
+    value = files.read_json(path, mend)
     if not isinstance(value, dict):
-        raise AnamnesisError(f"{path}: found {type(value).__name__}, allowed: an object")
+        raise AnamnesisError(f"{path}: found {type(value).__name__}, allowed: an object; {mend}")
     return value
 
 
