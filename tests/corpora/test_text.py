@@ -1,6 +1,7 @@
 """Running text: canonical form, markers, and cuts that lose nothing."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,27 @@ def test_sizes_in_characters_count_characters_not_bytes(tmp_path):
     found = run(tmp_path, content.encode(), split=Cut(valid=300, test=600))
     assert len(found["valid"]) == pytest.approx(300, abs=3)
     assert len(found["test"]) == pytest.approx(600, abs=3)
+
+
+@pytest.mark.parametrize("block", [1, 5, 2**20])
+def test_sizes_in_characters_where_letters_have_other_lengths_further_on(tmp_path, monkeypatch, block):
+    """Half of the characters are a quarter of the bytes: a share of the bytes would be another number of characters."""
+    monkeypatch.setattr(text, "BLOCK", block)
+    content = "a" * 1500 + "三" * 1000 + "é" * 500
+    found = run(tmp_path, content.encode(), split=Cut(valid=700, test=800))
+    assert found == {"train": content[:1500], "valid": content[1500:2200], "test": content[2200:]}
+    found = run(tmp_path, content[::-1].encode(), split=Cut(valid=0.25, test=0.25))
+    assert [len(found[name]) for name in ("train", "valid", "test")] == [1500, 750, 750]
+
+
+@pytest.mark.parametrize("end", ["\n\n", "\n", " ", "x"])
+def test_a_small_split_is_not_cut_down_further(tmp_path, end):
+    """As `valid: 0.9, test: 5` asks: a paragraph that ends inside the last five characters leaves none of them out."""
+    for place in range(2, 40):
+        content = "x" * (500 - place) + end + "x" * place
+        found = run(tmp_path, content.encode(), split=Cut(valid=0.9, test=5))
+        assert 4 <= len(found["test"]) <= 5
+        assert "".join(found.values()) == content
 
 
 def test_canonical_form(tmp_path, monkeypatch):
@@ -191,3 +213,12 @@ def test_lines_are_left_out_wherever_a_block_ends(string, size):
     last = string.split("\n")[-1]
     expected = "".join(f"{line}\n" for line in kept) + ("" if re.fullmatch("a+", last) else last)
     assert "".join(text.without(blocks, re.compile("a+"))) == expected
+
+
+def test_a_line_of_many_blocks_takes_linear_time():
+    """20,000 blocks of 4 kB: joined again for each block, they would be 0.8 terabytes to copy."""
+    block = "x" * 4096
+    start = time.process_time()
+    found = list(text.without((block for _ in range(20_000)), re.compile("y")))
+    assert time.process_time() - start < 20
+    assert [len(piece) for piece in found] == [20_000 * len(block)]

@@ -172,8 +172,7 @@ def cut(path: Path, folder: Path, length: int, split: Cut, missing: list[SplitNa
         end = len(data)
         starts: dict[SplitName, tuple[int, int]] = {}
         for name in reversed(missing):
-            target = end - round(sizes[name] / length * len(data))
-            start = boundary(data, target, end)
+            start = boundary(data, before(data, end, sizes[name]), end)
             if not 0 < start < end:
                 raise AnamnesisError(f"{length:,} characters: the {name} split would be empty")
             starts[name] = (start, end)
@@ -185,8 +184,24 @@ def cut(path: Path, folder: Path, length: int, split: Cut, missing: list[SplitNa
     os.truncate(path, end)
 
 
+def before(data: Any, end: int, number: int) -> int:
+    """The offset in UTF-8 text that lies `number` characters before the offset `end`; 0 where there are fewer."""
+    while number and end:
+        start = max(0, end - BLOCK)
+        while data[start] & 0xC0 == 0x80:
+            start -= 1
+        block = data[start:end].decode()
+        if len(block) >= number:
+            return end - len(block[-number:].encode())
+        number -= len(block)
+        end = start
+    return end
+
+
 def boundary(data: Any, target: int, end: int) -> int:
     """The offset of the cut near `target`: after a blank line, else a line, else a blank, if one comes soon after it.
+
+    What is cut off keeps four fifths of its bytes at least.
 
     Args:
         data: bytes-like with `find`, UTF-8 text.
@@ -194,9 +209,9 @@ def boundary(data: Any, target: int, end: int) -> int:
         end: offset the cut stays below.
     """
     target = max(1, target)
-    reach = min(end - 1, target + max(40, (end - target) // 5))
+    reach = target + (end - target) // 5
     for mark in (b"\n\n", b"\n", b" "):
-        place = data.find(mark, target - len(mark), reach)
+        place = data.find(mark, max(0, target - len(mark)), reach)
         if place >= 0 and target <= place + len(mark) < end:
             return place + len(mark)
     while target > 0 and data[target] & 0xC0 == 0x80:
