@@ -217,7 +217,7 @@ def _repeated(content: dict[str, Any], repeat: Any) -> dict[str, Any]:
         if type(runs) is not int or runs < 2:
             raise ParamsError(f"repeat.{name}: found {_show(runs)}; allowed: a whole number, at least 2")
     result = dict(content)
-    for section in set(sections.values()):
+    for section in dict.fromkeys(sections.values()):
         result[section] = {}
         for name, entry in content[section].items():
             result[section][name] = entry

@@ -5,13 +5,17 @@ import gettext
 import gzip
 import io
 import json
+import os
+import re
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from anamnesis.corpora import digits, documents, pairs, series, stories
+from anamnesis.corpora import digits, documents, pairs, series, stories, text
 from anamnesis.corpora.settings import Chapters, Cut, Digits, Documents, Draw, File, Pairs, Series, Stories, StoryDraw
 from anamnesis.corpora.sources import Part
 from anamnesis.corpora.splits import normalise
@@ -140,14 +144,151 @@ def test_series_is_cut_in_time(tmp_path):
         ("time,x\n1,2\n", "no column 'value'; there are time, x"),
         ("time,value\n1,2\n2,abc\n", "line 3: 'abc' is not a number"),
         ("time,value\n1,nan\n", "line 2: 'nan' is not a number"),
-        ("time,value\n1\n", "line 2: 1 columns, the header has 2"),
+        ("time,value\n1\n", "line 2: 1 columns; 2 are expected"),
         ("time,value\n1,2\n", "only 1 rows; at least 30"),
         ("", "no column 'time'; there are none"),
+        ("time,value\n1,1_000\n", "line 2: '1_000' is not a number"),
+        ("time,value\n1,\u0661\n", "line 2: '\u0661' is not a number"),
+        ("time,value,value\n1,2,3\n", "2 columns are named 'value'"),
     ],
 )
 def test_broken_series(tmp_path, table, problem):
     with pytest.raises(AnamnesisError, match=problem):
         series.read(Series(reader="series", source=SOURCE), [part(tmp_path, "s.csv", table)], tmp_path)
+
+
+def a_series(folder: Path, times: list[str], **keys: Any) -> list[str]:
+    """The times that the reader writes for these, in the order of the source."""
+    corpus = Series(reader="series", source=SOURCE, minimum=3, split=Cut(valid=1, test=1), **keys)
+    table = "time,value\n" + "".join(f"{time},{number}\n" for number, time in enumerate(times))
+    series.read(corpus, [part(folder, "s.csv", table)], folder)
+    found = rows(folder)
+    written = found["train"] + found["valid"] + found["test"]
+    assert [value for _, value in written] == [str(number) for number in range(len(times))]
+    return [time for time, _ in written]
+
+
+@pytest.mark.parametrize(
+    ("times", "written"),
+    [
+        (["1998", "1999", "2001"], None),
+        (["-1", "0", "0.5", "1e3"], None),
+        (["9999999", "10000000", "10000001"], None),
+        (["2019-11", "2019-12", "2020-01"], None),
+        (["20191231", "20200101", "20200102"], ["2019-12-31", "2020-01-01", "2020-01-02"]),
+        (["2020-01", "2020-01-31", "2020-02"], ["2020-01-01", "2020-01-31", "2020-02-01"]),
+        (["2020-01-01T00:00", "2020-01-02T00:00", "2020-01-03"], ["2020-01-01", "2020-01-02", "2020-01-03"]),
+        (["2020-01-01 00:01", "2020-01-01T00:02", "2020-01-01 00:03:00"], [f"2020-01-01 00:0{n}" for n in (1, 2, 3)]),
+        ([f"2020-01-01 00:00:0{n}" for n in (1, 2, 3)], None),
+        ([f"2020-03-0{n}T00:00+02:00" for n in (1, 2, 3)], [f"2020-03-0{n}" for n in (1, 2, 3)]),
+    ],
+)
+def test_times_of_a_series_get_one_form(tmp_path, times, written):
+    assert a_series(tmp_path, times) == (written or times)
+
+
+@pytest.mark.parametrize(
+    ("times", "problem"),
+    [
+        (["1", "2", "2"], "line 4: 2 is there twice; allowed: each date once, in ascending order"),
+        (["1", "2", "2.0"], "line 4: 2.0 is there twice"),
+        (["1", "3", "2"], "line 4: 2 comes after 3"),
+        (["2020-01", "2020-02", "2020-02-01"], "line 4: 2020-02-01 is there twice"),
+        (["2020-01-01 00:01", "2020-01-01 00:02", "2020-01-01 00:01"], "line 4: 2020-01-01 00:01 comes after 2020"),
+        (["Q1 1900", "Q2 1900", "Q3 1900"], "line 2: 'Q1 1900' is not a date; allowed: 2020-01, 2020-01-31, "),
+        (["1900", "1901", "1902-01"], "line 2: '1900' is not a date"),
+        (["2020-02-29", "2020-02-30", "2020-03-01"], "line 3: '2020-02-30' is not a date"),
+        (["2020-03-01T00:00+01:00", "2020-03-02", "2020-03-03"], "line 3: 2020-03-02 has another offset from UTC than"),
+        (["", "1", "2"], "line 2: '' is not a date"),
+        (["nan", "1", "2"], "line 2: 'nan' is not a date"),
+    ],
+)
+def test_times_that_no_series_has(tmp_path, times, problem):
+    with pytest.raises(AnamnesisError, match=re.escape(f"s.csv: {problem}")):
+        a_series(tmp_path, times)
+
+
+@pytest.mark.parametrize("year", ["1e308", "-1", "0.5", "10000", "1_900", "x"])
+def test_years_that_no_date_has(tmp_path, year):
+    with pytest.raises(AnamnesisError, match=f"line 4: '{year}' is not a year with decimals from 1 to 9999"):
+        a_series(tmp_path, ["1900", "1900.5", year], calendar="decimal-year")
+
+
+def test_a_time_of_two_splits(tmp_path):
+    parts = [
+        part(tmp_path, f"{name}.csv", "time,value\n" + "".join(f"2020-{month},1\n" for month in months), name)
+        for name, months in (("train", ["01", "02", "03"]), ("valid", ["05"]), ("test", ["03", "04"]))
+    ]
+    corpus = Series(reader="series", source=SOURCE, minimum=3)
+    with pytest.raises(AnamnesisError, match=r"test.csv: line 2: 2020-03 is in another split, too"):
+        series.read(corpus, parts, tmp_path)
+
+
+# Each is the end of a line to Unicode, and part of a cell to a table.
+LINE_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+
+
+def test_cells_are_not_torn_at_what_unicode_calls_the_end_of_a_line(tmp_path):
+    content = f"One{LINE_ENDS}text"
+    table = "note,time,value\r\n" + "".join(f"{content},{number},{number}.5\r\n" for number in range(30))
+    series.read(Series(reader="series", source=SOURCE), [part(tmp_path, "s.csv", table)], tmp_path)
+    assert joined(rows(tmp_path)) == [[str(number), f"{number}.5"] for number in range(30)]
+    table = "label,text\n" + "".join(f"{number % 2},{content} {number}\n" for number in range(40))
+    documents.read(Documents(reader="documents", source=SOURCE), [part(tmp_path, "d.csv", table)], tmp_path)
+    assert sorted(joined(rows(tmp_path))) == sorted([str(number % 2), f"{content} {number}"] for number in range(40))
+    head = "Title\tContent\nstring\tstring\n\t\n"
+    table = head + "".join(f"Tale {number}\t{content} {number}\n" for number in range(40))
+    corpus = Stories(reader="tales", source=SOURCE, minimum=2)
+    found = stories.contents(part(tmp_path, "t.tab", table), corpus)
+    assert found == [content.replace("\f", "\n") + f" {number}\n" for number in range(40)]
+    lines = "".join(f"Source {number}.\tTarget {number}.\t{content}\n" for number in range(40))
+    pairs.read(Pairs(reader="pairs", source=SOURCE), [part(tmp_path, "p.txt", lines)], tmp_path)
+    assert {row[2] for row in joined(rows(tmp_path))} == {content}
+
+
+def test_a_column_that_is_there_twice(tmp_path):
+    with pytest.raises(AnamnesisError, match=r"d.csv: 2 columns are named 'text'"):
+        documents.read(
+            Documents(reader="documents", source=SOURCE), [part(tmp_path, "d.csv", "label,text,text\n")], tmp_path
+        )
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("[" * 200_000, "too many brackets inside each other"),
+        ('["a", "\\ud800"]', r"found \\ud800, half of a character"),
+        ('["\\udc00\\ud83d"]', r"found \\udc00, half of a character"),
+        ("[1" + "0" * 5000 + "]", "not valid JSON"),
+        ("[NaN", "not valid JSON"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_json_that_no_file_of_text_can_hold(tmp_path, content, problem):
+    with pytest.raises(AnamnesisError, match=f"c.json: {problem}") as caught:
+        stories.read(Chapters(reader="chapters", source=SOURCE), [part(tmp_path, "c.json", content)], tmp_path)
+    assert "\n" not in str(caught.value)
+    both = [part(tmp_path, "en.json", '{"a": "b"}'), part(tmp_path, "nl.json", content)]
+    with pytest.raises(AnamnesisError, match=f"nl.json: {problem}"):
+        pairs.read(Pairs(reader="pairs", source=SOURCE), both, tmp_path)
+
+
+def test_both_halves_of_a_character(tmp_path):
+    assert text.json_of(part(tmp_path, "c.json", '["\\ud83d\\ude00"]')) == ["\U0001f600"]
+
+
+def test_the_order_of_rows_does_not_depend_on_the_seed_of_hashes():
+    """Where a source names the split of some files and not of others."""
+
+    def said(seed: int) -> str:
+        environment = os.environ | {"PYTHONHASHSEED": str(seed)}
+        command = [sys.executable, str(Path(__file__).with_name("mixed_splits.py"))]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    first = said(0)
+    readers = [line.split()[0] for line in first.splitlines()]
+    assert readers == ["works", "documents", "pairs", "pairs", "digits", "series"]
+    assert all(said(seed) == first for seed in range(1, 6))
 
 
 def test_documents_keep_the_published_test(tmp_path):
@@ -355,7 +496,11 @@ def test_digits(tmp_path):
     assert sorted(row[64] for row in found["test"]) == sorted(str(digit) for digit in range(10) for _ in range(2))
 
 
-@pytest.mark.parametrize("row", ["1,2,3", ",".join(["17"] * 65), ",".join(["1"] * 64 + ["10"]), ",".join(["x"] * 65)])
+@pytest.mark.parametrize(
+    "row",
+    ["1,2,3", ",".join(["17"] * 65), ",".join(["1"] * 64 + ["10"]), ",".join(["x"] * 65), ",".join(["1" * 5000] * 65)],
+    ids=len,
+)
 def test_broken_digits(tmp_path, row):
     with pytest.raises(AnamnesisError, match=r"d.csv: line 1: not 64 numbers"):
         digits.read(Digits(reader="digits", source=SOURCE), [part(tmp_path, "d.csv", row)], tmp_path)

@@ -1,6 +1,6 @@
 """Handwritten digits as rows of numbers."""
 
-import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from anamnesis.errors import AnamnesisError
 
 PIXELS = 64
 DARKEST = 16
+SMALL = re.compile(r"\d{1,2}", re.ASCII)
 HEADER = [*(f"pixel_{index}" for index in range(PIXELS)), "digit"]
 
 Row = tuple[int, ...]
@@ -45,9 +46,10 @@ def _rows(part: Part) -> list[Row]:
     if part.name.endswith(".gz"):
         data = archives.unzipped(data, part.name)
     result = []
-    for number, line in enumerate(csv.reader(data.decode("utf-8", "replace").splitlines()), 1):
-        row = tuple(int(value) if value.isdecimal() else -1 for value in line)
-        if len(row) != PIXELS + 1 or not all(0 <= value <= DARKEST for value in row) or row[PIXELS] > 9:
-            raise AnamnesisError(f"{part.name}: line {number}: not {PIXELS} numbers from 0 to {DARKEST} and a digit")
-        result.append(row)
+    content = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    for place, row in tables.parse(content, part.name):
+        found = tuple(int(cell) if SMALL.fullmatch(cell) else -1 for cell in row)
+        if len(found) != PIXELS + 1 or not all(0 <= value <= DARKEST for value in found) or found[PIXELS] > 9:
+            raise AnamnesisError(f"{place}: not {PIXELS} numbers from 0 to {DARKEST} and a digit")
+        result.append(found)
     return result

@@ -1,7 +1,5 @@
 """Labelled documents: tables with a column that says what each text is about."""
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
@@ -46,31 +44,19 @@ def read(corpus: Documents, parts: list[Part], folder: Path) -> dict[str, Any]:
 
 
 def _rows(part: Part, corpus: Documents) -> list[Row]:
-    content = io.StringIO(text.whole(part), newline="")
+    content = text.whole(part)
     wanted = [corpus.label, *corpus.text]
     if part.name.endswith(".tab"):
-        records = tables.orange_rows(csv.reader(content, delimiter="\t"), part.name)
-        _check_columns(list(records[0]) if records else [], wanted, part.name)
+        records = tables.orange_rows(content, part.name, wanted)
     else:
-        lines = csv.reader(content, delimiter="\t" if part.name.endswith(".tsv") else ",")
-        header = corpus.columns or next(lines, [])
-        _check_columns(header, wanted, part.name)
-        records = []
-        for number, row in enumerate(filter(None, lines)):
-            if number == 0 and row == corpus.heading:
-                continue
-            if len(row) != len(header):
-                raise AnamnesisError(
-                    f"{part.name}: line {lines.line_num}: {len(row)} columns; {len(header)} are expected"
-                )
-            records.append(dict(zip(header, row, strict=True)))
+        lines = tables.parse(content, part.name, "\t" if part.name.endswith(".tsv") else ",")
+        header = corpus.columns or next(lines, ("", []))[1]
+        tables.check_columns(header, wanted, part.name)
+        found = [(place, row) for place, row in lines if row]
+        if found and found[0][1] == corpus.heading:
+            del found[0]
+        records = [tables.record(header, row, place) for place, row in found]
     rows = [
         (record[corpus.label].strip(), " ".join(record[name] for name in corpus.text).strip()) for record in records
     ]
     return [(label, content) for label, content in rows if label and content]
-
-
-def _check_columns(header: list[str], wanted: list[str], name: str) -> None:
-    for column in wanted:
-        if column not in header:
-            raise AnamnesisError(f"{name}: no column {column!r}; there are {', '.join(header) or 'none'}")

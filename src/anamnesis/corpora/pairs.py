@@ -1,6 +1,5 @@
 """Sentences and their translations, from gettext catalogues, translation files in JSON, or lines with tabs."""
 
-import json
 import re
 import struct
 from collections.abc import Iterator
@@ -42,7 +41,7 @@ def read(corpus: Pairs, parts: list[Part], folder: Path) -> dict[str, Any]:
             continue
         found = _catalogue(part) if part.name.endswith(".mo") else _lines(part)
         given.setdefault(part.split or "train", []).extend(found)
-    for split in {part.split for part in catalogues}:
+    for split in dict.fromkeys(part.split for part in catalogues):
         found = _translations([part for part in catalogues if part.split == split], corpus.languages)
         given.setdefault(split or "train", []).extend(found)
     left_out = {"too_short": 0, "templates": 0, "same_on_both_sides": 0, "duplicates": 0}
@@ -163,12 +162,8 @@ def _translations(parts: list[Part], languages: list[str]) -> Iterator[Pair]:
 
 def _strings(part: Part) -> dict[tuple[str, ...], str]:
     """Every string of a JSON file under the keys that lead to it."""
-    try:
-        content = json.loads(text.whole(part))
-    except (ValueError, RecursionError) as error:
-        raise AnamnesisError(f"{part.name}: not valid JSON: {error}") from None
     result: dict[tuple[str, ...], str] = {}
-    stack: list[tuple[tuple[str, ...], Any]] = [((), content)]
+    stack: list[tuple[tuple[str, ...], Any]] = [((), text.json_of(part))]
     while stack:
         keys, value = stack.pop()
         if isinstance(value, dict):

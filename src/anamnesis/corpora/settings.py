@@ -301,13 +301,18 @@ class Chapters(Common):
 
 
 class Series(Common):
-    """Numbers in the order of time, from a table with a header row; the splits are contiguous in time."""
+    """Numbers in the order of time, from a table with a header row; the splits are contiguous in time.
+
+    Each time is there once, in ascending order. An offset from UTC that all dates have is left out.
+    """
 
     reader: Literal["series"]
     time: str = Field("time", description="the column with the time")
     value: str = Field("value", description="the column with the number")
     calendar: Literal["text", "decimal-year"] = Field(
-        "text", description="how the time is written; decimal-year (1749.0833 is 1749-02) becomes year and month"
+        "text",
+        description="how the time is written; text: as a number in every row, or as a date in every row (2020-01, "
+        "2020-01-31, 2020-01-31 12:00); decimal-year (1749.0833 is 1749-02) becomes year and month",
     )
     minimum: int = Field(30, ge=3, description="rows the series must have")
     split: Cut = Cut(valid=0.1, test=0.1)

@@ -1,8 +1,5 @@
 """Collections of texts: tales, the works of an author, the chapters of a book."""
 
-import csv
-import io
-import json
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -104,10 +101,7 @@ def _limited(found: list[str], limit: int | None) -> list[str]:
 def _chapters(part: Part) -> list[str]:
     if not part.name.endswith(".json"):
         return text.whole(part).split(text.SEPARATOR)
-    try:
-        content = json.loads(text.whole(part))
-    except ValueError as error:
-        raise AnamnesisError(f"{part.name}: not valid JSON: {error}") from None
+    content = text.json_of(part)
     if not isinstance(content, list) or not all(isinstance(item, str) for item in content):
         raise AnamnesisError(f"{part.name}: not a JSON list of texts")
     return content
@@ -118,10 +112,7 @@ def _stories(part: Part, corpus: Stories) -> list[str]:
         return _chapters(part)
     content = text.whole(part)
     if part.name.endswith(".tab"):
-        rows = orange_rows(csv.reader(io.StringIO(content), delimiter="\t"), part.name)
-        for column in (corpus.column, *([corpus.title] if corpus.title else [])):
-            if rows and column not in rows[0]:
-                raise AnamnesisError(f"{part.name}: no column {column!r}; there are {', '.join(rows[0])}")
+        rows = orange_rows(content, part.name, [corpus.column, *([corpus.title] if corpus.title else [])])
         headings = [f"{row[corpus.title].upper()}\n\n" if corpus.title else "" for row in rows]
         return [head + row[corpus.column] for head, row in zip(headings, rows, strict=True)]
     if corpus.reader == "works":

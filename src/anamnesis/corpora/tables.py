@@ -1,8 +1,9 @@
 """Tables in text files: the csv files that are written, and the tab-separated ones of Orange that are read."""
 
 import csv
+import io
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from anamnesis.errors import AnamnesisError
@@ -22,20 +23,46 @@ def write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -
     return number
 
 
-def orange_rows(lines: Iterable[list[str]], name: str) -> list[dict[str, str]]:
+def parse(content: str, name: str, delimiter: str = ",") -> Iterator[tuple[str, list[str]]]:
+    """The rows of a table, each after the name of the file and the row's last line, for errors; of a blank line, [].
+
+    Lines end with LF alone: whatever else may be taken for the end of a line, such as U+2028, is part of a cell.
+
+    Raises:
+        AnamnesisError: the csv module cannot read a row.
+    """
+    reader = csv.reader(io.StringIO(content, newline="\n"), delimiter=delimiter)
+    try:
+        for row in reader:
+            yield f"{name}: line {reader.line_num}", row
+    except csv.Error as error:
+        raise AnamnesisError(f"{name}: line {reader.line_num}: {error}") from None
+
+
+def check_columns(header: Sequence[str], wanted: Iterable[str], name: str) -> None:
+    """Raise an AnamnesisError where a column wanted is not in the header, or several have its name."""
+    for column in wanted:
+        if column not in header:
+            raise AnamnesisError(f"{name}: no column {column!r}; there are {', '.join(header) or 'none'}")
+        if header.count(column) > 1:
+            raise AnamnesisError(f"{name}: {header.count(column)} columns are named {column!r}; allowed: one")
+
+
+def orange_rows(content: str, name: str, wanted: Iterable[str]) -> list[dict[str, str]]:
     """The rows of a table in Orange's format: names, types and roles of the columns in three rows, then the data.
 
     Raises:
-        AnamnesisError: a row has another number of columns than the header.
+        AnamnesisError: a column wanted is not there, or a row has another number of columns than the header.
     """
-    rows = iter(lines)
-    header = next(rows, [])
+    rows = parse(content, name, "\t")
+    _, header = next(rows, ("", []))
+    check_columns(header, wanted, name)
     next(rows, None), next(rows, None)
-    result = []
-    for number, row in enumerate(rows, 4):
-        if not row:
-            continue
-        if len(row) != len(header):
-            raise AnamnesisError(f"{name}: row {number} has {len(row)} columns, the header {len(header)}")
-        result.append(dict(zip(header, row, strict=True)))
-    return result
+    return [record(header, row, place) for place, row in rows if row]
+
+
+def record(header: list[str], row: list[str], place: str) -> dict[str, str]:
+    """A row as a mapping of the header's names. Raises AnamnesisError where it has another number of columns."""
+    if len(row) != len(header):
+        raise AnamnesisError(f"{place}: {len(row)} columns; {len(header)} are expected")
+    return dict(zip(header, row, strict=True))

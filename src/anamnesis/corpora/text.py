@@ -6,6 +6,7 @@ separates documents.
 
 import codecs
 import io
+import json
 import mmap
 import os
 import re
@@ -71,6 +72,26 @@ def without(blocks: Iterable[str], left_out: re.Pattern[str]) -> Iterator[str]:
 def whole(part: Part) -> str:
     """The canonical text of a file that fits into memory. Raises as `decoded`."""
     return "".join(decoded(part.path, part.name))
+
+
+def json_of(part: Part) -> Any:
+    """The content of a JSON file that fits into memory.
+
+    Raises:
+        AnamnesisError: it is not UTF-8 or not JSON, its brackets are too deep, or it has half of a character.
+    """
+    try:
+        content = json.loads(whole(part))
+        # Half a character can be in no file of UTF-8.
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        raise AnamnesisError(f"{part.name}: found {half}, half of a character; allowed: both halves") from None
+    except RecursionError:
+        raise AnamnesisError(f"{part.name}: too many brackets inside each other") from None
+    except ValueError as error:
+        raise AnamnesisError(f"{part.name}: not valid JSON: {error}") from None
+    return content
 
 
 def read(corpus: Book, parts: list[Part], folder: Path) -> dict[str, Any]:

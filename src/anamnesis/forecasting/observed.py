@@ -1,7 +1,5 @@
 """A user's series from a CSV file: its columns found, its dates checked, gaps refused or filled."""
 
-import math
-import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from anamnesis.corpora.values import COMPACT, DATE, check_order, number
+from anamnesis.corpora.values import dates as read_dates
 from anamnesis.errors import AnamnesisError
 from anamnesis.forecasting.windows import Values
 
@@ -29,9 +29,6 @@ PERIODS: tuple[tuple[float, str, str], ...] = (
     (0.9 / 1440, "min", "minutes"),
     (0, "s", "seconds"),
 )
-DATE = re.compile(r"\d{4}-\d{2}(-\d{2}([T ][\d:.+Z-]+)?)?")
-# A date written in digits only.
-COMPACT = re.compile(r"\d{8}")
 ALLOWED = "2020-01, 2020-01-31, 2020-01-31 12:00, or whole numbers"
 # Gaps that an error names.
 NAMED = 3
@@ -199,21 +196,14 @@ def _is_date(text: str) -> bool:
 
 
 def _is_number(text: str) -> bool:
-    return math.isfinite(_number(text))
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+    return bool(np.isfinite(number(text)))
 
 
 def _values(path: Path, lines: list[int], cells: list[str]) -> Values:
     """Numbers (cells,), NaN for empty ones."""
-    values = np.array([_number(cell) for cell in cells])
-    for line, cell, number in zip(lines, cells, values, strict=True):
-        if cell and not math.isfinite(number):
+    values = np.array([number(cell) for cell in cells])
+    for line, cell, value in zip(lines, cells, values, strict=True):
+        if cell and not np.isfinite(value):
             raise AnamnesisError(f"{path}: line {line}: {cell[:40]!r} is not a number")
     return values
 
@@ -228,27 +218,24 @@ def _calendar(path: Path, lines: list[int], cells: list[str]) -> Calendar:
         return _counted(path, lines, cells)
     import pandas as pd
 
-    times = pd.to_datetime(pd.Series(cells), format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
-    wrong = times.isna() | ~pd.Series([_is_date(cell) or bool(COMPACT.fullmatch(cell)) for cell in cells])
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise AnamnesisError(f"{path}: line {lines[row]}: {cells[row][:40]!r} is not a date; allowed: {ALLOWED}")
-    days = (times.diff().dt.total_seconds() / 86400).to_numpy()[1:]
-    _check_order(path, lines, cells, days)
-    usual = float(np.median(days))
+    places = [f"{path}: line {line}" for line in lines]
+    moments = read_dates(cells, places, ALLOWED)
+    check_order(cells, places, moments)
+    times = pd.Series(moments)
+    usual = float(np.median((times.diff().dt.total_seconds() / 86400).to_numpy()[1:]))
     code, unit = next((code, unit) for least, code, unit in PERIODS if usual >= least)
     if code == "W":
         # Weeks end on the weekday of the file's first date, so that they are called as the file calls them.
         code = f"W-{times.iloc[0].day_name()[:3].upper()}"
-    places = np.array([period.ordinal for period in times.dt.to_period(code)], np.int64)
+    periods = np.array([period.ordinal for period in times.dt.to_period(code)], np.int64)
     day = times.iloc[0].to_datetime64().astype("datetime64[D]")
 
     def label(place: int) -> str:
         if unit == "weeks":
-            return str(day + 7 * (place - int(places[0])))
+            return str(day + 7 * (place - int(periods[0])))
         return str(pd.Period(ordinal=place, freq=code))
 
-    return Calendar(places, label, unit)
+    return Calendar(periods, label, unit)
 
 
 def _counted(path: Path, lines: list[int], cells: list[str]) -> Calendar:
@@ -257,7 +244,7 @@ def _counted(path: Path, lines: list[int], cells: list[str]) -> Calendar:
         raise AnamnesisError(f"{path}: found dates of more than 15 digits; allowed: {ALLOWED}")
     numbers = np.array([int(cell) for cell in cells])
     steps = np.diff(numbers)
-    _check_order(path, lines, cells, steps)
+    check_order(cells, [f"{path}: line {line}" for line in lines], numbers.tolist())
     step = int(np.median(steps))
     odd = steps % step != 0
     if odd.any():
@@ -266,15 +253,6 @@ def _counted(path: Path, lines: list[int], cells: list[str]) -> Calendar:
             f"{path}: line {lines[row]}: {cells[row]} comes {steps[row - 1]} after {cells[row - 1]}; usual are {step}"
         )
     return Calendar((numbers - numbers[0]) // step, lambda place: str(int(numbers[0]) + place * step), "dates")
-
-
-def _check_order(path: Path, lines: list[int], cells: list[str], steps: NDArray[Any]) -> None:
-    if (steps <= 0).any():
-        row = int(np.argmax(steps <= 0)) + 1
-        how = "is there twice" if steps[row - 1] == 0 else f"comes after {cells[row - 1]}"
-        raise AnamnesisError(
-            f"{path}: line {lines[row]}: {cells[row]} {how}; allowed: each date once, in ascending order"
-        )
 
 
 def _judge(path: Path, calendar: Calendar, here: NDArray[np.bool_], missing: int, fill: Fill) -> None:
