@@ -100,3 +100,13 @@ def test_what_it_took_here_counts_more_than_what_it_took_elsewhere(tmp_path, set
     estimate.keep(tmp_path, [ran, restored])
     seconds = estimate.estimate(graph, settings, tmp_path)
     assert seconds == {"train@hello-small": 1234.5, "train@hello-large": 88.0, "train@hello-uniform": 5.0}
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "{}", '{"splits": {}}', '{"splits": {"train": []}}', '{"splits": {"train": {"tokens": 9}}}']
+)
+def test_guess_of_damaged_counts(tmp_path, settings, content):
+    folder = tmp_path / "data" / "tokens" / "hello-characters"
+    folder.mkdir(parents=True)
+    (folder / "stats.json").write_text(content)
+    assert estimate.guess("train@hello-small", settings, tmp_path) == estimate.SECONDS_WITHOUT_TOKENS

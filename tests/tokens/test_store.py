@@ -175,7 +175,14 @@ def test_a_cut_array_is_refused(build):
         store.open_split(folder, "train")
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff"])
+HALF = b'{"corpus": "c", "kind": "characters", "splits": '
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"[]", b"{}", b"\xff", b"[" * 200_000, HALF + b"{}}", HALF + b"[]}", HALF + b'{"train": {}, "valid": 1}}'],
+    ids=lambda data: repr(data[:60]),
+)
 def test_damaged_counts_are_refused(build, data):
     folder, _ = build("abc")
     (folder / "stats.json").write_bytes(data)

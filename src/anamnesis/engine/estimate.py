@@ -1,6 +1,5 @@
 """How long stages take, roughly: in what order they start, and how long a run takes."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,13 +95,14 @@ def guess(name: str, params: Params, root: Path) -> float:
         # Two tasks, and a network at some of the lags for each seed: about half of the steps are spared.
         return float(recall.seeds * len(recall.lags) * recall.steps * SECONDS_PER_RECALL_STEP)
     size = dict(BOOK)
-    statistics = root / "data" / "tokens" / str(getattr(experiment, "tokens", "")) / "stats.json"
-    if statistics.exists():
-        content = json.loads(statistics.read_text(encoding="utf-8"))
-        tokens = content.get("splits", {}).get("train", {}).get("tokens")
-        if tokens is None:
+    path = root / "data" / "tokens" / str(getattr(experiment, "tokens", "")) / "stats.json"
+    if path.exists():
+        stats = files.read_state(path)
+        try:
+            size = {"tokens": int(stats["splits"]["train"]["tokens"]), "vocabulary": int(stats["vocabulary_size"])}
+        except (KeyError, TypeError, ValueError):
+            # Nothing is counted in tokens there, or the file is damaged, which the stage that reads it will say.
             return SECONDS_WITHOUT_TOKENS
-        size = {"tokens": tokens, "vocabulary": content["vocabulary_size"]}
     layers, hidden = getattr(experiment.model, "layers", 1), getattr(experiment.model, "hidden", 100)
     weights = 8 * layers * hidden**2 + hidden * size["vocabulary"]
     batches = getattr(experiment, "batches", None)

@@ -164,11 +164,14 @@ def read_stats(folder: Path) -> dict[str, Any]:
         stats = json.loads(path.read_bytes())
         if not {"corpus", "kind", "splits"} <= stats.keys():
             raise ValueError("a key is missing")
+        for split in SPLITS:
+            if not isinstance(stats["splits"].get(split, {}).get("text_sha256"), str):
+                raise ValueError(f"splits.{split}.text_sha256 is missing")
     except FileNotFoundError:
         raise AnamnesisError(
             f"{path}: there is no such file; make it first: dvc repro tokenize@{folder.name}"
         ) from None
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise AnamnesisError(f"{path}: not the counts of a token store: {error}") from None
     return stats
 

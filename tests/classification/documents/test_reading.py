@@ -1,5 +1,6 @@
 """How documents are cut and filled up, against a loop over their words."""
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,21 @@ def test_documents_are_cut_and_filled_up(experiment: Make, padding: str, lengths
             if padding == "dummy":
                 words += [DUMMY] * (8 - len(words))
             assert ids[: read[column], column].tolist() == words
+
+
+@pytest.mark.parametrize("padding", ["dummy", "packed"])
+def test_all_documents_take_the_memory_of_their_own_words(experiment: Make, padding: str) -> None:
+    """One long document among 20,000 short ones: filled up to its length, all would take 16 GB."""
+    documents = some([100_000, *[2] * 20_000])
+    ids, offsets = joined(documents)
+    tracemalloc.start()
+    reading = Reading(ids, offsets, experiment(padding=padding, length=100_000), DUMMY)
+    picked, read = reading.pick(torch.tensor([5, 7]))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 16 * 2**20
+    assert picked[:2].T.tolist() == [documents[5].tolist(), documents[7].tolist()]
+    assert read.tolist() == ([2, 2] if padding == "packed" else [100_000, 100_000])
 
 
 def test_dummy_has_an_id_of_its_own(stores: Any, experiment: Make) -> None:

@@ -38,25 +38,28 @@ class Reading:
     """
 
     def __init__(self, ids: NDArray[Any], offsets: NDArray[np.int64], experiment: Experiment, dummy: int) -> None:
-        words = np.minimum(np.diff(offsets), experiment.length)
         packed = experiment.padding == "packed"
-        width = int(words.max()) if packed else experiment.length
-        place = np.arange(width)
-        there = place < words[:, None]
-        # Behind its end a document has no place in `ids`: any will do, as it is overwritten.
-        found = np.asarray(ids)[np.where(there, offsets[:-1, None] + place, 0)]
+        self._ids, self._starts = np.asarray(ids), np.asarray(offsets[:-1])
+        self._words = np.minimum(np.diff(offsets), experiment.length)
         # In a packed document it is not read, but must be an id.
-        filler = np.int32(0 if packed else dummy)
-        self.ids = torch.from_numpy(np.where(there, found.astype(np.int32), filler))
-        self.lengths = words if packed else np.full_like(words, width)
+        self._filler = np.int64(0 if packed else dummy)
+        self.lengths = self._words if packed else np.full_like(self._words, experiment.length)
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def pick(self, rows: Tensor) -> Read:
-        """The documents with these numbers (batch,), no longer than the longest of them."""
-        lengths = self.lengths[rows.numpy()]
-        return self.ids[rows, : int(lengths.max())].T.long().contiguous(), lengths
+        """The documents with these numbers (batch,), no longer than the longest of them.
+
+        Only these are filled up, so that all documents together take no more memory than their own words.
+        """
+        picked = rows.numpy()
+        lengths = self.lengths[picked]
+        place = np.arange(int(lengths.max()))[:, None]
+        there = place < self._words[picked]
+        # Behind its end a document has no place in `ids`: any will do, as it is overwritten.
+        found = self._ids[np.where(there, self._starts[picked] + place, 0)]
+        return torch.from_numpy(np.where(there, found.astype(np.int64), self._filler)), lengths
 
 
 def joined(documents: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
