@@ -83,7 +83,8 @@ def drawn(
     stratum's weight; the rest is train. A group that would bring a split further from its share than it is without it
     is left out, so that a split takes at most twice its share. A split to which no stratum gives anything takes its
     share of all groups together; where that is nothing either, half of the groups of the other split; and where that
-    has only one, the group whose weight is nearest to its share. Every split keeps the order of `items`.
+    has only one, the group whose weight is nearest to its share. Where nothing is left for train, it gets half of the
+    groups of a split. Every split keeps the order of `items`.
 
     Args:
         items: what is split.
@@ -127,6 +128,8 @@ def drawn(
             del other[1::2]
         elif not chosen[name]:
             chosen[name] = sorted(left, key=lambda number: abs(weights[number] - wanted))[:1]
+    if not _without(list(range(len(groups))), list(chain(*chosen.values()))):
+        del max(chosen.values(), key=len)[1::2]
     taken_by = {index: name for name in parts for number in chosen[name] for index in groups[number]}
     result: dict[SplitName, list[Item]] = {name: [] for name in ("train", *parts)}
     for index, item in enumerate(items):
