@@ -8,7 +8,7 @@ from typing import Any
 
 from anamnesis.errors import AnamnesisError
 
-NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 # A date written in digits only.
 COMPACT = re.compile(r"\d{8}", re.ASCII)
 MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
