@@ -19,6 +19,9 @@ class Recorder:
     def __call__(self, *arguments: Any) -> "Recorder":
         return self
 
+    def begin(self, checkpoint: str, resumed: bool) -> None:
+        self.resumed = resumed
+
     def log(self, metrics: dict[str, float], step: int) -> None:
         self.rows[step] = metrics
         self.at(step)

@@ -14,7 +14,7 @@ def test_repro_syncs_only_what_is_not_yet(root, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     monkeypatch.setattr(run, "repro", lambda root, targets, jobs, console: True)
     monkeypatch.setattr(sync, "project", lambda names, root: calls.append("sync") or projection.Summary())
-    monkeypatch.setattr(sync, "project_registry", lambda root: [])
+    monkeypatch.setattr(sync, "choose", lambda settings, root: [])
     monkeypatch.setattr(terminal, "print_leaderboard", lambda root: print("the leaderboard"))
     (root / "mlflow.db").touch()
     pipeline.repro(None, 1)
@@ -25,7 +25,8 @@ def test_repro_syncs_only_what_is_not_yet(root, monkeypatch, capsys):
     (root / "mlflow.db").touch()
     files.write_text(root / "metrics" / "another.json", "{}")
     pipeline.repro(None, 1)
-    files.write_text(root / "reports" / "registry.json", "{}")
+    settings = (root / "params.yaml").read_text(encoding="utf-8")
+    files.write_text(root / "params.yaml", f"{settings}# other experiments may compete now\n")
     pipeline.repro(None, 1)
     pipeline.repro(None, 1)
     assert calls == ["sync"] * 4

@@ -1,5 +1,7 @@
+import fcntl
 import os
 import signal
+import threading
 from pathlib import Path
 
 import forks
@@ -10,8 +12,12 @@ from anamnesis import params
 from anamnesis.tracking import live, projection
 
 
-def begin(root: Path, name: str = "toy-a", inputs: str = "inputs") -> live.LiveRun:
-    return live.start(name, params.load(root / "params.yaml").experiments[name], inputs, root)
+def begin(
+    root: Path, name: str = "toy-a", inputs: str = "inputs", checkpoint: str = "key", resumed: bool = False
+) -> live.LiveRun:
+    run = live.start(name, params.load(root / "params.yaml").experiments[name], inputs, root)
+    run.begin(checkpoint, resumed)
+    return run
 
 
 def runs(client: MlflowClient) -> list:
@@ -61,16 +67,18 @@ def test_live_and_rebuilt_runs_hold_the_same(root: Path, finish, client: MlflowC
     assert names[0] == names[1]
 
 
-def killed_training(root: Path, inputs: str) -> None:
+def killed_training(root: Path, inputs: str, checkpoint: str = "key") -> None:
     """A process that logs one epoch and kills itself with SIGKILL."""
     code = (
         "import os, signal, sys; from pathlib import Path\n"
         "from anamnesis import params; from anamnesis.tracking import live\n"
         "root = Path.cwd(); e = params.load(root / 'params.yaml').experiments['toy-a']\n"
-        "run = live.start('toy-a', e, sys.argv[1], root); run.log({'train_perplexity': 20.0}, 1); run.sample('x', 1)\n"
+        "inputs, checkpoint = sys.argv[1].split(); live.FLUSH_SECONDS = 0.0\n"
+        "run = live.start('toy-a', e, inputs, root); run.begin(checkpoint, False)\n"
+        "run.log({'train_perplexity': 20.0}, 1); run.sample('x', 1)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    (ended,) = forks.run(code, "train", inputs, folder=root)
+    (ended,) = forks.run(code, "train", f"{inputs} {checkpoint}", folder=root)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
 
 
@@ -78,7 +86,7 @@ def test_a_killed_training_goes_on_in_its_own_run(root: Path, client: MlflowClie
     killed_training(root, "same")
     (dead,) = runs(client)
     assert dead.info.status == "RUNNING"
-    run = begin(root, inputs="same")
+    run = begin(root, inputs="same", resumed=True)
     assert run.run_id == dead.info.run_id
     for epoch in (1, 2):
         run.log({"train_perplexity": 20.0 / epoch}, epoch)
@@ -89,12 +97,46 @@ def test_a_killed_training_goes_on_in_its_own_run(root: Path, client: MlflowClie
     assert whole.info.status == "FINISHED"
 
 
-def test_a_killed_training_with_other_settings_is_marked(root: Path, client: MlflowClient) -> None:
-    killed_training(root, "before")
-    begin(root, inputs="after").finish("f" * 64)
-    assert {(run.data.tags["anamnesis.inputs"], run.info.status) for run in runs(client)} == {
-        ("before", "KILLED"),
-        ("after", "FINISHED"),
+@pytest.mark.parametrize(("checkpoint", "resumed"), [("other code", True), ("key", False)])
+def test_a_training_that_starts_anew_leaves_the_killed_run_alone(
+    root: Path, finish, client: MlflowClient, checkpoint: str, resumed: bool
+) -> None:
+    """The code changed, or there was no checkpoint yet: the values of the old run are not the new training's."""
+    card = finish("toy-a")
+    killed_training(root, card["inputs"])
+    run = begin(root, inputs=card["inputs"], checkpoint=checkpoint, resumed=resumed)
+    run.log({"train_perplexity": 14.0}, 1)
+    run.fail()
+    found = {run.info.run_id: (run.info.status, run.data.metrics["epoch/train_perplexity"]) for run in runs(client)}
+    assert found.pop(run.run_id) == ("FAILED", 14.0)
+    assert list(found.values()) == [("KILLED", 20.0)]
+
+
+def test_a_resumed_training_with_other_values_goes_on_in_a_new_run(root: Path, finish, client: MlflowClient) -> None:
+    """MLflow takes no logged value back; on a GPU, the steps after a checkpoint need not end with the same value."""
+    card = finish("toy-a", epochs=3)
+    before = begin(root, inputs=card["inputs"])
+    for epoch in (1, 2):
+        before.log({"train_perplexity": 20.0 / epoch}, epoch)
+    before.fail()
+    after = begin(root, inputs=card["inputs"], resumed=True)
+    assert after.run_id == before.run_id
+    after.log({"train_perplexity": 10.000001}, 2)
+    assert after.run_id == before.run_id
+    after.log({"train_perplexity": 9.0}, 2)
+    after.log({"train_perplexity": 6.0}, 3)
+    after.finish(card["fingerprint"])
+    assert after.run_id != before.run_id
+    histories = {
+        run.info.run_id: (
+            run.info.status,
+            [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, "epoch/train_perplexity")],
+        )
+        for run in runs(client)
+    }
+    assert histories == {
+        before.run_id: ("KILLED", [(1, 20.0), (2, 10.0)]),
+        after.run_id: ("FINISHED", [(1, 20.0), (2, 9.0), (3, 6.0)]),
     }
 
 
@@ -142,6 +184,35 @@ def test_a_dead_run_is_marked_also_when_its_result_is_not_trained_again(
     assert {run.info.run_id == whole: run.info.status for run in runs(client)} == {True: "FINISHED", False: "KILLED"}
 
 
+def test_a_dead_run_with_other_values_than_the_result_is_not_taken_over(
+    root: Path, finish, client: MlflowClient
+) -> None:
+    """The code was edited after the kill, and the result was trained without tracking."""
+    card = finish("toy-a", epochs=3)
+    (root / "models" / "toy-a" / "history.csv").write_text("epoch,train_perplexity\n1,14\n2,13\n3,12\n")
+    killed_training(root, card["inputs"])
+    assert projection.project(["toy-a"], root).created == ["toy-a"]
+    (whole,) = [run for run in runs(client) if run.data.tags.get("anamnesis.fingerprint")]
+    values = [(m.step, m.value) for m in client.get_metric_history(whole.info.run_id, "epoch/train_perplexity")]
+    assert values == [(1, 14.0), (2, 13.0), (3, 12.0)]
+    assert [run.info.status for run in runs(client) if run.info.run_id != whole.info.run_id] == ["KILLED"]
+
+
+def test_a_training_that_starts_while_others_ask_is_seen(root: Path, client: MlflowClient) -> None:
+    path = live.lock_path("toy-a", root)
+    path.parent.mkdir(parents=True)
+    with open(path, "wb") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        assert not live.is_training("toy-a", root)
+        ends = threading.Timer(0.2, lambda: fcntl.flock(asking, fcntl.LOCK_UN))
+        ends.start()
+        run = begin(root)
+        ends.join()
+    assert live.is_training("toy-a", root)
+    run.fail()
+    assert not live.is_training("toy-a", root)
+
+
 def test_the_same_bits_trained_again_are_one_run(root: Path, finish, client: MlflowClient) -> None:
     card = finish("toy-a")
     before = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
@@ -155,7 +226,7 @@ def test_a_failed_training_is_marked_and_gone_on_with(root: Path, client: Mlflow
     begin(root).fail()
     (failed,) = runs(client)
     assert failed.info.status == "FAILED"
-    again = begin(root)
+    again = begin(root, resumed=True)
     assert again.run_id == failed.info.run_id
     again.finish("f" * 64)
     assert [run.info.status for run in runs(client)] == ["FINISHED"]

@@ -67,6 +67,7 @@ def test_a_training_in_one_is_not_ended_by_the_other(root, seed, finish, client)
     finish("toy-a")
     settings = params.load(seed / "params.yaml")
     running = live.start("toy-a", settings.experiments["toy-a"], "inputs", seed)
+    running.begin("key", resumed=False)
     sync.sync(root)
     assert client.get_run(running.run_id).info.status == "RUNNING"
     assert live.is_training("toy-a", seed)

@@ -110,9 +110,17 @@ def test_deleted_artifacts_come_back_in_the_same_run(root: Path, finish, client:
     assert (Path(run.artifact_uri) / "history.csv").is_file()
 
 
-@pytest.mark.parametrize("failing", ["log_batch", "log_inputs", "log_artifacts", "set_terminated"])
+@pytest.mark.parametrize(
+    ("owner", "failing"),
+    [
+        (MlflowClient, "log_batch"),
+        (MlflowClient, "log_inputs"),
+        (store.Store, "log_artifacts"),
+        (MlflowClient, "set_terminated"),
+    ],
+)
 def test_an_interrupted_projection_is_finished_the_next_time(
-    root: Path, finish, monkeypatch, empty_database: Path, failing: str
+    root: Path, finish, monkeypatch, empty_database: Path, owner: type, failing: str
 ) -> None:
     finish("toy-a")
 
@@ -120,7 +128,7 @@ def test_an_interrupted_projection_is_finished_the_next_time(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, failing, killed)
+        patch.setattr(owner, failing, killed)
         with pytest.raises(KeyboardInterrupt):
             projection.project(["toy-a"], root)
     assert projection.project(["toy-a"], root).completed == ["toy-a"]
@@ -161,9 +169,37 @@ def test_another_result_of_the_same_experiment_is_another_run(root: Path, finish
     finish("toy-a")
     first = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
     finish("toy-a", seed=2)
-    assert projection.project(["toy-a"], root).created == ["toy-a"]
+    summary = projection.project(["toy-a"], root)
+    assert summary.created == ["toy-a"]
+    second = summary.runs["toy-a"].info.run_id
+
+    def current() -> list[str]:
+        found = client.search_runs([client.get_run(first).info.experiment_id], "tags.current = 'true'")
+        return [run.info.run_id for run in found]
+
+    assert current() == [second]
     finish("toy-a", seed=1)
     assert projection.project(["toy-a"], root).runs["toy-a"].info.run_id == first
+    assert current() == [first]
+    finish("other-a")
+    shutil.rmtree(root / "models" / "toy-a")
+    projection.project(None, root)
+    assert current() == []
+
+
+def test_a_run_with_other_values_than_the_result_is_replaced(root: Path, finish, client: MlflowClient) -> None:
+    """An earlier version could mix the epochs of two trainings."""
+    finish("toy-a")
+    old = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
+    client.set_tag(old, projection.PROJECTED, "of an earlier layout")
+    assert projection.project(["toy-a"], root).completed == ["toy-a"]
+    client.set_tag(old, projection.PROJECTED, "of an earlier layout")
+    client.log_metric(old, "epoch/train_perplexity", 9.0, step=2)
+    assert projection.project(["toy-a"], root).created == ["toy-a"]
+    new = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
+    assert new != old
+    assert history(client, new, "epoch/train_perplexity") == [(1, 20.0), (2, 10.0)]
+    assert "anamnesis.fingerprint" not in client.get_run(old).data.tags
 
 
 def test_an_experiment_without_result_is_no_run(root: Path) -> None:

@@ -92,3 +92,13 @@ def test_unknown_models_suggest_the_nearest(root: Path, rivals) -> None:
     rivals(3.5)
     with pytest.raises(AnamnesisError, match="did you mean 'language-toy'"):
         promote("language-toys", root=root)
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\n", "\r"])
+def test_line_ends_in_a_reason_do_not_break_the_journal(root: Path, rivals, mark: str) -> None:
+    rivals(4.5)
+    reason = f"smaller{mark}and as good"
+    promote("language-toy", force=True, reason=reason, root=root)
+    register(root)
+    assert journal.read(root)[-1]["tags"]["anamnesis.promoted.reason"] == reason
+    assert len(journal.path(root).read_text(encoding="utf-8").split("\n")) == 3

@@ -191,13 +191,20 @@ def test_a_damaged_model_is_not_registered(root: Path, finish, client: MlflowCli
     assert versions(client) == {}
 
 
-def test_a_result_that_changed_since_is_not_registered(root: Path, finish, client: MlflowClient) -> None:
-    finish("toy-a")
+def test_the_registry_follows_the_results_and_only_changes_are_shown(root: Path, finish) -> None:
+    """A targeted run evaluates one experiment and leaves the stage `register` alone."""
+    finish("toy-a", valid=2.5)
+    finish("other-a")
     register(root)
-    finish("toy-a", seed=2)
-    (entry,) = registration.project_registry(root)
-    assert "dvc repro register" in entry.note
-    assert versions(client) == {"1": "toy-a"}
+    finish("toy-a", valid=2.25, seed=2)
+    synced = sync.sync(root)
+    assert str(synced).splitlines() == [
+        "runs in MLflow: 1 created, 0 completed, 1 unchanged, 2 without a result",
+        "registered models: 1 changed, 1 unchanged",
+        "model language-toy: toy-a, valid bits_per_character 2.25, challenger version 2, champion version 1 "
+        "until `anamnesis promote language-toy`",
+    ]
+    assert str(sync.sync(root)).splitlines()[1:] == ["registered models: 0 changed, 2 unchanged"]
 
 
 def relabel(root: Path, name: str, board: str, **scores: float) -> None:

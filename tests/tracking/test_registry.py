@@ -10,7 +10,7 @@ from anamnesis.tracking import sync
 from anamnesis.tracking.registry import only, resolve
 
 
-def test_a_reference_becomes_a_folder_of_that_model(root: Path, finish) -> None:
+def test_a_reference_becomes_a_folder_of_that_model(root: Path, finish, capsys: pytest.CaptureFixture[str]) -> None:
     settings = params.load(root / "params.yaml")
     first = finish("toy-a", valid=2.5)["fingerprint"]
     sync.register(settings, root)
@@ -24,7 +24,15 @@ def test_a_reference_becomes_a_folder_of_that_model(root: Path, finish) -> None:
         "models:/language-toy/2": second,
     }
     assert {name: saved.load(resolve(name, root)).card["fingerprint"] for name in expected} == expected
+    capsys.readouterr()
     assert resolve("language-toy", root) == root / "models" / "toy-a"
+    assert capsys.readouterr().err == (
+        "note: language-toy@champion is version 1 (toy-a); version 2 (toy-b) is the challenger: "
+        "`anamnesis promote language-toy`\n"
+    )
+    for reference in ("language-toy@challenger", "language-toy/1"):
+        resolve(reference, root)
+    assert capsys.readouterr().err == ""
     # The experiment's folder is another model's now, or is gone: MLflow's copy is taken.
     finish("toy-a", valid=2.5, seed=2)
     shutil.rmtree(root / "models" / "toy-b")

@@ -26,6 +26,8 @@ def server(root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch) ->
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
+    # The server asks for no password; a proxy in front of it may.
+    with_password = f"http://alice:s3cretpw@127.0.0.1:{port}"
     store = [
         "--backend-store-uri",
         f"sqlite:///{folder}/server.db",
@@ -49,8 +51,8 @@ def server(root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch) ->
                 break
             except OSError:
                 time.sleep(0.2)
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-        yield address
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", with_password)
+        yield with_password
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=30)
@@ -60,6 +62,7 @@ def test_everything_through_a_server(root: Path, server: str, finish, capsys: py
     settings = params.load(root / "params.yaml")
     card = finish("toy-a", valid=2.5, test=2.5)
     run = live.start("toy-a", settings.experiments["toy-a"], card["inputs"], root)
+    run.begin("key", resumed=False)
     run.log({"train_perplexity": 20.0}, 1)
     run.sample("it was", 1)
     run.finish(card["fingerprint"])
@@ -79,3 +82,5 @@ def test_everything_through_a_server(root: Path, server: str, finish, capsys: py
     assert not (root / "mlartifacts").exists()
     said = capsys.readouterr()
     assert said.out + said.err == ""
+    paths = [path for path in root.rglob("*") if path.is_file()]
+    assert [path for path in paths if b"s3cretpw" in path.read_bytes()] == []

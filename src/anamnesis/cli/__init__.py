@@ -48,6 +48,7 @@ def main() -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     profile: Annotated[
         str | None,
         typer.Option(
@@ -60,3 +61,5 @@ def options(
 ) -> None:
     """What holds for every command."""
     location.profile.set(profile)
+    if run_id := os.environ.get("MLFLOW_RUN_ID"):
+        context.call_on_close(lambda: tracking.close_project_run(run_id))

@@ -1,11 +1,13 @@
 """The commands that change what MLflow holds: its runs and its registered models."""
 
+import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from anamnesis.cli import location
-from anamnesis.errors import ParamsError
+from anamnesis.errors import AnamnesisError, ParamsError
 
 commands = typer.Typer()
 
@@ -38,6 +40,17 @@ def sync() -> None:
     is: a second time adds nothing.
     """
     root = location.enter()
+    from anamnesis.tracking.store import forget_outage
     from anamnesis.tracking.sync import sync as bring
 
+    forget_outage(root)
     print(bring(root))
+
+
+def close_project_run(run_id: str) -> None:
+    """Remove the run that `mlflow run` opened for this command, if the command has made no runs below it."""
+    from anamnesis.tracking.project_run import close
+
+    # The command has done its work; what fails here leaves one more run on MLflow's pages.
+    with suppress(AnamnesisError):
+        close(run_id, ["anamnesis", *sys.argv[1:]], location.enter())

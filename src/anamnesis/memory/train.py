@@ -50,6 +50,7 @@ def _train(name: str, experiment: Experiment, root: Path, inputs: str, watch: Wa
     stats, ids = read_stats(store), open_split(store, "train")
     cell, parameters = budget.largest(experiment)
     unfinished = checkpoint_path(root, name, inputs, experiment.task).with_suffix("")
+    watch.begin(unfinished.name, resumed=unfinished.exists())
     lags, seeds = experiment.recall.lags, range(experiment.seed, experiment.seed + experiment.recall.seeds)
     weights: dict[str, torch.Tensor] = {}
     rows: list[dict[str, Any]] = []

@@ -10,7 +10,7 @@ from typing import Any
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.files import write_text
-from anamnesis.tracking.store import EXPERIMENT, FINGERPRINT, shared_state
+from anamnesis.tracking.store import experiment_of, fingerprint_of, shared_state
 
 
 def path(root: Path) -> Path:
@@ -28,7 +28,10 @@ def read(root: Path) -> list[dict[str, Any]]:
     if not file.is_file():
         return []
     entries = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    # JSON leaves other line ends as they are inside of a text, such as U+2028 in a reason.
+    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
+        if not line.strip():
+            continue
         try:
             change = json.loads(line)
             entries.append({**change, "model": change["model"], "fingerprint": change["fingerprint"]})
@@ -52,7 +55,7 @@ def entry(model: str, version: dict[str, str], tags: dict[str, str]) -> dict[str
     """One change: the registered model, the tags of the version that became champion, the tags that say why."""
     return {
         "model": model,
-        "fingerprint": version.get(FINGERPRINT, ""),
-        "experiment": version.get(EXPERIMENT, ""),
+        "fingerprint": fingerprint_of(version) or "",
+        "experiment": experiment_of(version) or "",
         "tags": tags,
     }

@@ -1,9 +1,13 @@
 """A run that is logged while its model trains. Tracking that fails is given up: it may never stop a training."""
 
+import fcntl
+import math
 import os
 import sys
+import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.files import digest, write_text
+from anamnesis.tracking.names import run_name
 from anamnesis.tracking.results import flatten, read_json
 from anamnesis.tracking.store import (
     BATCH_METRICS,
@@ -20,8 +25,11 @@ from anamnesis.tracking.store import (
     INPUTS,
     Store,
     connect,
+    describe_failure,
     experiment_name,
+    remember_outage,
     source_tags,
+    tracking_uri,
 )
 
 if TYPE_CHECKING:
@@ -29,55 +37,80 @@ if TYPE_CHECKING:
 
 LIVE = "anamnesis.live"
 OWNER = "anamnesis.owner"
+CHECKPOINT = "anamnesis.checkpoint"
 FLUSH_SECONDS = 2.0
+# Another process holds the lock of a training for a moment when it asks whether somebody trains.
+LOCK_SECONDS = 2.0
 
 
 class LiveRun:
-    """Logs to MLflow, or to nowhere once MLflow failed; see `start`."""
+    """Logs to MLflow, or to nowhere once MLflow failed; see `start`.
 
-    def __init__(self, name: str, root: Path) -> None:
+    The run is opened by `begin`, or by the first thing that is logged.
+    """
+
+    def __init__(self, name: str, experiment: Any, inputs: str, root: Path) -> None:
         self.run_id: str | None = None
         self._name = name
+        self._experiment = experiment
+        self._inputs = inputs
         self._root = root
         self._store: Store | None = None
+        self._artifacts = ""
+        self._experiment_id = ""
         self._lock: FileLock | None = None
+        self._is_pending = True
+        self._checkpoint = ""
         self._buffer: list[Metric] = []
-        self._logged: set[tuple[str, int]] = set()
+        self._logged: dict[tuple[str, int], float] = {}
         self._samples = ""
-        self._told = True
+        self._has_new_sample = False
         self._flushed = time.monotonic()
+
+    def begin(self, checkpoint: str, resumed: bool) -> None:
+        """Open the run of a training that begins or resumes now.
+
+        Args:
+            checkpoint: the key of the training's checkpoint, which stands for its inputs and its code.
+            resumed: whether the training goes on from a checkpoint. Then a run with the same key that was left
+                unfinished (killed, failed) is gone on with.
+        """
+        if self._is_pending:
+            self._is_pending = False
+            self._checkpoint = checkpoint
+            self._try(lambda: self._open(resumed))
 
     def log(self, metrics: dict[str, float], step: int) -> None:
         """Note the metrics of one epoch, the columns of history.csv; sent to MLflow in batches.
 
-        A (metric, step) that is there already is passed over: a resumed training repeats its last steps.
+        A resumed training repeats its last steps. A (metric, step) that is there with the same value is passed over;
+        where the value differs, a new run takes over, because MLflow takes no logged value back.
         """
+        self.begin("", resumed=False)
         if self._store is None:
             return
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        for column, value in metrics.items():
-            key = f"{CURVES}{column}"
-            if (key, step) not in self._logged:
-                self._logged.add((key, step))
-                self._buffer.append(Metric(key, float(value), now, step))
+        values = {f"{CURVES}{column}": float(value) for column, value in metrics.items() if math.isfinite(value)}
+        if any(not is_same(value, self._logged.get((key, step), value)) for key, value in values.items()):
+            self._guard(lambda store: self._replace_run(store, step))
+        self._note({(key, step): value for key, value in values.items()})
         self._flush_in_time()
 
     def sample(self, text: str, step: int) -> None:
         """Add a text that was generated after epoch `step` to the run's samples.txt; sent with the metrics."""
+        self.begin("", resumed=False)
         self._samples += f"== after epoch {step} ==\n{text}\n\n"
-        self._told = False
+        self._has_new_sample = True
         self._flush_in_time()
 
     def finish(self, fingerprint: str) -> None:
         """End the run well; the fingerprint of the finished model is what it is found by from now on."""
+        self.begin("", resumed=False)
         self._guard(self._flush)
-        self._guard(lambda store: _finish(store, self._run(), fingerprint))
+        self._guard(lambda store: _finish(store, self._run(), self._name, fingerprint))
         self._release()
 
     def fail(self) -> None:
-        """End the run as failed. The same experiment, started again, goes on in it."""
+        """End the run as failed. The same experiment, resumed from its checkpoint, goes on in it."""
         self._guard(self._flush)
         self._guard(lambda store: store.client.set_terminated(self._run(), "FAILED"))
         self._release()
@@ -86,34 +119,62 @@ class LiveRun:
         assert self.run_id is not None
         return self.run_id
 
-    def _open(self, experiment: Any, inputs: str) -> None:
-        self._lock = _hold(self._name, self._root)
+    def _open(self, resumed: bool) -> None:
         store = connect(self._root)
-        corpus = _corpus(experiment, self._root)
-        experiment_id = store.experiment_id(experiment_name(self._root, experiment.board, corpus))
+        corpus = _corpus(self._experiment, self._root)
+        self._experiment_id = store.experiment_id(experiment_name(self._root, self._experiment.board, corpus))
+        previous = None
+        if self._lock is not None:
+            key = self._checkpoint
+
+            def is_resumed(run: "Run") -> bool:
+                return resumed and bool(key) and run.data.tags.get(CHECKPOINT) == key
+
+            previous = reap(store, store.runs(self._experiment_id), self._name, is_resumed)
+        if previous is not None:
+            self.run_id, self._artifacts = previous.info.run_id, store.check_location(previous.info.artifact_uri)
+            store.client.update_run(self.run_id, status="RUNNING")
+            for key in previous.data.metrics:
+                history = store.client.get_metric_history(self.run_id, key)
+                self._logged |= {(key, metric.step): metric.value for metric in history}
+        else:
+            self._create(store)
+        self._store = store
+
+    def _create(self, store: Store) -> None:
+        from mlflow.entities import Param
+
+        settings = self._experiment.model_dump(mode="json")
         tags = {
             EXPERIMENT: self._name,
-            INPUTS: inputs,
+            INPUTS: self._inputs,
+            CHECKPOINT: self._checkpoint,
             LIVE: "true",
             OWNER: owner(self._root),
             **source_tags(store),
         }
-        previous = None
-        if self._lock is not None:
-            previous = reap(store, store.runs(experiment_id), self._name, inputs)
-        if previous is not None:
-            self.run_id = previous.info.run_id
-            store.client.update_run(self.run_id, status="RUNNING")
-            for key in previous.data.metrics:
-                self._logged |= {(key, metric.step) for metric in store.client.get_metric_history(self.run_id, key)}
-        else:
-            self.run_id = store.client.create_run(experiment_id, tags=tags, run_name=self._name).info.run_id
-            from mlflow.entities import Param
+        name = run_name(self._name, settings, self._root)
+        info = store.client.create_run(self._experiment_id, tags=tags, run_name=name).info
+        self.run_id, self._artifacts = info.run_id, store.check_location(info.artifact_uri)
+        params = flatten({**settings, "corpus": _corpus(self._experiment, self._root)})
+        store.client.log_batch(self._run(), params=[Param(key, value) for key, value in params.items()][:100])
 
-            settings = {**experiment.model_dump(mode="json"), "corpus": corpus}
-            params = [Param(key, value) for key, value in flatten(settings).items()]
-            store.client.log_batch(self._run(), params=params[:100])
-        self._store = store
+    def _replace_run(self, store: Store, step: int) -> None:
+        """Go on in a new run, which begins with the values of the epochs before `step`."""
+        store.client.set_terminated(self._run(), "KILLED")
+        store.client.delete_tag(self._run(), LIVE)
+        known, self._logged, self._buffer = self._logged, {}, []
+        self._create(store)
+        self._note({place: value for place, value in known.items() if place[1] < step})
+
+    def _note(self, values: dict[tuple[str, int], float]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        for (key, step), value in values.items():
+            if (key, step) not in self._logged:
+                self._logged[key, step] = value
+                self._buffer.append(Metric(key, value, now, step))
 
     def _flush_in_time(self) -> None:
         if len(self._buffer) >= BATCH_METRICS or time.monotonic() - self._flushed > FLUSH_SECONDS:
@@ -123,60 +184,81 @@ class LiveRun:
         while self._buffer:
             store.client.log_batch(self._run(), metrics=self._buffer[:BATCH_METRICS])
             del self._buffer[:BATCH_METRICS]
-        if not self._told:
-            store.client.log_text(self._run(), self._samples, "samples.txt")
-            self._told = True
+        if self._has_new_sample:
+            with tempfile.TemporaryDirectory() as folder:
+                write_text(Path(folder) / "samples.txt", self._samples)
+                store.repository(self._artifacts).log_artifacts(folder)
+            self._has_new_sample = False
         self._flushed = time.monotonic()
 
-    def _guard(self, action: Any) -> None:
+    def _guard(self, action: Callable[[Store], object]) -> None:
         """Do something that may fail for any reason of the tracking store's; then tracking ends, not the training."""
-        if self._store is None:
-            return
-        try:
-            action(self._store)
-        except Exception as error:
-            self._give_up(error)
+        if (store := self._store) is not None:
+            self._try(lambda: action(store))
 
-    def _give_up(self, error: Exception) -> None:
-        line = (
-            str(error)
-            if isinstance(error, AnamnesisError)
-            else f"{type(error).__name__}: {' '.join(str(error).split())}"
-        )
-        print(
-            f"warning: {self._name} trains on without live tracking, `anamnesis sync` adds it later: {line[:300]}",
-            file=sys.stderr,
-            flush=True,
-        )
-        self._store = None
+    def _try(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except Exception as error:
+            uri = tracking_uri(self._root)
+            if not isinstance(error, AnamnesisError):
+                # `connect` notes an outage by itself.
+                remember_outage(self._root, uri, error)
+            kind = "" if isinstance(error, AnamnesisError) else f"{type(error).__name__}: "
+            print(
+                f"warning: {self._name} trains on without live tracking, `anamnesis sync` adds it later: "
+                f"{kind}{describe_failure(uri, error)[:300]}",
+                file=sys.stderr,
+                flush=True,
+            )
+            self._store = None
+
+    def _hold(self) -> None:
+        """Take the lock that a training holds while it lives; the system lets go of it even after kill -9."""
+        path = lock_path(self._name, self._root)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=LOCK_SECONDS)
+        except Timeout:
+            # Another process trains the experiment; its run is left alone.
+            return
+        self._lock = lock
 
     def _release(self) -> None:
-        self._store = None
+        self._store, self._is_pending = None, False
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
 
 def start(name: str, experiment: Any, inputs: str, root: Path) -> LiveRun:
-    """Open the run of a training that begins or resumes now, in the MLflow experiment that `experiment_name` says.
+    """The run of a training, in the MLflow experiment that `experiment_name` says.
 
-    A run of the same experiment and inputs that was left unfinished (killed, failed) is gone on with; other runs that a
-    killed process left as running are marked as killed. ANAMNESIS_TRACKING=off tracks nothing.
+    While it is open, `is_training` is true. ANAMNESIS_TRACKING=off tracks nothing.
 
     Args:
-        name: the experiment's name in params.yaml, which becomes the run's name.
+        name: the experiment's name in params.yaml, with which the run's name begins.
         experiment: its settings (a pydantic model with `task` and `tokens`).
-        inputs: digest of everything that decides the training's result.
+        inputs: digest of everything but code that decides the training's result.
         root: the project's folder.
     """
-    run = LiveRun(name, root)
-    if os.environ.get("ANAMNESIS_TRACKING", "").lower() == "off":
-        return run
-    try:
-        run._open(experiment, inputs)
-    except Exception as error:
-        run._give_up(error)
+    run = LiveRun(name, experiment, inputs, root)
+    if is_off():
+        run._is_pending = False
+    else:
+        run._try(run._hold)
     return run
+
+
+def is_off() -> bool:
+    """Whether ANAMNESIS_TRACKING=off asks for no tracking by stages."""
+    return os.environ.get("ANAMNESIS_TRACKING", "").lower() == "off"
+
+
+def is_same(one: float, other: float) -> bool:
+    """Whether two values of a metric are equal in the six digits that history.csv holds."""
+    return f"{one:.6g}" == f"{other:.6g}"
 
 
 def owner(root: Path) -> str:
@@ -193,12 +275,15 @@ def owner(root: Path) -> str:
     return digest(path.read_text(encoding="utf-8"), str(root.resolve()))[:16]
 
 
-def reap(store: Store, runs: "list[Run]", name: str, inputs: str | None) -> "Run | None":
-    """The unfinished live run of this working copy with these inputs, if any; its other dead ones are marked as killed.
+def reap(store: Store, runs: "list[Run]", name: str, is_wanted: "Callable[[Run], bool]") -> "Run | None":
+    """The first unfinished live run of this working copy that is wanted; the other dead ones are marked as killed.
 
-    Without inputs all of them are dead.
+    Call it only while nobody trains the experiment here (see `is_training`).
 
-    Call it only while nobody trains the experiment here, which `_hold` makes sure of.
+    Args:
+        runs: those of the MLflow experiment, latest first.
+        name: of the experiment.
+        is_wanted: whether what is to come belongs to a run.
     """
     mine = owner(store.root)
     unfinished = [
@@ -209,45 +294,48 @@ def reap(store: Store, runs: "list[Run]", name: str, inputs: str | None) -> "Run
         and LIVE in run.data.tags
         and FINGERPRINT not in run.data.tags
     ]
-    same = [run for run in unfinished if run.data.tags.get(INPUTS) == inputs]
+    found = next((run for run in unfinished if is_wanted(run)), None)
     for run in unfinished:
-        if run not in same[:1] and run.info.status == "RUNNING":
+        if run is not found and run.info.status == "RUNNING":
             store.client.set_terminated(run.info.run_id, "KILLED")
-    return same[0] if same else None
+    return found
 
 
-def _hold(name: str, root: Path) -> FileLock | None:
-    """A lock that a training process holds while it lives; the system lets go of it even after kill -9."""
-    path = root / ".anamnesis" / "live" / f"{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return None
-    return lock
+def lock_path(name: str, root: Path) -> Path:
+    """The file that a process has locked while it trains experiment `name`."""
+    return root / ".anamnesis" / "live" / f"{name}.lock"
 
 
 def is_training(name: str, root: Path) -> bool:
-    """Whether a living process of this working copy trains the experiment right now."""
-    lock = _hold(name, root)
-    if lock is not None:
-        lock.release()
-    return lock is None
+    """Whether a living process of this working copy trains the experiment right now.
+
+    It asks with a shared lock: any number of processes may ask at once, and a training that starts in that moment waits
+    for it.
+    """
+    try:
+        with open(lock_path(name, root), "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
-def _finish(store: Store, run_id: str, fingerprint: str) -> None:
+def _finish(store: Store, run_id: str, name: str, fingerprint: str) -> None:
     from mlflow.entities import RunTag
 
-    experiment_id = store.client.get_run(run_id).info.experiment_id
-    twins = [run for run in store.runs(experiment_id) if run.data.tags.get(FINGERPRINT) == fingerprint]
-    if any(run.info.run_id != run_id for run in twins):
+    runs = store.runs(store.client.get_run(run_id).info.experiment_id)
+    twins = [run for run in runs if run.data.tags.get(FINGERPRINT) == fingerprint and run.info.run_id != run_id]
+    if twins:
         # The same bits were trained before: the run that is there already stands for them.
         store.client.set_terminated(run_id, "FINISHED")
         store.client.delete_run(run_id)
-        return
-    store.client.log_batch(run_id, tags=[RunTag(FINGERPRINT, fingerprint)])
-    store.client.set_terminated(run_id, "FINISHED")
+        run_id = twins[0].info.run_id
+    else:
+        store.client.log_batch(run_id, tags=[RunTag(FINGERPRINT, fingerprint)])
+        store.client.set_terminated(run_id, "FINISHED")
+    store.mark_current(run_id, name, runs)
 
 
 def _corpus(experiment: Any, root: Path) -> str:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.tracking.store import SQLITE, connect
+from anamnesis.tracking.store import SQLITE, connect, forget_outage
 
 # The plain address opens on pages for chats with language models.
 TRAINING = "workflowType=machine_learning"
@@ -19,9 +19,10 @@ def serve(root: Path, host: str, port: int) -> None:
         AnamnesisError: the port is taken, or the runs are kept by a server, which has pages of its own.
         TrackingError: the store cannot be reached.
     """
+    forget_outage(root)
     store = connect(root)
     if not store.uri.startswith(SQLITE):
-        raise AnamnesisError(f"the runs are kept elsewhere: look at {store.uri.rpartition('@')[2]}")
+        raise AnamnesisError(f"the runs are kept elsewhere: look at {store.uri}")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -12,17 +12,20 @@ from filelock import FileLock
 
 from anamnesis import params as parameters
 from anamnesis.files import canonical_json, digest, sha256_file
-from anamnesis.tracking.live import is_training, reap
+from anamnesis.tracking.live import LIVE, is_same, is_training, reap
+from anamnesis.tracking.names import run_name
 from anamnesis.tracking.results import Result, flatten, read
 from anamnesis.tracking.store import (
     BATCH_METRICS,
     BATCH_PARAMS,
+    CURRENT,
     CURVES,
     EXPERIMENT,
     FINGERPRINT,
     INPUTS,
     Store,
     connect,
+    experiment_name,
     local_path,
     reaching,
     shared_state,
@@ -34,7 +37,16 @@ if TYPE_CHECKING:
 
 PROJECTED = "anamnesis.projected"
 # Part of the digest of what a run holds: raise it when a projected run holds something new.
-LAYOUT = "5"
+LAYOUT = "6"
+# Shown on the page of a run.
+NOTE = """\
+| metrics | what they are |
+|---|---|
+| `epoch/valid_…` | estimates after each epoch of the training, from which the best epoch is chosen |
+| `valid/…`, `test/…` | the scores of the stage `evaluate`, for the stored weights of the best epoch; \
+leaderboards and the registry compare these |
+| `training/…` | size of the model, best epoch, time and speed |
+"""
 # The keys of a card that become the run's params.
 SETTINGS = (
     "task", "objective", "board", "corpus", "tokens", "start", "seed", "model", "batches", "batch", "training",
@@ -77,7 +89,10 @@ def project(names: list[str] | None = None, root: Path = Path()) -> Summary:
         parameters.lookup(experiments, name, "experiment")
     chosen = list(experiments) if names is None else names
     results = {name: read(name, root) for name in chosen}
-    return project_results([result for result in results.values() if result], root, chosen)
+    summary = project_results([result for result in results.values() if result], root, chosen)
+    if names is None and summary.runs:
+        _unmark_others({run.info.run_id for run in summary.runs.values()}, root)
+    return summary
 
 
 def project_results(results: list[Result], root: Path, names: list[str] | None = None) -> Summary:
@@ -100,13 +115,23 @@ def project_results(results: list[Result], root: Path, names: list[str] | None =
 def _project_one(store: Store, experiment_id: str, runs: "list[Run]", result: Result, summary: Summary) -> None:
     run = next((run for run in runs if run.data.tags.get(FINGERPRINT) == result.fingerprint), None)
     content = _content(result)
+    if run is not None and run.data.tags.get(PROJECTED) != content and not _agrees(_curves(store, run), result):
+        # MLflow takes no logged value back.
+        _give_up(store, run)
+        run = None
     if not is_training(result.name, store.root):
         # What a killed training left: its run, when it wrote its result and only the end is missing, or a dead one.
-        left = reap(store, runs, result.name, str(result.card["inputs"]) if run is None else None)
+        inputs, is_missing = str(result.card["inputs"]), run is None
+
+        def is_wanted(left: "Run") -> bool:
+            return is_missing and left.data.tags.get(INPUTS) == inputs and _agrees(_curves(store, left), result)
+
+        left = reap(store, runs, result.name, is_wanted)
         run = run or left
     if run is not None and run.data.tags.get(PROJECTED) == content and _has_artifacts(run):
         summary.unchanged.append(result.name)
         summary.runs[result.name] = run
+        store.mark_current(run.info.run_id, result.name, runs)
         return
     if run is None:
         tags = {EXPERIMENT: result.name, INPUTS: str(result.card["inputs"]), FINGERPRINT: result.fingerprint}
@@ -114,12 +139,14 @@ def _project_one(store: Store, experiment_id: str, runs: "list[Run]", result: Re
         took = int(seconds * 1000) if isinstance(seconds, int | float) else 0
         started = int(time.time() * 1000) - took
         tags |= source_tags(store)
-        run = store.client.create_run(experiment_id, start_time=started, tags=tags, run_name=result.name)
+        name = run_name(result.name, result.card, store.root)
+        run = store.client.create_run(experiment_id, start_time=started, tags=tags, run_name=name)
         summary.created.append(result.name)
     else:
         summary.completed.append(result.name)
     _complete(store, run, result)
     _mark_whole(store, run, result, content)
+    store.mark_current(run.info.run_id, result.name, runs)
     summary.runs[result.name] = run
 
 
@@ -141,14 +168,14 @@ def _complete(store: Store, run: "Run", result: Result) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, path in result.documents().items():
             shutil.copyfile(path, Path(folder) / name)
-        store.client.log_artifacts(run_id, folder)
+        store.log_artifacts(run, folder)
 
 
 def _mark_whole(store: Store, run: "Run", result: Result, content: str) -> None:
     """The last step: what is interrupted before it is gone through again the next time."""
     from mlflow.entities import RunTag
 
-    tags = {FINGERPRINT: result.fingerprint, PROJECTED: content}
+    tags = {FINGERPRINT: result.fingerprint, PROJECTED: content, "mlflow.note.content": NOTE}
     run_id = run.info.run_id
     if run.info.status != "FINISHED":
         store.client.set_terminated(run_id, "FINISHED")
@@ -160,20 +187,61 @@ def _missing_metrics(store: Store, run: "Run", result: Result) -> "list[Metric]"
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
-    present: dict[str, set[int]] = {}
-    missing = []
-    for epoch, row in result.history():
-        for column, value in row.items():
-            key = f"{CURVES}{column}"
-            if key not in present:
-                history = store.client.get_metric_history(run.info.run_id, key) if key in run.data.metrics else []
-                present[key] = {metric.step for metric in history}
-            if epoch not in present[key]:
-                missing.append(Metric(key, value, now, epoch))
+    present = {place for place, _ in _curves(store, run)}
+    missing = [
+        Metric(key, value, now, epoch)
+        for (key, epoch), value in _history(result).items()
+        if (key, epoch) not in present
+    ]
     for key, value in _scores(result).items():
         if run.data.metrics.get(key) != value:
             missing.append(Metric(key, value, now, 0))
     return missing
+
+
+def _history(result: Result) -> dict[tuple[str, int], float]:
+    """(metric, epoch) -> value, of history.csv."""
+    return {(f"{CURVES}{column}", epoch): value for epoch, row in result.history() for column, value in row.items()}
+
+
+def _curves(store: Store, run: "Run") -> list[tuple[tuple[str, int], float]]:
+    """((metric, epoch), value) of all that a run holds of its epochs."""
+    return [
+        ((key, metric.step), metric.value)
+        for key in run.data.metrics
+        if key.startswith(CURVES)
+        for metric in store.client.get_metric_history(run.info.run_id, key)
+    ]
+
+
+def _agrees(curves: list[tuple[tuple[str, int], float]], result: Result) -> bool:
+    """Whether all of these values are in the result's history.csv."""
+    history = _history(result)
+    return all(place in history and is_same(value, history[place]) for place, value in curves)
+
+
+def _give_up(store: Store, run: "Run") -> None:
+    """Take from a run, which holds other values than the result, the tags by which it is found as the result's."""
+    for key in (FINGERPRINT, PROJECTED, LIVE):
+        if key in run.data.tags:
+            store.client.delete_tag(run.info.run_id, key)
+
+
+def _unmark_others(current: set[str], root: Path) -> None:
+    """Take the tag CURRENT from the runs of this profile whose result is no longer in the workspace."""
+    store = connect(root)
+    with reaching(store.uri):
+        # BOARD/CORPUS, of a profile PROFILE/BOARD/CORPUS: `experiment_name` says so.
+        pattern = experiment_name(root, "", "")
+        ids = [
+            each.experiment_id
+            for each in store.pages(lambda token: store.client.search_experiments(page_token=token))
+            if each.name.count("/") == pattern.count("/") and each.name.startswith(pattern.removesuffix("/"))
+        ]
+        filters = f"tags.{CURRENT} = 'true'"
+        for run in store.pages(lambda token: store.client.search_runs(ids, filters, page_token=token)) if ids else ():
+            if run.info.run_id not in current:
+                store.client.delete_tag(run.info.run_id, CURRENT)
 
 
 def _scores(result: Result) -> dict[str, float]:

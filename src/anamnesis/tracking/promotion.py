@@ -20,7 +20,15 @@ from anamnesis.tracking.registration import (
     now,
 )
 from anamnesis.tracking.registry import registered_model
-from anamnesis.tracking.store import EXPERIMENT, FINGERPRINT, Store, connect, reaching, shared_state
+from anamnesis.tracking.store import (
+    FINGERPRINT,
+    Store,
+    connect,
+    experiment_of,
+    forget_outage,
+    reaching,
+    shared_state,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -54,6 +62,7 @@ def promote(model: str, force: bool = False, reason: str | None = None, root: Pa
     """
     if force and not (reason or "").strip():
         raise AnamnesisError('--force needs a reason that is kept: --reason "why the champion should change"')
+    forget_outage(root)
     store = connect(root)
     with FileLock(shared_state(root) / "registry.lock"), reaching(store.uri):
         found = registered_model(store, model)
@@ -81,7 +90,7 @@ def promote(model: str, force: bool = False, reason: str | None = None, root: Pa
         if champion:
             tags |= {
                 "from": str(champion.version),
-                "from_experiment": champion.tags.get(EXPERIMENT, "unknown"),
+                "from_experiment": experiment_of(champion.tags) or "unknown",
                 "from_score": champion.tags.get(TEST_SCORE, "unknown"),
             }
         tags = {f"{PROMOTED}{key}": value for key, value in tags.items()}
@@ -113,7 +122,7 @@ def _version(store: Store, model: str, number: object) -> "ModelVersion | None":
 
 
 def _name(version: "ModelVersion") -> str:
-    return f"version {version.version} ({version.tags.get(EXPERIMENT, 'unknown')})"
+    return f"version {version.version} ({experiment_of(version.tags) or 'unknown'})"
 
 
 def _number(text: str | None) -> float | None:

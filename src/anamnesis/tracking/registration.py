@@ -5,7 +5,7 @@ import math
 import tempfile
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from statistics import fmean
@@ -59,7 +59,10 @@ REQUIREMENTS = (
 
 @dataclass(frozen=True)
 class Registered:
-    """One registered model as it stands: version numbers are None when MLflow was not asked."""
+    """One registered model as it stands: version numbers are None when MLflow was not asked.
+
+    `changed` says whether there is a new version, or whether an alias moved.
+    """
 
     model: str
     experiment: str
@@ -68,11 +71,14 @@ class Registered:
     challenger: str | None = None
     champion: str | None = None
     note: str = ""
+    changed: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         text = f"{self.experiment}, valid {self.metric} {self.score:.6g}"
         if self.challenger:
             text += f", challenger version {self.challenger}, champion version {self.champion}"
+        if self.challenger != self.champion:
+            text += f" until `anamnesis promote {self.model}`"
         return f"{text}; {self.note}" if self.note else text
 
 
@@ -122,25 +128,28 @@ def chosen(root: Path = Path()) -> list[Registered]:
     return [Registered(e["model"], e["experiment"], e["metric"], e["score"]) for e in _entries(root)]
 
 
-def project_registry(root: Path = Path()) -> list[Registered]:
-    """Make MLflow hold what reports/registry.json says: one version a fingerprint, `challenger` on the best.
+def project_registry(entries: list[dict[str, Any]], root: Path = Path()) -> list[Registered]:
+    """Make MLflow hold the best experiments: one version a fingerprint, `challenger` on the best.
 
     `champion` is left where it is. When a model has none, it goes to the one the journal of champions names, if its
     result is still here, and otherwise to the challenger. Doing it again changes nothing.
+
+    Args:
+        entries: what `choose` returns.
+        root: the project's folder.
 
     Raises:
         TrackingError: MLflow cannot be reached.
         AnamnesisError: a model's files are damaged.
     """
-    entries = _entries(root)
     if not entries:
         return []
     store = connect(root)
     registered = []
-    for entry in entries:
+    for entry in _named(entries, root):
         result = read(entry["experiment"], root)
         if result is None or result.fingerprint != entry["fingerprint"]:
-            registered.append(_unprojected(entry, "its result changed since; run `dvc repro register`"))
+            registered.append(_unprojected(entry, "its result changed meanwhile; run `anamnesis sync`"))
             continue
         run = project_results([result], root).runs[result.name]
         with FileLock(shared_state(root) / "registry.lock"), reaching(store.uri):
@@ -151,13 +160,16 @@ def project_registry(root: Path = Path()) -> list[Registered]:
 def _project_model(store: Store, entry: dict[str, Any], result: Result, run: "Run") -> Registered:
     model = entry["model"]
     _ensure_model(store, model, result)
+    known = {version.version for version in _versions(store, model)}
     version = _ensure_version(store, model, result, run)
     aliases = store.client.get_registered_model(model).aliases
     if str(aliases.get(CHALLENGER)) != str(version.version):
         store.client.set_registered_model_alias(model, CHALLENGER, version.version)
     champion, note = _ensure_champion(store, model, version, aliases.get(CHAMPION))
+    before = [str(aliases.get(alias)) for alias in (CHALLENGER, CHAMPION)]
+    changed = version.version not in known or before != [str(version.version), champion]
     return Registered(
-        model, entry["experiment"], entry["metric"], entry["score"], str(version.version), str(champion), note
+        model, entry["experiment"], entry["metric"], entry["score"], str(version.version), champion, note, changed
     )
 
 
@@ -251,14 +263,10 @@ def _ensure_version(store: Store, model: str, result: Result, run: "Run") -> "Mo
 
 def _versions(store: Store, model: str) -> "list[ModelVersion]":
     """All versions of a registered model, latest first."""
-    found: list[ModelVersion] = []
-    token = None
-    while True:
-        page = store.client.search_model_versions(f"name = '{model}'", max_results=1000, page_token=token)
-        found.extend(page)
-        token = page.token
-        if not token:
-            return sorted(found, key=lambda version: -int(version.version))
+    found: list[ModelVersion] = store.pages(
+        lambda token: store.client.search_model_versions(f"name = '{model}'", max_results=1000, page_token=token)
+    )
+    return sorted(found, key=lambda version: -int(version.version))
 
 
 def _is_whole(version: "ModelVersion") -> bool:
@@ -291,7 +299,7 @@ def _upload(store: Store, result: Result, run: "Run") -> None:
             pip_requirements=_requirements(),
             metadata={"fingerprint": result.fingerprint, "experiment": result.name},
         )
-        store.client.log_artifacts(run.info.run_id, str(target), "model")
+        store.log_artifacts(run, str(target), "model")
 
 
 def _requirements() -> list[str]:
@@ -325,7 +333,14 @@ def _entries(root: Path) -> list[dict[str, Any]]:
     keys = {"model", "experiment", "fingerprint", "metric", "score"}
     if not isinstance(entries, list) or not all(isinstance(e, dict) and keys <= e.keys() for e in entries):
         raise AnamnesisError(f"{path}: not a list of registered models; run `dvc repro register`")
-    # The file names no profile, for it is a function of results that two profiles may have in common.
+    return _named(entries, root)
+
+
+def _named(entries: list[dict[str, Any]], root: Path) -> list[dict[str, Any]]:
+    """The entries with the profile's name before that of the model.
+
+    The file names no profile, because it is a function of results that two profiles may have in common.
+    """
     return [entry | {"model": registered_name(root, entry["model"])} for entry in entries]
 
 

@@ -1,15 +1,20 @@
 """All that MLflow mirrors of the result files: the runs, and the registered models that come from them."""
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from anamnesis import files
+from anamnesis import files, params
+from anamnesis.errors import AnamnesisError
 from anamnesis.files import digest, sha256_file, write_json
 from anamnesis.params import Params
 from anamnesis.project import home
-from anamnesis.tracking.projection import Summary, project
+from anamnesis.tracking.live import is_off
+from anamnesis.tracking.projection import Summary, project, project_results
 from anamnesis.tracking.registration import Registered, choose, project_registry
+from anamnesis.tracking.results import read
 from anamnesis.tracking.store import synced_file
 
 
@@ -21,19 +26,22 @@ class Synced:
     models: list[Registered]
 
     def __str__(self) -> str:
-        return "\n".join([str(self.runs), *(f"model {model.model}: {model}" for model in self.models)])
+        changed = [model for model in self.models if model.changed or model.note]
+        counts = f"registered models: {len(changed)} changed, {len(self.models) - len(changed)} unchanged"
+        return "\n".join([str(self.runs), counts, *(f"model {model.model}: {model}" for model in changed)])
 
 
 def sync(root: Path = Path()) -> Synced:
-    """Make MLflow hold a run for each finished experiment, and what reports/registry.json says; again changes nothing.
+    """Make MLflow hold a run for each finished experiment, and the best of each board and corpus as a version.
+
+    Doing it again changes nothing.
 
     Raises:
+        ParamsError: params.yaml is not valid.
         TrackingError: MLflow cannot be reached.
         AnamnesisError: a result file is not readable, or a registered model's files are damaged.
     """
-    synced = Synced(project(None, root), project_registry(root))
-    write_json(synced_file(root), _results(root))
-    return synced
+    return _sync(choose(params.load(root / params.PARAMS), root), root)
 
 
 def is_synced(root: Path) -> bool:
@@ -43,22 +51,44 @@ def is_synced(root: Path) -> bool:
     return bool(files.read_state(synced_file(root)) == _results(root))
 
 
-def _results(root: Path) -> dict[str, str]:
-    """Where the results go, and a digest of all of them but the weights, whose digests the models' cards hold."""
-    paths = [path for name in ("models", "metrics", "predictions") for path in (root / name).rglob("*")]
-    paths = [path for path in [*paths, root / "reports" / "registry.json"] if path.is_file()]
-    content = [
-        f"{path.relative_to(root)} {sha256_file(path)}" for path in sorted(paths) if path.suffix != ".safetensors"
-    ]
-    return {"tracking": os.environ.get("MLFLOW_TRACKING_URI", ""), "results": digest(*content)}
-
-
-def register(params: Params, root: Path = Path()) -> list[Registered]:
+def register(settings: Params, root: Path = Path()) -> list[Registered]:
     """Write reports/registry.json, then bring MLflow in line with it.
 
     Raises:
         TrackingError: MLflow cannot be reached; the file is written nevertheless.
         AnamnesisError: a result file is not readable, or a chosen model's files are damaged.
     """
-    write_json(root / "reports" / "registry.json", {"models": choose(params, root)})
-    return sync(root).models
+    entries = choose(settings, root)
+    write_json(root / "reports" / "registry.json", {"models": entries})
+    return _sync(entries, root).models
+
+
+def log_result(name: str, root: Path = Path()) -> None:
+    """Bring the run of one experiment in line with its result; a failure costs a warning, not the stage that calls it.
+
+    ANAMNESIS_TRACKING=off tracks nothing.
+    """
+    if is_off():
+        return
+    try:
+        result = read(name, root)
+        project_results([result] if result else [], root)
+    except AnamnesisError as error:
+        print(f"warning: {error}; `anamnesis sync` adds the scores of {name} later", file=sys.stderr, flush=True)
+
+
+def _sync(entries: list[dict[str, Any]], root: Path) -> Synced:
+    synced = Synced(project(None, root), project_registry(entries, root))
+    write_json(synced_file(root), _results(root))
+    return synced
+
+
+def _results(root: Path) -> dict[str, str]:
+    """Digests of where the results go, and of all of them but the weights, whose digests the models' cards hold."""
+    paths = [path for name in ("models", "metrics", "predictions") for path in (root / name).rglob("*")]
+    # The settings say which experiments compete.
+    paths = [path for path in [*paths, root / params.PARAMS] if path.is_file()]
+    content = [
+        f"{path.relative_to(root)} {sha256_file(path)}" for path in sorted(paths) if path.suffix != ".safetensors"
+    ]
+    return {"tracking": digest(os.environ.get("MLFLOW_TRACKING_URI", "")), "results": digest(*content)}

@@ -80,6 +80,8 @@ def train_network(
         return text
 
     checkpoint = checkpoint_path(root, name, inputs, experiment.task)
+    if first:
+        watch.begin(checkpoint.stem, resumed=checkpoint.exists())
     fitted = fit(name, module, train, valid, experiment.training, experiment.trainer, checkpoint, on_epoch)
     if not first:
         raise SystemExit(0)

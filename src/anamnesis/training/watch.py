@@ -14,6 +14,9 @@ from anamnesis.training.state import checkpoint_folder
 class Watch(Protocol):
     """A listener to one training run; it never raises."""
 
+    def begin(self, checkpoint: str, resumed: bool) -> None:
+        """The epochs begin; `checkpoint` is the key of the training's checkpoint, from which it may be resumed."""
+
     def log(self, metrics: dict[str, float], step: int) -> None:
         """Metrics of epoch `step`."""
 
@@ -68,6 +71,8 @@ def watched(
 
 class _Silent:
     """A listener that does nothing."""
+
+    def begin(self, checkpoint: str, resumed: bool) -> None: ...
 
     def log(self, metrics: dict[str, float], step: int) -> None: ...
 
