@@ -8,14 +8,14 @@ from anamnesis import console, numerics, params
 
 def main() -> None:
     numerics.pin()
-    from anamnesis.tracking import sync
+    from anamnesis.tracking import scores
     from anamnesis.training import saved
 
     name = console.argument("EXPERIMENT")
     # The settings come from the model, not from params.yaml, on which this stage does not depend.
     experiment = params.experiment_of(saved.read_card(Path("models") / name))
     import_module(f"anamnesis.{experiment.task}.evaluation").evaluate(name, experiment, Path())
-    sync.log_result(name)
+    scores.log_result(name)
 
 
 if __name__ == "__main__":

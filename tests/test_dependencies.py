@@ -29,6 +29,7 @@ EXEMPT = {
     "anamnesis.project",
     "anamnesis.schema",
     "anamnesis.tracking.live",
+    "anamnesis.tracking.scores",
 }
 # What the modules that compute the name of an import may import, given the name of the stage's own module.
 COMPUTED = {

@@ -12,7 +12,7 @@ from fake_server import serving
 
 from anamnesis import files, params
 from anamnesis.errors import AnamnesisError
-from anamnesis.tracking import live, pages, promotion, registry, store, sync
+from anamnesis.tracking import live, pages, promotion, registry, scores, store, sync
 
 SECRETS = ("alice", "s3cr@tpw")
 
@@ -49,7 +49,7 @@ def test_a_pipeline_waits_once_for_a_server_that_does_not_answer(
     train(root)
     assert calls(swallowing) == 1
     train(root)
-    sync.log_result("toy-a", root)
+    scores.log_result("toy-a", root)
     with pytest.raises(store.TrackingError, match="did not answer 0 minutes ago and is asked again after 10"):
         sync.register(params.load(root / "params.yaml"), root)
     assert calls(swallowing) == 0
@@ -60,7 +60,7 @@ def test_a_pipeline_waits_once_for_a_server_that_does_not_answer(
     # Another server is asked, and so is this one by a person's command, and after a while.
     with monkeypatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", "")
-        sync.log_result("toy-a", root)
+        scores.log_result("toy-a", root)
         assert capsys.readouterr().err == ""
     for ask in (lambda: registry.resolve("language-toy", root), lambda: promotion.promote("language-toy", root=root)):
         with pytest.raises(store.TrackingError, match="cannot be used"):
@@ -95,7 +95,7 @@ def test_passwords_reach_neither_terminal_nor_files(
     for padding in ("", "x" * 230, "x" * 260):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{':'.join(SECRETS)}{padding}@127.0.0.1:9")
         train(root)
-        sync.log_result("toy-a", root)
+        scores.log_result("toy-a", root)
         for ask in (
             lambda: sync.register(settings, root),
             lambda: promotion.promote("language-toy", root=root),

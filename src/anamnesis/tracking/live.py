@@ -186,7 +186,7 @@ class LiveRun:
             del self._buffer[:BATCH_METRICS]
         if self._has_new_sample:
             with tempfile.TemporaryDirectory() as folder:
-                write_text(Path(folder) / "samples.txt", self._samples)
+                (Path(folder) / "samples.txt").write_text(self._samples, encoding="utf-8")
                 store.repository(self._artifacts).log_artifacts(folder)
             self._has_new_sample = False
         self._flushed = time.monotonic()

@@ -1,20 +1,16 @@
 """All that MLflow mirrors of the result files: the runs, and the registered models that come from them."""
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from anamnesis import files, params
-from anamnesis.errors import AnamnesisError
 from anamnesis.files import digest, sha256_file, write_json
 from anamnesis.params import Params
 from anamnesis.project import home
-from anamnesis.tracking.live import is_off
-from anamnesis.tracking.projection import Summary, project, project_results
+from anamnesis.tracking.projection import Summary, project
 from anamnesis.tracking.registration import Registered, choose, project_registry
-from anamnesis.tracking.results import read
 from anamnesis.tracking.store import synced_file
 
 
@@ -61,20 +57,6 @@ def register(settings: Params, root: Path = Path()) -> list[Registered]:
     entries = choose(settings, root)
     write_json(root / "reports" / "registry.json", {"models": entries})
     return _sync(entries, root).models
-
-
-def log_result(name: str, root: Path = Path()) -> None:
-    """Bring the run of one experiment in line with its result; a failure costs a warning, not the stage that calls it.
-
-    ANAMNESIS_TRACKING=off tracks nothing.
-    """
-    if is_off():
-        return
-    try:
-        result = read(name, root)
-        project_results([result] if result else [], root)
-    except AnamnesisError as error:
-        print(f"warning: {error}; `anamnesis sync` adds the scores of {name} later", file=sys.stderr, flush=True)
 
 
 def _sync(entries: list[dict[str, Any]], root: Path) -> Synced:
