@@ -22,7 +22,11 @@ from anamnesis.corpora import download, pip_index
 
 
 class Web:
-    """What the server serves and how; `requests` is what it was asked: (path, Range header or None)."""
+    """What the server serves and how; `requests` is what it was asked: (path, Range header or None).
+
+    `redirects` says where a path sends on to, `headers` which headers of its answer are others, and `authorizations`
+    records (Host header and path, Authorization header or None) of each request.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -34,7 +38,9 @@ class Web:
         self.statuses: list[int] = []
         self.etag: str | None = None
         self.address = ""
-        self.redirect: str | None = None
+        self.redirects: dict[str, str] = {}
+        self.headers: dict[str, dict[str, str]] = {}
+        self.authorizations: list[tuple[str, str | None]] = []
         self.server: ThreadingHTTPServer
 
     def index(self, package: str, files: dict[str, bytes], kind: str = "html", sha256: str | None = None) -> None:
@@ -64,19 +70,19 @@ def web(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Web]:
 
         def do_GET(self) -> None:
             state.requests.append((self.path, self.headers["Range"]))
+            state.authorizations.append((f"{self.headers['Host']}{self.path}", self.headers["Authorization"]))
             data = state.files.get(self.path)
             status = state.statuses.pop(0) if state.statuses else 200
+            location = state.redirects.get(self.path)
             if data is None:
                 status = 404
-            if state.redirect:
+            if location:
                 status = 302
             if status != 200 or data is None:
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
-                if state.redirect:
-                    self.send_header("Location", state.redirect)
-                self.end_headers()
+                self.answer({"Content-Length": "0", **({"Location": location} if location else {})})
                 return
+            answer: dict[str, str] = {}
             first, last = 0, len(data) - 1
             wanted = self.headers["Range"] if state.ranges and self.headers["If-Range"] in (None, state.etag) else None
             if wanted:
@@ -84,14 +90,13 @@ def web(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Web]:
                 first = max(0, len(data) - int(end)) if not start else int(start)
                 last = min(last, int(end)) if start and end else last
                 self.send_response(206)
-                self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
+                answer["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
             else:
                 self.send_response(200)
             if state.etag:
-                self.send_header("ETag", state.etag)
-            self.send_header("Content-Type", state.types.get(self.path, "application/octet-stream"))
-            self.send_header("Content-Length", str(last - first + 1))
-            self.end_headers()
+                answer["ETag"] = state.etag
+            answer["Content-Type"] = state.types.get(self.path, "application/octet-stream")
+            self.answer({**answer, "Content-Length": str(last - first + 1)})
             body = data[first : last + 1]
             if state.break_after and self.path.startswith("/files/"):
                 body = body[: state.break_after.pop(0)]
@@ -99,6 +104,13 @@ def web(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Web]:
             with contextlib.suppress(BrokenPipeError):
                 self.wfile.write(body)
             state.sent += len(body)
+
+        def answer(self, headers: dict[str, str]) -> None:
+            changed = state.headers.get(self.path, {})
+            self.close_connection = self.close_connection or bool(changed)
+            for name, value in {**headers, **changed}.items():
+                self.send_header(name, value)
+            self.end_headers()
 
         def log_message(self, *arguments: Any) -> None:
             pass

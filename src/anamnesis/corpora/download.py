@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from anamnesis import files
-from anamnesis.errors import AnamnesisError
+from anamnesis.errors import AnamnesisError, hide_passwords
 
 if TYPE_CHECKING:
     import requests
@@ -23,6 +23,7 @@ GAP = 2**16
 LARGEST_DOWNLOAD = 4 * 2**30
 LARGEST_PART = 2**28
 LONGEST_WAIT = 30.0
+MOST_REDIRECTS = 10
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 Report = Callable[[int, int | None], None]
@@ -39,7 +40,8 @@ class RangesRefused(Exception):
 
 @dataclass(frozen=True)
 class Connection:
-    """How to connect: seconds to wait for a byte, attempts after the first, proxy, certificates, hosts not verified."""
+    """How to connect: seconds to wait for a byte, attempts after the first, proxy, certificates, and the hosts, each as
+    HOST or HOST:PORT in lower case, whose certificates are not verified."""
 
     timeout: float = 15.0
     retries: int = 5
@@ -48,21 +50,31 @@ class Connection:
     client_certificate: str | None = None
     trusted_hosts: tuple[str, ...] = ()
 
+    def trusts(self, url: str) -> bool:
+        """Whether the host of the address is one whose certificate is not verified."""
+        parts = urlsplit(url)
+        return bool({parts.hostname, parts.netloc.rpartition("@")[2].lower()} & set(self.trusted_hosts))
+
 
 class Client:
     """A session with the connection's settings; `received` counts the bytes of all answers' bodies."""
 
     def __init__(self, connection: Connection) -> None:
         import requests
+        import urllib3
 
+        if connection.trusted_hosts:
+            # The user has decided not to verify these hosts; pip does not warn of it either.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self.connection = connection
         self.received = 0
         self._session = requests.Session()
+        # requests would read the whole body of an answer that sends on, and follow it; `_follow` does that.
+        self._session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]
         self._session.headers["Accept-Encoding"] = "identity"
         if connection.proxy:
             self._session.proxies = {"http": connection.proxy, "https": connection.proxy}
         self._session.cert = connection.client_certificate
-        self._session.hooks["response"].append(_refuse_downgrade)
 
     def get(self, url: str, headers: dict[str, str], missing_ok: bool = False) -> "requests.Response | None":
         """A whole small answer, with retries; None for a 404 or 410 if `missing_ok`.
@@ -75,6 +87,8 @@ class Client:
             with self._open(url, headers, missing_ok) as response:
                 if response is None:
                     return None
+                if response.status_code != 200:
+                    raise AnamnesisError(f"{url}: the server answers {response.status_code} without a page")
                 size = 0
                 blocks = []
                 for block in _blocks(response):
@@ -118,11 +132,11 @@ class Client:
         def attempt() -> tuple[int, int, bytes]:
             with self._open(url, {"Range": f"bytes={span}"}, False) as response:
                 assert response is not None
-                place = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("Content-Range", ""))
+                place = _content_range(response)
                 if response.status_code != 206 or not place:
                     raise RangesRefused
-                first, last, size = map(int, place.groups())
-                if last - first >= LARGEST_PART:
+                first, last, size = place
+                if last - first >= LARGEST_PART or size > LARGEST_DOWNLOAD:
                     raise RangesRefused
                 data = bytearray()
                 for block in _blocks(response):
@@ -143,20 +157,21 @@ class Client:
         headers = {"Range": f"bytes={have}-", "If-Range": validator} if have and validator else {}
         with self._open(url, headers, False) as response:
             assert response is not None
-            place = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
-            if response.status_code == 206 and place and int(place[1]) == have:
-                total: int | None = int(place[2])
+            place = _content_range(response)
+            if response.status_code == 206 and place and place[0] == have:
+                total: int | None = place[2]
             elif response.status_code == 200:
                 have = 0
-                length = response.headers.get("Content-Length", "")
-                total = int(length) if length.isdigit() else None
+                total = _number(response.headers.get("Content-Length"))
+                # The old bytes go before the new validator comes, or a killed run would join two versions.
+                path.write_bytes(b"")
                 files.write_json(state, {"validator": _validator(response.headers)})
             else:
                 path.unlink(missing_ok=True)
                 raise ConnectionError(f"the server's answer does not fit the request (status {response.status_code})")
             if (total or 0) > LARGEST_DOWNLOAD:
                 raise AnamnesisError(f"{url}: {total:,} bytes; at most {LARGEST_DOWNLOAD:,} are downloaded")
-            with open(path, "ab" if have else "wb") as file:
+            with open(path, "ab") as file:
                 report(have, total)
                 for block in _blocks(response):
                     file.write(block)
@@ -171,15 +186,7 @@ class Client:
 
     @contextmanager
     def _open(self, url: str, headers: dict[str, str], missing_ok: bool) -> "Iterator[requests.Response | None]":
-        parts = urlsplit(url)
-        trusted = bool({parts.hostname, parts.netloc.rpartition("@")[2]} & set(self.connection.trusted_hosts))
-        response = self._session.get(
-            url,
-            headers=headers,
-            stream=True,
-            timeout=self.connection.timeout,
-            verify=False if trusted else self.connection.verify,
-        )
+        response = self._follow(url, headers)
         with response:
             if response.status_code in (404, 410):
                 if missing_ok:
@@ -189,10 +196,42 @@ class Client:
             if response.status_code in PASSING:
                 raise _Busy(response.status_code, response.headers.get("Retry-After"))
             if response.status_code >= 400 and not (response.status_code == 416 and "Range" in headers):
-                raise AnamnesisError(
-                    f"{url}: the server answers {response.status_code} {response.reason or ''}".rstrip()
-                )
+                words = " ".join((response.reason or "").split())
+                raise AnamnesisError(f"{url}: the server answers {response.status_code} {words}".rstrip())
             yield response
+
+    def _follow(self, url: str, headers: dict[str, str]) -> "requests.Response":
+        """The answer of the last of the addresses that send on to each other, each asked by the rules of its host."""
+        import requests
+
+        place = url
+        for _ in range(MOST_REDIRECTS + 1):
+            response = self._session.get(
+                place,
+                headers=headers,
+                stream=True,
+                timeout=self.connection.timeout,
+                verify=False if self.connection.trusts(place) else self.connection.verify,
+                allow_redirects=False,
+            )
+            onward = requests.Session.get_redirect_target(self._session, response)
+            if onward is None:
+                return response
+            response.close()
+            place = self._onward(place, onward)
+        raise AnamnesisError(f"{url}: the server sends on more than {MOST_REDIRECTS} times, which is refused")
+
+    def _onward(self, url: str, location: str) -> str:
+        """The address that `url` sends on to; a user's name and password stay with the host they are for."""
+        onward = urljoin(url, location)
+        here, there = urlsplit(url), urlsplit(onward)
+        if there.scheme not in ("http", "https"):
+            raise AnamnesisError(f"{url}: the server sends on to {onward!r}, which is neither http nor https")
+        if here.scheme == "https" and there.scheme != "https":
+            raise AnamnesisError(f"{url}: the server sends on to an address without https, which is refused")
+        if "@" in here.netloc and "@" not in there.netloc and not self._session.should_strip_auth(url, onward):
+            there = there._replace(netloc=f"{here.netloc.rpartition('@')[0]}@{there.netloc}")
+        return there._replace(fragment="").geturl()
 
     def _retry(self, url: str, attempt: Callable[[], Any], progress: Callable[[], int] = int) -> Any:
         """The result of `attempt`, tried again after longer and longer waits; an attempt that got further starts the
@@ -212,11 +251,15 @@ class Client:
                 requests.exceptions.InvalidURL,
                 requests.exceptions.MissingSchema,
                 requests.exceptions.InvalidSchema,
-                requests.exceptions.TooManyRedirects,
-            ) as error:
-                raise AnamnesisError(f"{url}: {_reason(error)}") from None
+                urllib3.exceptions.LocationValueError,
+            ):
+                raise _invalid(url) from None
             except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ConnectionError) as error:
                 problem, wait = _reason(error), None
+            except OSError as error:  # a certificate's file, or the disk
+                raise AnamnesisError(f"{url}: {' '.join(str(error).split())}") from None
+            except ValueError:
+                raise _invalid(url) from None
             if progress() > reached:
                 number, reached = 0, progress()
             if number >= self.connection.retries:
@@ -235,6 +278,7 @@ class RangeFile(io.RawIOBase):
         self._client, self._url, self._report = client, url, report
         first, self.size, data = client.part(url, f"-{TAIL}")
         self._spans: dict[int, bytes] = {first: data}
+        self._held = len(data)
         self._position = 0
         report(len(data), None)
 
@@ -302,22 +346,37 @@ class RangeFile(io.RawIOBase):
         offset, size, data = self._client.part(self._url, f"{first}-{end - 1}")
         if offset != first or size != self.size or len(data) != end - first:
             raise AnamnesisError(f"{self._url}: the file changed while it was read")
+        self._held += len(data)
+        if self._held > LARGEST_PART:
+            raise RangesRefused
         self._spans[first] = data
         return data
 
 
-def _refuse_downgrade(response: "requests.Response", *_: Any, **__: Any) -> None:
-    """Called for every answer, before it is followed to where it sends on to."""
-    if response.is_redirect and urlsplit(response.url).scheme == "https":
-        onward = urlsplit(response.headers["Location"]).scheme
-        if onward not in ("", "https"):
-            raise AnamnesisError(f"{response.url}: the server sends on to an address without https, which is refused")
+def _number(text: str | None) -> int | None:
+    """The number of bytes that a header says; None where it says none."""
+    return int(text) if text and re.fullmatch("[0-9]{1,15}", text) else None
+
+
+def _content_range(response: "requests.Response") -> tuple[int, int, int] | None:
+    """(first byte, last byte, size of the whole file) of an answer that is a part; None where it says none."""
+    place = re.fullmatch("bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})", response.headers.get("Content-Range", ""))
+    if not place or not int(place[1]) <= int(place[2]) < int(place[3]):
+        return None
+    return int(place[1]), int(place[2]), int(place[3])
 
 
 def _blocks(response: "requests.Response") -> Iterator[bytes]:
     """The body as it arrives. `iter_content` would lose up to a block of what came before the line broke."""
     while block := response.raw.read1(BLOCK):
         yield block
+
+
+def _invalid(url: str) -> AnamnesisError:
+    """What the libraries say of an address that cannot be parsed may be a part of its password, so it is not shown."""
+    hint = "; the special characters of a password are percent-encoded" if "@" in url else ""
+    places = "this one, the proxy's, or the one that the server sends on to"
+    return AnamnesisError(f"{url}: an address is not valid: {places}{hint}")
 
 
 class _Busy(Exception):
@@ -330,11 +389,11 @@ class _Busy(Exception):
 def _seconds(retry_after: str | None) -> float | None:
     if not retry_after:
         return None
-    if retry_after.isdigit():
+    if re.fullmatch("[0-9]+", retry_after):
         return min(float(retry_after), LONGEST_WAIT)
     try:
         return min(max(parsedate_to_datetime(retry_after).timestamp() - time.time(), 0.0), LONGEST_WAIT)
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
 
 
@@ -344,20 +403,23 @@ def _sleep(seconds: float) -> None:
 
 def _validator(headers: Any) -> str | None:
     etag = headers.get("ETag")
-    return etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
+    validator = etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
+    # It is sent back as a header, which other characters would make invalid.
+    return validator if validator and re.fullmatch("[!-~]+(?: [!-~]+)*", validator) else None
 
 
 def _read_validator(state: Path) -> str | None:
     import json
 
     try:
-        return json.loads(state.read_text(encoding="utf-8"))["validator"]
+        validator = json.loads(state.read_text(encoding="utf-8"))["validator"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    return validator if isinstance(validator, str) else None
 
 
 def _reason(error: BaseException) -> str:
     """The innermost words of a chain of network errors, without the addresses of Python objects."""
-    text = " ".join(str(error).split())
+    text = hide_passwords(" ".join(str(error).split()))
     inner = re.findall(r"(?:\[Errno -?\d+\] |\[SSL[^\[\]]*\] )?([A-Z][^()<>\[\]{}:'\"]{6,})", text)
     return (inner[-1].strip() if inner else text)[:200] or type(error).__name__
