@@ -2,8 +2,8 @@
 
 import re
 
-# In an address, whatever stands between `//` and the last `@` before the path is a user's name and password. Someone who
-# does not percent-encode a password may have `/`, `?` or `#` in it: what follows the colon is then no port.
+# In an address, whatever stands between `//` and the last `@` before the path is a user's name and password. A password
+# that is not percent-encoded may hold `/`, `?` or `#`: what follows the colon is then no port.
 _USER_INFORMATION = re.compile(
     r"""(?<=//)(?:[^/?#\s"<>]*@|[^/?#\s:@"<>\[]{0,256}:(?![0-9]*(?:[/?#\s]|$))[^\s"<>]{0,256}@)"""
 )

@@ -215,12 +215,14 @@ def _sweep(parent: Path) -> None:
     """Remove the folders in `parent` that no living process has locked."""
     for path in parent.iterdir():
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except OSError:
             continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _put_back(path)
+            # Only a project's own folder says where things belong: what lies in a cache's is anybody's word.
+            if parent.parts[-2:] == TEMPORARY.parts:
+                _put_back(path)
             shutil.rmtree(path, ignore_errors=True)
         except OSError:
             continue

@@ -136,3 +136,57 @@ def test_compressed_files_that_are_no_tar():
     for pack in (gzip.compress, bz2.compress, lzma.compress):
         with pytest.raises(AnamnesisError, match=r"broken or unreadable"):
             members(pack(b"just text"), "x")
+
+
+def test_one_limit_for_all_members_that_are_read(tar, zipped, monkeypatch):
+    monkeypatch.setattr(archives, "LARGEST_ARCHIVE", 100_000)
+    files = {f"{name}.txt": bytes(30_000) for name in "abcd"}
+    inner = zipped(files)
+    taken: list[str] = []
+
+    def take(path, stream):
+        stream.read()
+        taken.append(path)
+
+    for data, path in (
+        (zipped(files), "*.txt"),
+        (zipped({"x": inner}), "x!/*.txt"),
+        (zipped({"1": inner}), "1!/?.txt"),
+    ):
+        taken.clear()
+        with pytest.raises(AnamnesisError, match="with the members before it, unpacks to more than 100,000 bytes"):
+            archives.read_members(io.BytesIO(data), "a", [path], take)
+        assert len(taken) == 3
+    # Two archives inside share the limit, too.
+    half = zipped({"a.txt": bytes(30_000), "b.txt": bytes(30_000)})
+    with pytest.raises(AnamnesisError, match="with the members before it"):
+        members(zipped({"1.zip": half, "2.zip": half}), "*.zip!/*.txt")
+    assert len(members(zipped({"1.zip": half, "2.zip": half}), "*.zip!/a.txt")) == 2
+    two = {name: files[name] for name in ("a.txt", "b.txt")}
+    assert members(tar(two), "*.txt") == two
+
+
+def test_holes_of_sparse_members_count(monkeypatch):
+    """Each is a header in the archive, and 30,000 zeros to who reads it."""
+    monkeypatch.setattr(archives, "LARGEST_ARCHIVE", 100_000)
+    data = b""
+    for name in "abcd":
+        info = tarfile.TarInfo(f"{name}.txt")
+        info.type = tarfile.GNUTYPE_SPARSE
+        header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+        header[386:410], header[483:495] = b"%011o\0" % 30_000 + b"%011o\0" % 0, b"%011o\0" % 30_000
+        header[148:156] = b" " * 8
+        header[148:156] = b"%06o\0 " % sum(header)
+        data += header
+    data += bytes(1024)
+    assert members(data, "a.txt", "c.txt") == {"a.txt": bytes(30_000), "c.txt": bytes(30_000)}
+    with pytest.raises(AnamnesisError, match=r"a: d\.txt: with the members before it"):
+        members(data, "*.txt")
+
+
+def test_what_the_taker_raises_is_not_the_archive_s_fault(tar):
+    def full(path, stream):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left on device"):
+        archives.read_members(io.BytesIO(tar({"a": b"x"})), "a", ["a"], full)

