@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from settings_files import write_settings
 
+from anamnesis import console
 from anamnesis.corpora.fetch import fetch
 from anamnesis.corpora.settings import Corpus
 from anamnesis.errors import AnamnesisError
@@ -61,15 +62,17 @@ def test_packaged_book_is_the_same_with_and_without_the_cache(web, tar, tmp_path
 
 def test_no_output_holds_a_password(web, tmp_path, monkeypatch):
     rows = "".join(f"the English sentence {number}\tde Nederlandse zin {number}\n" for number in range(60)).encode()
-    (tmp_path / "mirror" / "c").mkdir(parents=True)
-    (tmp_path / "mirror" / "c" / "pairs.txt").write_bytes(rows)
-    monkeypatch.setenv("ANAMNESIS_MIRROR", str(tmp_path / "mirror"))
+    web.files["/c/pairs.txt"] = rows
+    monkeypatch.setenv("ANAMNESIS_MIRROR", web.address.replace("//", "//me:p4ss@"))
+    monkeypatch.setenv("ANAMNESIS_STATUS", str(tmp_path / "status"))
+    monkeypatch.setattr(console, "_told", float("-inf"))
     url = "https://me:p4ss@a.example/pairs.txt?token=p4ss&page=2"
     source = {"kind": "url", "files": [{"url": url, "sha256": hashlib.sha256(rows).hexdigest()}]}
     fetch("c", corpus(reader="pairs", source=source), tmp_path)
-    written = snapshot(tmp_path / "data")
+    written = snapshot(tmp_path)
     assert not any(b"p4ss" in content for content in written.values())
-    assert b"https://a.example/pairs.txt?token=***&page=2" in written["raw/c/provenance.json"]
+    assert b"https://a.example/pairs.txt?token=***&page=2" in written["data/raw/c/provenance.json"]
+    assert b"pairs.txt?token=***&page=2 (kB)" in written["status"]
 
 
 @pytest.mark.parametrize("name", ["../../home", "/home", "a/b", "a\n", "", ".."])

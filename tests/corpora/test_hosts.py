@@ -73,7 +73,7 @@ def test_an_answer_that_sends_on_is_not_read(web):
     web.files = {"/on": b"", "/x": b"x"}
     web.redirects = {"/on": "/x"}
     web.headers = {"/on": {"Content-Length": str(2**40)}}
-    assert bring(download.Client(download.Connection(retries=0, timeout=5)), f"{web.address}/on") == b"x"
+    assert bring(download.Client(download.Connection(retries=0, timeout=20)), f"{web.address}/on") == b"x"
 
 
 def test_a_page_by_https_names_no_file_by_http(web, secure, tar, monkeypatch):

@@ -27,7 +27,7 @@ from anamnesis.errors import AnamnesisError
 LARGEST_MEMBER = 2**30
 # What a tar unpacks to, and what all members that are read of an archive, and of those inside it, unpack to together.
 LARGEST_ARCHIVE = 2 * 2**30
-LARGEST_HEADER = 2**20
+LARGEST_HEADER = 2**16
 LONGEST_NAME = 4096
 MOST_MEMBERS = 200_000
 

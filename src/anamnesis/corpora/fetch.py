@@ -38,6 +38,7 @@ def fetch(name: str, corpus: Corpus, root: Path = Path(".")) -> str:
         One line that says what there is.
 
     Raises:
+        ParamsError: the name is none that a corpus can have.
         AnamnesisError: a source cannot be had, is not what its sha256 says, or does not make three splits.
     """
     if not re.fullmatch(NAME, name):

@@ -73,7 +73,7 @@ class Network:
 
 
 def own(source: File, root: Path) -> list[Part]:
-    """The user's own files. Raises AnamnesisError naming one that is not there."""
+    """The user's own files. Raises AnamnesisError naming one that is not there or cannot be read."""
     named: list[tuple[str | None, SplitName | None]] = [(source.path, None), (source.train, "train")]
     named += [(source.valid, "valid"), (source.test, "test")]
     result = []
@@ -82,7 +82,10 @@ def own(source: File, root: Path) -> list[Part]:
             path = root / os.path.expanduser(name)
             if not path.is_file():
                 raise AnamnesisError(f"{name}: there is no such file in {root.resolve()}")
-            result.append(Part(name, path, files.sha256_file(path), split))
+            try:
+                result.append(Part(name, path, files.sha256_file(path), split))
+            except OSError as error:
+                raise AnamnesisError(f"{name}: cannot be read: {error.strerror}") from None
     return result
 
 
@@ -121,7 +124,7 @@ def released(corpus: str, source: Package | Url | Mixed, network: Network, cache
         result: list[Part] = []
         for file in used:
             name = file.file if isinstance(file, PackageFile) else file.url
-            task = bar.add_task(f"{corpus}: {_last(name)} (kB)", total=None)
+            task = bar.add_task(f"{corpus}: {_last(hide_passwords(name))} (kB)", total=None)
 
             def report(done: int, total: int | None, task: int = task) -> None:
                 bar.update(task, completed=done // 1000, total=None if total is None else total // 1000)  # type: ignore[arg-type]
