@@ -36,6 +36,7 @@ class Web:
         self.ranges = True
         self.break_after: list[int] = []
         self.statuses: list[int] = []
+        self.reason: str | None = None
         self.etag: str | None = None
         self.address = ""
         self.redirects: dict[str, str] = {}
@@ -79,8 +80,10 @@ def web(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Web]:
             if location:
                 status = 302
             if status != 200 or data is None:
-                self.send_response(status)
-                self.answer({"Content-Length": "0", **({"Location": location} if location else {})})
+                body = data if location and data else b""
+                self.send_response(status, state.reason)
+                self.answer({"Content-Length": str(len(body)), **({"Location": location} if location else {})})
+                self.send(body)
                 return
             answer: dict[str, str] = {}
             first, last = 0, len(data) - 1
@@ -101,9 +104,12 @@ def web(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Web]:
             if state.break_after and self.path.startswith("/files/"):
                 body = body[: state.break_after.pop(0)]
                 self.close_connection = True
-            with contextlib.suppress(BrokenPipeError):
+            self.send(body)
+
+        def send(self, body: bytes) -> None:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self.wfile.write(body)
-            state.sent += len(body)
+                state.sent += len(body)
 
         def answer(self, headers: dict[str, str]) -> None:
             changed = state.headers.get(self.path, {})

@@ -81,6 +81,11 @@ class World:
         self.headers("/simple/b/", Retry_After=retry_after)
         self.web.statuses.append(503)
 
+    def refuses(self, reason: str) -> None:
+        """Let every request be refused in these words."""
+        self.archive(self.tar({"a": BOOK}))
+        self.web.statuses, self.web.reason = [403] * 9, reason
+
     def leaves_over(self) -> None:
         """Let the cache's folder for new files hold what seems to be a killed process's, and a link to the home."""
         self.archive(self.tar({"a": BOOK}))
@@ -142,7 +147,7 @@ CASES: dict[str, tuple[Callable[[World], object], str | None]] = {
     # An index's digests, as a path from cache/objects/aa/.
     "digest-relative": (
         lambda w: w.lists({"hashes": {"sha256": "aa../../../home/letters.txt"}}),
-        "sha256, which is none",
+        "/simple/b/: the index gives 'aa../../../home/letters.txt' as the file's sha256, which is none",
     ),
     "digest-absolute": (lambda w: w.lists({"hashes": {"sha256": f"aa{w.home}/letters.txt"}}), "sha256, which is none"),
     "digest-html": (lambda w: w.web.index("b", {SDIST: b""}, sha256="aa../../../home/letters.txt"), "which is none"),
@@ -184,6 +189,7 @@ CASES: dict[str, tuple[Callable[[World], object], str | None]] = {
     "retry-date": (lambda w: w.is_busy("Mon, 1 Jan 1 0:0:0 +99999"), None),
     "retry-empty-date": (lambda w: w.is_busy(","), None),
     "type": (lambda w: w.headers("/simple/b/", Content_Type=";;=\u00e4"), "answer cannot be read"),
+    "reason": (lambda w: w.refuses("\x1b[31m\x9bNo\r"), "the server answers 403 .*No"),
     "validator": (lambda w: w.headers(ETag='"\x1b\u00b2"'), None),
     "onward-bracket": (lambda w: w.sends_on("http://[::1"), "an address is not valid"),
     "onward-port": (lambda w: w.sends_on("http://host:99999999/"), "an address is not valid"),

@@ -196,7 +196,7 @@ class Client:
             if response.status_code in PASSING:
                 raise _Busy(response.status_code, response.headers.get("Retry-After"))
             if response.status_code >= 400 and not (response.status_code == 416 and "Range" in headers):
-                words = " ".join((response.reason or "").split())
+                words = "".join(char for char in response.reason or "" if char.isprintable())
                 raise AnamnesisError(f"{url}: the server answers {response.status_code} {words}".rstrip())
             yield response
 

@@ -222,7 +222,10 @@ def _among(packages: list, file: str, page: str, connection: Connection) -> Loca
     for package in packages:
         if package.filename == file:
             sha256 = (package.digests or {}).get("sha256")
-            found = Located(requote_uri(package.url.partition("#")[0]), None if sha256 is None else sha256.lower())
+            try:
+                found = Located(requote_uri(package.url.partition("#")[0]), None if sha256 is None else sha256.lower())
+            except AnamnesisError as error:
+                raise AnamnesisError(f"{page}: {error}") from None
             here, there = urlsplit(page).scheme, urlsplit(found.url).scheme
             if there == "file" and here != "file":
                 raise AnamnesisError(f"{page}: the index names a file of this machine, {found.url}, which is refused")
