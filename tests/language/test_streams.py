@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +37,27 @@ def test_each_stream_goes_on_where_its_last_segment_ended() -> None:
     assert segments[0][0].T.tolist() == [[0, 1, 2], [5, 6, 7]]
     assert segments[1][0].T.tolist() == [[3, 4], [8, 9]]
     assert segments[1][1].T.tolist() == [[4, 5], [9, 10]]
+
+
+@given(tokens=st.integers(2, 300), batch=st.integers(1, 12), warm_up=st.integers(0, 50), ranks=st.integers(1, 3))
+def test_a_warm_up_reads_what_stands_before_and_counts_nothing_twice(
+    tokens: int, batch: int, warm_up: int, ranks: int
+) -> None:
+    if tokens - 1 < batch:
+        return
+    counted = []
+    for rank in range(ranks):
+        loader = StreamBatches(np.arange(tokens, dtype=np.uint16), Streams(batch=batch, steps=7), None, warm_up)
+        loader.shard(rank, ranks)
+        inputs, targets = (torch.cat([batch[part] for batch in loader]).T.tolist() for part in (0, 1))
+        for read, wanted in zip(inputs, targets, strict=True):
+            places = [place for place, target in enumerate(wanted) if target != IGNORED]
+            counted += [wanted[place] for place in places]
+            if places:
+                first = places[0]
+                assert read[: places[-1] + 1] == list(range(read[0], wanted[places[-1]]))
+                assert first == min(warm_up, wanted[first] - 1)
+    assert sorted(counted) == list(range(1, tokens))
 
 
 def test_the_start_of_a_sentence_is_no_target() -> None:

@@ -134,10 +134,10 @@ def test_fine_tuning_starts_at_the_untouched_models_loss_and_moves_all_weights(p
     train("moved", settings(start="start"), project, moved)
     train("random", settings(), project, random)
     history = (project / "models" / "untouched" / "history.csv").read_text().splitlines()[1].split(",")
-    # The validation of a training reads in several streams, each from the zero state; a step of 1e-12 moves nothing.
-    lanes = still.rows[1]["valid_bits_per_character"]
-    assert lanes == pytest.approx(float(history[4]), rel=0.05)
-    assert moved.rows[1]["valid_bits_per_character"] < lanes
+    # The validation of a training reads in several streams, after a warm-up each; a step of 1e-12 moves nothing.
+    bits = still.rows[1]["valid_bits_per_character"]
+    assert bits == pytest.approx(float(history[4]), rel=0.005)
+    assert moved.rows[1]["valid_bits_per_character"] < bits
     assert moved.rows[1]["train_perplexity"] < random.rows[1]["train_perplexity"]
     start, model = network(project / "models" / "start"), network(project / "models" / "moved")
     for name, value in start.network.named_parameters():

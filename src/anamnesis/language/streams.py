@@ -15,6 +15,14 @@ from anamnesis.training.batches import cuts
 IGNORED = -100
 """A target that counts for nothing: past the end of a stream, or a token that no model has to predict."""
 
+# How the validation split is read, whatever the training's batches are, so that the curves of all experiments compare.
+# One stream would take several times as long where the machine or the layer is slow at one step for one stream.
+VALIDATION_STREAMS = 32
+# Tokens that a stream of the validation split reads before its own: the score is that of one stream to 3 or 4 digits.
+WARM_UP = 100
+# Fewer streams read a short split, so that the tokens read twice stay fewer than those that count.
+SHORTEST = 2 * WARM_UP
+
 Batch = tuple[Tensor, Tensor, bool]
 """Inputs (time, batch), targets (time or 1, batch) as int64, and whether the state starts anew."""
 
@@ -28,14 +36,15 @@ class StreamBatches:
         stream 1     a b c   ->   d e          predicts  b c d   e f
         stream 2     f g h   ->   i j          predicts  g h i   j k
 
-    Streams differ in length by one at most; the shorter ones end in an ignored target. Nothing is dropped.
+    Streams differ in length by one at most; the shorter ones end in an ignored target. Nothing is dropped. With a
+    `warm_up`, each stream but the first also reads so many tokens before its first, whose targets are ignored.
 
     Iteration goes on from `position` (the next segment's number), so that a loader whose `state_dict` was stored in
     the middle of an epoch continues there. It is back at 0 as soon as the last batch is handed out, because a trainer
     that knows the length never asks for one more.
     """
 
-    def __init__(self, ids: NDArray[Any], settings: Streams, start_id: int | None) -> None:
+    def __init__(self, ids: NDArray[Any], settings: Streams, start_id: int | None, warm_up: int = 0) -> None:
         """`ids` (tokens,) may be a memory map; targets equal to `start_id` are ignored.
 
         Raises:
@@ -50,7 +59,10 @@ class StreamBatches:
         length, longer = divmod(pairs, settings.batch)
         self.lengths = np.full(settings.batch, length, dtype=np.int64)
         self.lengths[:longer] += 1
-        self.starts = np.concatenate(([0], np.cumsum(self.lengths)[:-1]))
+        firsts = np.concatenate(([0], np.cumsum(self.lengths)[:-1]))
+        self.starts = np.maximum(firsts - warm_up, 0)
+        self.ignored = firsts - self.starts
+        self.lengths += self.ignored
         self.longest = int(self.lengths.max())
         self.position = 0
 
@@ -62,7 +74,9 @@ class StreamBatches:
         share = -(-len(self.starts) // ranks)
         empty = share * ranks - len(self.starts)
         part = slice(rank * share, (rank + 1) * share)
-        self.starts, self.lengths = (np.pad(each, (0, empty))[part] for each in (self.starts, self.lengths))
+        self.starts, self.lengths, self.ignored = (
+            np.pad(each, (0, empty))[part] for each in (self.starts, self.lengths, self.ignored)
+        )
 
     def __len__(self) -> int:
         return -(-self.longest // self.steps)
@@ -74,7 +88,7 @@ class StreamBatches:
             offsets = np.arange(first, min(first + self.steps, self.longest))[:, None]
             index = np.minimum(self.starts + offsets, last - 1)
             targets = self.ids[index + 1].astype(np.int64)
-            targets[offsets >= self.lengths] = IGNORED
+            targets[(offsets >= self.lengths) | (offsets < self.ignored)] = IGNORED
             if self.start_id is not None:
                 targets[targets == self.start_id] = IGNORED
             self.position = (number + 1) % len(self)
@@ -85,6 +99,12 @@ class StreamBatches:
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         self.position = state["position"]
+
+
+def validation_batches(ids: NDArray[Any], start_id: int | None) -> StreamBatches:
+    """The validation split `ids` (tokens,) as it is read after each epoch. Raises as `StreamBatches`."""
+    streams = max(1, min(VALIDATION_STREAMS, (len(ids) - 1) // SHORTEST))
+    return StreamBatches(ids, Streams(batch=streams), start_id, WARM_UP)
 
 
 class WindowBatches:

@@ -49,7 +49,7 @@ def _train_network(
     from anamnesis.language.module import LanguageModule
     from anamnesis.language.network import RecurrentNetwork
     from anamnesis.language.reencoded import read_split
-    from anamnesis.language.streams import StreamBatches, WindowBatches
+    from anamnesis.language.streams import StreamBatches, WindowBatches, validation_batches
     from anamnesis.tokens import tokenizer
     from anamnesis.tokens.store import read_stats
     from anamnesis.training.fit import seed
@@ -72,8 +72,6 @@ def _train_network(
             batches = StreamBatches(ids, streams, vocabulary.start_id)
         case Windows() as windows:
             batches = WindowBatches(ids, windows, vocabulary.start_id, experiment.seed)
-    lanes = Streams(batch=max(1, min(experiment.batches.batch, (len(held_out) - 1) // 50)))
-    valid = StreamBatches(held_out, lanes, vocabulary.start_id)
     module = LanguageModule(
         network,
         experiment.training,
@@ -91,7 +89,7 @@ def _train_network(
         watch,
         module,
         batches,
-        valid,
+        validation_batches(held_out, vocabulary.start_id),
         headline="valid_perplexity",
         epoch=("tokens", len(batches) * _tokens_per_step(experiment)),
         more=tokenizer_file,
