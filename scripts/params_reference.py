@@ -9,9 +9,9 @@ from anamnesis.params import Params
 
 HEAD = """# Every key of params.yaml and corpora.yaml
 
-Written by `python scripts/params_reference.py > docs/params.md` from the schema that checks both files. The block
-`corpora` stands in corpora.yaml, every other in params.yaml. A key without a default must be given. Keys that a block
-does not list are refused.
+Written by `python scripts/params_reference.py > docs/params.md` from the schema that checks both files. The blocks
+`corpora` and `own_corpora` stand in corpora.yaml, every other in params.yaml. A key without a default must be given.
+Keys that a block does not list are refused.
 """
 
 

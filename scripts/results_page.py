@@ -227,7 +227,8 @@ def _needs(settings: Params, name: str, experiment: dict[str, Any]) -> dict[str,
     store = settings.experiments[name].tokens
     tokens = settings.tokens[store]
     entries = {_section(settings, name): {name: experiment}, "tokens": {store: tokens.model_dump(mode="json")}}
-    corpora = {"corpora": {tokens.corpus: settings.corpora[tokens.corpus].model_dump(mode="json")}}
+    block = "own_corpora" if tokens.corpus in settings.own_corpora else "corpora"
+    corpora = {block: {tokens.corpus: settings.corpora[tokens.corpus].model_dump(mode="json")}}
     # DVC takes a key without a file for one of params.yaml.
     corpus = {f"{params.CORPORA}:{key}": value for key, value in tracked.flatten(corpora).items()}
     return tracked.flatten(entries) | corpus

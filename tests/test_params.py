@@ -270,8 +270,67 @@ def test_what_cannot_be_started_from_is_one_line(change, line):
     assert str(caught.value).startswith(f"params.yaml: derived.hello-tuned.{line}")
 
 
+OWN_TEXT = {"reader": "text", "source": {"kind": "file", "path": "mybook.txt"}}
+OWN_CORPORA = {
+    "a path from the project's folder on": (
+        {"own_corpora": {"mybook": OWN_TEXT | {"source": {"kind": "file", "path": "data/own/mybook/mybook.txt"}}}},
+        "own_corpora.mybook.source.path: found 'data/own/mybook/mybook.txt'; allowed: a path from the corpus's own "
+        "folder on, data/own/CORPUS, such as mybook.txt",
+    ),
+    "a path outside the folder": (
+        {"own_corpora": {"mybook": OWN_TEXT | {"source": {"kind": "file", "train": "../other/x.txt"}}}},
+        "own_corpora.mybook.source.train: found '../other/x.txt'; allowed: a path from the corpus's own folder on, "
+        "data/own/CORPUS, such as mybook.txt",
+    ),
+    "an absolute path": (
+        {"own_corpora": {"mybook": OWN_TEXT | {"source": {"kind": "file", "path": "/x.txt"}}}},
+        "own_corpora.mybook.source.path: found '/x.txt'; allowed: a path from the corpus's own folder on, "
+        "data/own/CORPUS, such as mybook.txt",
+    ),
+    "own files among the others": (
+        {"corpora": {"mybook": OWN_TEXT}},
+        "corpora.mybook.source.kind: found 'file', files of your own; such an entry belongs under `own_corpora`",
+    ),
+    "others among own files": (
+        {"own_corpora": {"mybook": {"reader": "text", "source": {"kind": "literal", "text": "hello"}}}},
+        "own_corpora.mybook.source.kind: found 'literal'; under `own_corpora`, allowed: file",
+    ),
+    "the same name in both": (
+        {"own_corpora": {"hello": OWN_TEXT}},
+        "own_corpora.hello: the section corpora has a corpus of this name",
+    ),
+    "nothing below the heading": ({"own_corpora": None}, "own_corpora: found null; allowed: a mapping"),
+    "a name with a dot": (
+        {"own_corpora": {"my.book": OWN_TEXT}},
+        "own_corpora: the name 'my.book' may hold lower-case letters, digits and single hyphens only",
+    ),
+}
+
+
+@pytest.mark.parametrize(("more", "line"), OWN_CORPORA.values(), ids=OWN_CORPORA)
+def test_an_own_corpus_in_the_wrong_place_is_one_line(more, line):
+    content = yaml.safe_load(VALID)
+    for section, entries in more.items():
+        content[section] = {**content.get(section, {}), **entries} if entries else entries
+    with pytest.raises(ParamsError) as caught:
+        params.check(content)
+    assert str(caught.value) == f"corpora.yaml: {line}"
+
+
+def test_own_corpora_are_corpora_like_the_others():
+    content = yaml.safe_load(VALID)
+    content["own_corpora"] = {"mybook": OWN_TEXT}
+    content["tokens"]["mybook-words"] = {"corpus": "mybook", "kind": "words"}
+    settings = params.check(content)
+    assert list(settings.corpora) == [*content["corpora"], "mybook"]
+    assert settings.tokens["mybook-words"].corpus == "mybook"
+    texts = params.dump(content)
+    assert list(yaml.safe_load(texts["corpora.yaml"])) == ["corpora", "own_corpora"]
+    assert "own_corpora" not in yaml.safe_load(texts["params.yaml"])
+
+
 TRANSLATION = {
-    "corpora": {"pairs": {"reader": "pairs", "source": {"kind": "file", "path": "pairs.txt"}}},
+    "own_corpora": {"pairs": {"reader": "pairs", "source": {"kind": "file", "path": "pairs.txt"}}},
     "tokens": {
         "pair-words": {"corpus": "pairs", "kind": "word-pairs"},
         "pair-pieces": {"corpus": "pairs", "kind": "subword-pairs", "size": 300},
@@ -390,7 +449,7 @@ def paired() -> dict:
     """The valid content with a corpus of pairs and its token stores."""
     content = yaml.safe_load(VALID)
     for section, entries in TRANSLATION.items():
-        content[section] |= copy.deepcopy(entries)
+        content[section] = content.get(section, {}) | copy.deepcopy(entries)
     return content
 
 

@@ -1,18 +1,22 @@
 """What each stage of dvc.yaml records as its parameters, and where an evaluation has its settings from."""
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import toy_text
 import yaml
+from settings_files import write_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 RECORDED = {
     "fetch": [{"corpora.yaml": ["corpora.${key}"]}],
+    "fetch-own": [{"corpora.yaml": ["own_corpora.${key}"]}],
     "tokenize": ["tokens.${key}"],
     "train": ["experiments.${key}"],
     "train-derived": ["derived.${key}"],
@@ -32,6 +36,26 @@ def test_every_stage_records_the_settings_that_it_uses_and_no_others() -> None:
         assert ("params.yaml" in stage["deps"]) == (name in ("compare", "register"))
         if name.startswith("evaluate"):
             assert "models/${key}" in stage["deps"], "the model's card holds the settings"
+
+
+def test_the_files_of_an_own_corpus_are_dependencies_of_its_own_stage_alone() -> None:
+    stages = {name: stage.get("do", stage) for name, stage in STAGES.items()}
+    found = {name: [dep for dep in stage["deps"] if "data/own" in dep] for name, stage in stages.items()}
+    assert {name: deps for name, deps in found.items() if deps} == {"fetch-own": ["data/own/${key}"]}
+
+
+@pytest.mark.parametrize("own", [{}, {"mine": {"reader": "text", "source": {"kind": "file", "path": "my.txt"}}}])
+def test_dvc_takes_the_settings_with_and_without_an_own_corpus(tmp_path: Path, own: dict[str, Any]) -> None:
+    write_settings(tmp_path, toy_text.SETTINGS | {"derived": {}} | ({"own_corpora": own} if own else {}))
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+    command = [sys.executable, "-m", "dvc", "stage", "list", "--name-only"]
+    environment = os.environ | {"DVC_SITE_CACHE_DIR": str(tmp_path / "site")}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    stages = [name for name in done.stdout.split() if name.startswith("fetch")]
+    assert stages == ["fetch@hello", *(f"fetch-own@{name}" for name in own)]
 
 
 def test_an_evaluation_takes_its_settings_from_the_model(tmp_path: Path) -> None:

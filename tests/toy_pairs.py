@@ -10,7 +10,8 @@ from anamnesis import params
 
 SETTINGS = yaml.safe_load("""
 profile: laptop
-corpora:
+corpora: {}
+own_corpora:
   toy: {reader: pairs, source: {kind: file, path: pairs.txt}}
 tokens:
   toy-words: {corpus: toy, kind: word-pairs}

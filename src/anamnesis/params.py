@@ -53,13 +53,20 @@ KINDS: dict[str, Any] = {"pairs": PairTokens, "digits": ImageTokens, "series": S
 LABELLED = ("labelled passages", "labelled documents")
 # The sections with experiments; each has stages of its own, because what its entries depend on differs.
 SECTIONS = ("experiments", "derived", "own")
+# The sections of corpora.yaml.
+CORPORA_SECTIONS = ("corpora", "own_corpora")
 
 
 class Params(Settings):
-    """The whole of params.yaml, and the block `corpora` of corpora.yaml."""
+    """The whole of params.yaml, and of corpora.yaml the blocks `corpora` and `own_corpora`."""
 
     profile: str = Field(pattern=NAME, description="name of the budget these values stand for; `laptop` as they come")
-    corpora: dict[str, Corpus] = Field(description="the block of corpora.yaml")
+    corpora: dict[str, Corpus] = Field(
+        description="the block of corpora.yaml; after `check`, those of `own_corpora` are among them"
+    )
+    own_corpora: dict[str, Corpus] = Field(
+        {}, description="another block of corpora.yaml: the corpora with files of your own, each in data/own/CORPUS"
+    )
     tokens: dict[str, Tokens]
     experiments: dict[str, Experiment] = Field(description="after `check`, those of `derived` and `own` are among them")
     derived: dict[str, Experiment] = Field({}, description="experiments that start from another's model")
@@ -75,7 +82,7 @@ class Params(Settings):
             for name, entry in entries.items()
         }
 
-    @field_validator("corpora", "tokens", *SECTIONS)
+    @field_validator(*CORPORA_SECTIONS, "tokens", *SECTIONS)
     @classmethod
     def _names(cls, entries: dict[str, Any]) -> dict[str, Any]:
         for name in entries:
@@ -144,14 +151,15 @@ def read(path: Path) -> dict[str, Any]:
 
     It checks that no key is given twice and that each block is in its own file, and nothing else.
     """
-    content = _read_mapping(path, [name for name in Params.model_fields if name != "corpora"])
-    if "corpora" in content:
-        raise ParamsError(f"{path}: corpora: this block belongs in {CORPORA}, beside this file; move it there")
+    content = _read_mapping(path, [name for name in Params.model_fields if name not in CORPORA_SECTIONS])
+    for key in CORPORA_SECTIONS:
+        if key in content:
+            raise ParamsError(f"{path}: {key}: this block belongs in {CORPORA}, beside this file; move it there")
     beside = path.with_name(CORPORA)
-    corpora = _read_mapping(beside, ["corpora"])
+    corpora = _read_mapping(beside, list(CORPORA_SECTIONS))
     for key in corpora:
-        if key != "corpora":
-            raise ParamsError(f"{beside}: {key}: unknown key; {suggest(str(key), ['corpora'])}")
+        if key not in CORPORA_SECTIONS:
+            raise ParamsError(f"{beside}: {key}: unknown key; {suggest(str(key), CORPORA_SECTIONS)}")
     return content | corpora
 
 
@@ -239,8 +247,8 @@ def dump(content: dict[str, Any]) -> dict[str, str]:
     Args:
         content: as `read` gives it.
     """
-    corpora = {key: value for key, value in content.items() if key == "corpora"}
-    others = {key: value for key, value in content.items() if key != "corpora"}
+    corpora = {key: value for key, value in content.items() if key in CORPORA_SECTIONS}
+    others = {key: value for key, value in content.items() if key not in CORPORA_SECTIONS}
     return {name: dump_yaml(part) for name, part in ((CORPORA, corpora), (PARAMS, others))}
 
 
@@ -256,8 +264,16 @@ def check(content: dict[str, Any], origin: str = PARAMS, corpora: str = CORPORA)
         params = Params.model_validate(content)
     except ValidationError as error:
         first = _first(error)
-        file = corpora if first["loc"][0] == "corpora" else origin
+        file = corpora if first["loc"][0] in CORPORA_SECTIONS else origin
         raise ParamsError(f"{file}: {_one_line(first, content, Params)}") from None
+    for name in params.own_corpora:
+        if name in params.corpora:
+            raise ParamsError(f"{corpora}: own_corpora.{name}: the section corpora has a corpus of this name")
+    for section in CORPORA_SECTIONS:
+        for name, corpus in getattr(params, section).items():
+            if fault := _misplaced_corpus(section, corpus):
+                raise ParamsError(f"{corpora}: {section}.{name}.source.kind: {fault}")
+    params = params.model_copy(update={"corpora": params.corpora | params.own_corpora})
     for name, tokens in params.tokens.items():
         _refers(origin, f"tokens.{name}.corpus", tokens.corpus, params.corpora, "corpus")
         if fault := _uncuttable(tokens, params.corpora[tokens.corpus]):
@@ -274,6 +290,16 @@ def check(content: dict[str, Any], origin: str = PARAMS, corpora: str = CORPORA)
             if fault:
                 raise ParamsError(f"{origin}: {key}.{fault[0]}: {fault[1]}")
     return params.model_copy(update={"experiments": everything})
+
+
+def _misplaced_corpus(section: str, corpus: Any) -> str | None:
+    """What is wrong with a corpus in its section."""
+    kind = corpus.source.kind
+    if (kind == "file") == (section == "own_corpora"):
+        return None
+    if kind == "file":
+        return "found 'file', files of your own; such an entry belongs under `own_corpora`"
+    return f"found {kind!r}; under `own_corpora`, allowed: file"
 
 
 def _misplaced(section: str, name: str, experiment: Any, params: Params) -> tuple[str, str] | None:

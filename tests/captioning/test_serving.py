@@ -57,7 +57,8 @@ def asked(
     train("mine", settings, project, Recorder())
     content = {
         "profile": "laptop",
-        "corpora": {"small": {"reader": "digits", "source": {"kind": "file", "path": "data/own/digits.csv"}}},
+        "corpora": {},
+        "own_corpora": {"small": {"reader": "digits", "source": {"kind": "file", "path": "digits.csv"}}},
         "tokens": {"digits": {"kind": "images", "corpus": "small"}},
         "experiments": {"mine": settings.model_dump(mode="json")},
     }

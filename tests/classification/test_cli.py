@@ -45,9 +45,11 @@ def root(stores: Path, experiment: Callable[..., Experiment], tmp_path_factory: 
     trained, source = {"training": {"epochs": 1, "learning_rate": 0.1}}, {"kind": "file", "path": "some.csv"}
     content = {
         "profile": "laptop",
-        "corpora": {
+        "own_corpora": {
             "small": {"reader": "documents", "source": source, "label": "label", "text": ["text"]},
             "digits": {"reader": "digits", "source": source},
+        },
+        "corpora": {
             "text": {"reader": "text", "source": {"kind": "literal", "text": "hello", "same": True}, "minimum": 2},
         },
         "tokens": {

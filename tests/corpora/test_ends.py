@@ -190,8 +190,8 @@ def test_straight_quotes(tmp_path):
 )
 def test_refused_by_the_schema(values, problem):
     corpus = {"reader": "tales", "source": {"kind": "file", "path": "x"}, **values}
-    content = {"profile": "laptop", "corpora": {"mine": corpus}, "tokens": {}, "experiments": {}}
+    content = {"profile": "laptop", "corpora": {}, "own_corpora": {"mine": corpus}, "tokens": {}, "experiments": {}}
     with pytest.raises(ParamsError) as caught:
         params.check(content)
-    assert str(caught.value).startswith(f"corpora.yaml: corpora.mine.{problem}")
+    assert str(caught.value).startswith(f"corpora.yaml: own_corpora.mine.{problem}")
     assert "\n" not in str(caught.value)

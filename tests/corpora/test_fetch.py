@@ -27,11 +27,12 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_own_book(tmp_path, capsys):
-    (tmp_path / "my.txt").write_text(BOOK)
+def test_own_book(tmp_path):
+    mine = tmp_path / "data" / "own" / "mybook"
+    mine.mkdir(parents=True)
+    (mine / "my.txt").write_text(BOOK)
     entry = corpus(reader="text", source={"kind": "file", "path": "my.txt"}, licence="mine")
     line = fetch("mybook", entry, tmp_path)
-    assert "my.txt is not in data/own/" in capsys.readouterr().err
     folder = tmp_path / "data" / "raw" / "mybook"
     first = snapshot(folder)
     assert set(first) == {"train.txt", "valid.txt", "test.txt", "provenance.json"}
@@ -92,17 +93,19 @@ def test_toys(tmp_path, word):
 
 def test_failure_leaves_the_old_result_and_nothing_else(tmp_path):
     entry = corpus(reader="text", source={"kind": "file", "path": "my.txt"})
-    (tmp_path / "my.txt").write_text(BOOK)
+    mine = tmp_path / "data" / "own" / "mybook"
+    mine.mkdir(parents=True)
+    (mine / "my.txt").write_text(BOOK)
     fetch("mybook", entry, tmp_path)
-    before = snapshot(tmp_path / "data")
+    before = snapshot(tmp_path / "data" / "raw")
     for content in (b"", b"short", b"\xff" * 5000):
-        (tmp_path / "my.txt").write_bytes(content)
-        with pytest.raises(AnamnesisError, match=r"^corpora.mybook: my.txt: "):
+        (mine / "my.txt").write_bytes(content)
+        with pytest.raises(AnamnesisError, match=r"^own_corpora.mybook: my.txt: "):
             fetch("mybook", entry, tmp_path)
-    (tmp_path / "my.txt").unlink()
-    with pytest.raises(AnamnesisError, match=r"no such file"):
+    (mine / "my.txt").unlink()
+    with pytest.raises(AnamnesisError, match=f"^{mine}/my.txt: there is no such file; put it there"):
         fetch("mybook", entry, tmp_path)
-    assert snapshot(tmp_path / "data") == before
+    assert snapshot(tmp_path / "data" / "raw") == before
     assert [path.name for path in (tmp_path / "data" / "raw").iterdir()] == ["mybook"]
 
 
@@ -164,11 +167,12 @@ def test_splits_that_are_refused(split):
 
 def test_the_stage(tmp_path):
     """The script itself: output, exit codes, one line for an error."""
-    (tmp_path / "data" / "own").mkdir(parents=True)
-    (tmp_path / "data" / "own" / "my.txt").write_text(BOOK)
-    source = {"kind": "file", "path": "data/own/my.txt"}
-    corpora = {"mybook": {"reader": "text", "source": source}}
-    write_settings(tmp_path, {"profile": "laptop", "corpora": corpora, "tokens": {}, "experiments": {}})
+    mine = tmp_path / "data" / "own" / "mybook"
+    mine.mkdir(parents=True)
+    (mine / "my.txt").write_text(BOOK)
+    corpora = {"mybook": {"reader": "text", "source": {"kind": "file", "path": "my.txt"}}}
+    content = {"corpora": {}, "own_corpora": corpora, "tokens": {}, "experiments": {}}
+    write_settings(tmp_path, {"profile": "laptop", **content})
 
     def stage(name: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-P", str(ROOT / "pipelines" / "fetch.py"), name]
@@ -181,7 +185,7 @@ def test_the_stage(tmp_path):
     unknown = stage("mybok")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert unknown.stderr == "error: no corpus is named 'mybok'; did you mean 'mybook'?\n"
-    (tmp_path / "data" / "own" / "my.txt").write_bytes(b"\xff")
+    (mine / "my.txt").write_bytes(b"\xff")
     bad = stage("mybook")
     assert bad.returncode == 1
-    assert bad.stderr == "error: corpora.mybook: data/own/my.txt: not UTF-8: the byte at offset 0 cannot be read\n"
+    assert bad.stderr == "error: own_corpora.mybook: my.txt: not UTF-8: the byte at offset 0 cannot be read\n"

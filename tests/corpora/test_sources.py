@@ -4,7 +4,6 @@ import hashlib
 import io
 import multiprocessing
 import os
-from pathlib import Path
 
 import pytest
 
@@ -486,9 +485,12 @@ def test_an_address_ends_with_a_name(web, tmp_path, monkeypatch, end):
 def test_own_files(tmp_path):
     from anamnesis.corpora.settings import File
 
-    with pytest.raises(AnamnesisError, match=r"my.txt: there is no such file"):
-        sources.own(File(kind="file", path="my.txt"), Path(tmp_path))
-    assert sources.unwatched(File(kind="file", train="data/own/a", test="b.txt")) == ["b.txt"]
+    with pytest.raises(AnamnesisError, match=f"{tmp_path}/my.txt: there is no such file; put it there"):
+        sources.own(File(kind="file", path="my.txt"), tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "my.txt").write_text("x")
+    (found,) = sources.own(File(kind="file", path="folder/my.txt"), tmp_path)
+    assert (found.name, found.path) == ("folder/my.txt", tmp_path / "folder" / "my.txt")
 
 
 def test_files_of_packages_and_of_the_web_come_in_one_list(web, tar, tmp_path, monkeypatch):

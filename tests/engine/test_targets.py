@@ -12,6 +12,7 @@ SETTINGS = params.check(
     {
         "profile": "laptop",
         "corpora": {"a": {"reader": "text", "source": {"kind": "literal", "text": "abc", "same": True}}},
+        "own_corpora": {"mine": {"reader": "text", "source": {"kind": "file", "path": "a.txt"}}},
         "tokens": {"a-characters": {"corpus": "a", "kind": "characters"}},
         "experiments": {"a-lstm": ENTRY},
         "derived": {"a-tuned": ENTRY | {"start": "a-lstm"}},
@@ -31,6 +32,8 @@ SETTINGS = params.check(
         (["train"], ["train@a-lstm", "train-own@a-mgu", "train-derived@a-tuned"]),
         (["compare", "a-lstm", "evaluate@a-lstm"], ["compare", "evaluate@a-lstm"]),
         (["a", "a-characters"], ["fetch@a", "tokenize@a-characters"]),
+        (["mine", "fetch@mine", "fetch-own@mine"], ["fetch-own@mine"]),
+        (["fetch"], ["fetch@a", "fetch-own@mine"]),
     ],
 )
 def test_names_become_stages_each_once(typed, meant):

@@ -25,7 +25,8 @@ from .conftest import write_store
 
 SETTINGS = yaml.safe_load("""
 profile: laptop
-corpora:
+corpora: {}
+own_corpora:
   waves: {reader: series, source: {kind: file, path: waves.csv}}
 tokens:
   waves: {corpus: waves, kind: series}

@@ -39,7 +39,8 @@ def test_two_gpus_take_the_step_of_one(tmp_path: Path) -> None:
     }
     content = {
         "profile": "laptop",
-        "corpora": {"pairs": {"reader": "pairs", "source": {"kind": "file", "path": "data/own/pairs.tsv"}}},
+        "corpora": {},
+        "own_corpora": {"pairs": {"reader": "pairs", "source": {"kind": "file", "path": "pairs.tsv"}}},
         "tokens": {"pairs": entry.model_dump(mode="json")},
         "experiments": {
             f"on-{number}": {**experiment, "trainer": {"accelerator": "gpu", "devices": number}} for number in (1, 2)

@@ -121,7 +121,7 @@ def readme() -> dict[str, Any]:
     for block in re.findall(r"^ *```yaml\n(.*?)^ *```", section, re.S | re.M):
         content |= yaml.safe_load(block)
     splits = re.search(r"`source: (\{kind: file, train:[^}]*\})`", section).group(1)
-    content["corpora"]["bench"] = {"reader": "text", "source": yaml.safe_load(splits), "minimum": 200}
+    content["own_corpora"]["bench"] = {"reader": "text", "source": yaml.safe_load(splits), "minimum": 200}
     return content
 
 
@@ -143,12 +143,14 @@ def texts(folder: Path) -> None:
     """The user's files: about 30,000 characters of a book, and a benchmark whose test split favours no n-gram."""
     topics = [pydoc_data.topics.topics[name] for name in sorted(pydoc_data.topics.topics)]
     book = "\n".join(topics)
-    (folder / "mybook.txt").write_text(book[:30_000], encoding="utf-8")
-    (folder / "train.txt").write_text(book[30_000:60_000], encoding="utf-8")
-    (folder / "valid.txt").write_text(book[60_000:64_000], encoding="utf-8")
+    for name in ("mybook", "bench"):
+        (folder / name).mkdir()
+    (folder / "mybook" / "mybook.txt").write_text(book[:30_000], encoding="utf-8")
+    (folder / "bench" / "train.txt").write_text(book[30_000:60_000], encoding="utf-8")
+    (folder / "bench" / "valid.txt").write_text(book[60_000:64_000], encoding="utf-8")
     words = re.findall(r"[a-z]{4,}", book[30_000:60_000])
     rare = sorted({word for word in words if words.count(word) == 1})
-    (folder / "test.txt").write_text("\n".join(rare) + "\n", encoding="utf-8")
+    (folder / "bench" / "test.txt").write_text("\n".join(rare) + "\n", encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -166,7 +168,7 @@ def make(tmp_path_factory: pytest.TempPathFactory, readme: dict[str, Any]) -> Ca
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, target)
         texts(root / "data" / "own")
-        content = {"profile": "laptop", **copy.deepcopy(readme), "derived": {}, "own": {}}
+        content = {"profile": "laptop", "corpora": {}, **copy.deepcopy(readme), "derived": {}, "own": {}}
         write_settings(root, budgets(content))
         project = Project(root, shared)
         project.git("init", "--quiet")

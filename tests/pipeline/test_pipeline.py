@@ -10,8 +10,8 @@ import pytest
 pytestmark = pytest.mark.pipeline
 REPOSITORY = Path(__file__).parents[2]
 STAGES = {
-    "fetch@mybook",
-    "fetch@bench",
+    "fetch-own@mybook",
+    "fetch-own@bench",
     "tokenize@mybook-characters",
     "tokenize@bench-words",
     *(f"{kind}@{name}" for kind in ("train", "evaluate") for name in ("mybook-lstm", "bench-uniform", "bench-ngram3")),
@@ -42,7 +42,7 @@ def test_nothing_is_left_to_do_and_git_is_clean(finished):
     assert finished.git("status", "--porcelain") == ""
     # The user's texts and what names the results are versioned; the results are not.
     tracked = finished.git("ls-files").split()
-    assert {"data/own/mybook.txt", "dvc.lock", "params.yaml"} <= set(tracked)
+    assert {"data/own/mybook/mybook.txt", "dvc.lock", "params.yaml"} <= set(tracked)
     assert not [path for path in tracked if path.startswith(("data/raw", "models", "metrics", "reports", "mlflow"))]
 
 
@@ -54,9 +54,10 @@ def test_ends_with_the_leaderboard_and_where_to_look(finished):
 def test_own_splits_are_kept_and_own_text_is_cut(finished):
     own, raw = finished.root / "data" / "own", finished.root / "data" / "raw"
     for split in ("train", "valid", "test"):
-        assert (raw / "bench" / f"{split}.txt").read_text().split() == (own / f"{split}.txt").read_text().split()
+        found, given = (folder / "bench" / f"{split}.txt" for folder in (raw, own))
+        assert found.read_text().split() == given.read_text().split()
     parts = [(raw / "mybook" / f"{split}.txt").read_text() for split in ("train", "valid", "test")]
-    assert "".join(parts).split() == (own / "mybook.txt").read_text().split()
+    assert "".join(parts).split() == (own / "mybook" / "mybook.txt").read_text().split()
     assert len(parts[0]) > 0.85 * sum(map(len, parts))
 
 
@@ -172,12 +173,10 @@ def test_a_typo_is_one_line_before_anything_runs(copied):
 
 def test_editing_a_text_runs_what_depends_on_it_and_nothing_else(copied):
     before = copied.outputs()
-    book = copied.root / "data" / "own" / "mybook.txt"
+    book = copied.root / "data" / "own" / "mybook" / "mybook.txt"
     book.write_text("A preface, in which the reader is greeted.\n\n" + book.read_text())
-    # DVC watches the folder, so both corpora are read again; one of them comes out as it was.
     assert copied.repro() == {
-        "fetch@mybook",
-        "fetch@bench",
+        "fetch-own@mybook",
         "tokenize@mybook-characters",
         "train@mybook-lstm",
         "evaluate@mybook-lstm",

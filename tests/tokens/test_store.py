@@ -195,7 +195,7 @@ def test_what_is_missing_is_named(tmp_path):
         store.open_split(tmp_path / "none", "train")
     with pytest.raises(AnamnesisError, match="no such file; make it first: dvc repro tokenize@none"):
         store.read_stats(tmp_path / "none")
-    with pytest.raises(AnamnesisError, match="fetch it first: dvc repro fetch@none"):
+    with pytest.raises(AnamnesisError, match="fetch it first: anamnesis repro fetch@none"):
         store.sources("none", tmp_path)
     (tmp_path / "data" / "raw" / "table").mkdir(parents=True)
     for split in store.SPLITS[:2]:

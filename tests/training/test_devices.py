@@ -68,15 +68,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sources = {split: root / f"{split}.{suffix}" for split in ("train", "valid", "test")}
         store.write(root / "data" / "tokens" / name, settings, sources)
     corpora = {
-        "pairs": {"reader": "pairs", "source": {"kind": "file", "path": "data/own/pairs.tsv"}},
-        "text": {"reader": "text", "source": {"kind": "file", "path": "data/own/text.txt"}},
+        "pairs": {"reader": "pairs", "source": {"kind": "file", "path": "pairs.tsv"}},
+        "text": {"reader": "text", "source": {"kind": "file", "path": "text.txt"}},
     }
     experiments = {
         f"{name}-{devices}": {**experiment, "trainer": {"devices": devices}}
         for name, experiment in EXPERIMENTS.items()
         for devices in (1, 2)
     }
-    write_settings(root, {"profile": "laptop", "corpora": corpora, "tokens": entries, "experiments": experiments})
+    content = {"corpora": {}, "own_corpora": corpora, "tokens": entries, "experiments": experiments}
+    write_settings(root, {"profile": "laptop", **content})
     (root / "dvc.yaml").write_text("stages: {}\n")
     return root
 

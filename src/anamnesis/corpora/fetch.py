@@ -1,7 +1,6 @@
 """One corpus, from its source to `data/raw/NAME/`: canonical splits and where they come from."""
 
 import re
-import sys
 import tempfile
 from importlib import import_module
 from pathlib import Path
@@ -32,7 +31,7 @@ def fetch(name: str, corpus: Corpus, root: Path = Path(".")) -> str:
     Args:
         name: the corpus's name in corpora.yaml.
         corpus: its entry.
-        root: the project's folder; own files are named from it.
+        root: the project's folder; own files are in data/own/NAME of it.
 
     Returns:
         One line that says what there is.
@@ -45,12 +44,10 @@ def fetch(name: str, corpus: Corpus, root: Path = Path(".")) -> str:
         raise ParamsError(f"{name!r} is no name of a corpus")
     network = sources.Network()
     source = corpus.source
+    section = "own_corpora" if isinstance(source, File) else "corpora"
     with tempfile.TemporaryDirectory() as scratch, files.new_folder(root / "data" / "raw" / name) as folder:
         if isinstance(source, File):
-            parts = sources.own(source, root)
-            for outside in sources.unwatched(source):
-                note = f"note: {outside} is not in {sources.OWN}/, so dvc does not notice when it changes"
-                print(note, file=sys.stderr, flush=True)
+            parts = sources.own(source, root / sources.OWN / name)
         elif isinstance(source, Text):
             parts = sources.literal(source, Path(scratch))
         elif isinstance(source, Sines):
@@ -60,9 +57,9 @@ def fetch(name: str, corpus: Corpus, root: Path = Path(".")) -> str:
         try:
             counts = import_module(f"anamnesis.corpora.{READERS[corpus.reader]}").read(corpus, parts, folder)
         except AnamnesisError as error:
-            raise type(error)(f"corpora.{name}: {error}") from None
+            raise type(error)(f"{section}.{name}: {error}") from None
         except OSError as error:
-            raise AnamnesisError(f"corpora.{name}: {error.filename or folder}: {error.strerror}") from None
+            raise AnamnesisError(f"{section}.{name}: {error.filename or folder}: {error.strerror}") from None
         files.write_json(folder / "provenance.json", provenance(name, corpus, parts, counts))
     received = f"; {network.received / 1e6:.1f} MB downloaded" if network.received else ""
     return _line(counts) + received

@@ -1,4 +1,4 @@
-"""The keys of an entry of `corpora`: where the files come from, how they are read, how they are split."""
+"""The keys of an entry of `corpora` and `own_corpora`: where its files come from, how they are read and split."""
 
 import re
 from pathlib import PurePosixPath
@@ -24,6 +24,13 @@ def _inside(path: str) -> str:
         if not step or pure.is_absolute() or ".." in pure.parts or "\\" in step:
             raise ValueError("a relative path with forward slashes and without '..'; '!/' enters a nested archive")
         matcher(step)
+    return path
+
+
+def _in_own_folder(path: str) -> str:
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or path.startswith(("~", "data/own/")):
+        raise ValueError("a path from the corpus's own folder on, data/own/CORPUS, such as mybook.txt")
     return path
 
 
@@ -141,14 +148,17 @@ class Mixed(Settings):
     files: list[Annotated[OneOfPackage | OneOfUrl, Field(discriminator="kind")]] = Field(min_length=1)
 
 
+OwnPath = Annotated[str, Field(min_length=1), AfterValidator(_in_own_folder)]
+
+
 class File(Settings):
-    """The user's own: one file, or one for each split."""
+    """The user's own: one file, or one for each split, in the corpus's own folder data/own/CORPUS."""
 
     kind: Literal["file"]
-    path: str | None = Field(None, min_length=1, description="the file, from the project's folder; it is split here")
-    train: str | None = Field(None, min_length=1, description="the training split's file")
-    valid: str | None = Field(None, min_length=1, description="the validation split's; null: a part of `train`")
-    test: str | None = Field(None, min_length=1, description="the test split's; null: a part of `train`")
+    path: OwnPath | None = Field(None, description="the file, from that folder on; it is split here")
+    train: OwnPath | None = Field(None, description="the training split's file")
+    valid: OwnPath | None = Field(None, description="the validation split's; null: a part of `train`")
+    test: OwnPath | None = Field(None, description="the test split's; null: a part of `train`")
 
     @model_validator(mode="after")
     def _one_or_splits(self) -> Self:

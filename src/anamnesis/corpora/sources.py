@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import quote, unquote, urlsplit
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from anamnesis.corpora.pip_index import Located, PipSettings
 
 MIRROR = "ANAMNESIS_MIRROR"
+# Each corpus of the user's own has a folder here, which DVC watches for its fetch stage alone.
 OWN = Path("data/own")
 
 
@@ -72,27 +73,25 @@ class Network:
         return self._made
 
 
-def own(source: File, root: Path) -> list[Part]:
-    """The user's own files. Raises AnamnesisError naming one that is not there or cannot be read."""
+def own(source: File, folder: Path) -> list[Part]:
+    """The user's own files in the folder of their corpus.
+
+    Raises:
+        AnamnesisError: one is not there or cannot be read.
+    """
     named: list[tuple[str | None, SplitName | None]] = [(source.path, None), (source.train, "train")]
     named += [(source.valid, "valid"), (source.test, "test")]
     result = []
     for name, split in named:
         if name is not None:
-            path = root / os.path.expanduser(name)
+            path = folder / name
             if not path.is_file():
-                raise AnamnesisError(f"{name}: there is no such file in {root.resolve()}")
+                raise AnamnesisError(f"{path}: there is no such file; put it there")
             try:
                 result.append(Part(name, path, files.sha256_file(path), split))
             except OSError as error:
-                raise AnamnesisError(f"{name}: cannot be read: {error.strerror}") from None
+                raise AnamnesisError(f"{path}: cannot be read: {error.strerror}") from None
     return result
-
-
-def unwatched(source: File) -> list[str]:
-    """The own files that lie outside the folder whose changes DVC notices."""
-    names = [source.path, source.train, source.valid, source.test]
-    return [name for name in names if name and not PurePosixPath(name).is_relative_to(OWN.as_posix())]
 
 
 def literal(source: Text, folder: Path) -> list[Part]:

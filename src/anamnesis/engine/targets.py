@@ -14,14 +14,16 @@ def targets_of(names: list[str], params: Params) -> list[str]:
     Raises:
         ParamsError: a name is none of these; the line suggests the nearest.
     """
-    entries = {("fetch", name): f"fetch@{name}" for name in params.corpora}
+    entries = {
+        ("fetch", name): f"fetch{'-own' if name in params.own_corpora else ''}@{name}" for name in params.corpora
+    }
     entries |= {("tokenize", name): f"tokenize@{name}" for name in params.tokens}
     for kind in ("train", "evaluate"):
         entries |= {(kind, name): f"{kind}{suffix_of(name, params)}@{name}" for name in params.experiments}
     meaning: dict[str, list[str]] = {"compare": ["compare"], "register": ["register"]}
     for kind, name in sorted(entries):
         meaning.setdefault(kind, []).append(entries[kind, name])
-    # The same name under any kind of training, for nobody remembers which section an experiment stands in.
+    # The same name under any kind of stage, for nobody remembers which section an entry stands in.
     meaning |= {f"{kind}@{name}": [stage] for (kind, name), stage in entries.items()}
     meaning |= {stage: [stage] for stage in entries.values()}
     for wanted in ("fetch", "tokenize", "evaluate"):

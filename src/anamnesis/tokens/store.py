@@ -52,7 +52,7 @@ def sources(corpus: str, root: Path = Path()) -> dict[str, Path]:
     found = {split: folder / f"{split}.{kind}" for split in SPLITS}
     for path in found.values():
         if not path.exists():
-            raise AnamnesisError(f"{path}: there is no such file; fetch it first: dvc repro fetch@{corpus}")
+            raise AnamnesisError(f"{path}: there is no such file; fetch it first: anamnesis repro fetch@{corpus}")
     return found
 
 
