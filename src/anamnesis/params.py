@@ -271,8 +271,8 @@ def check(content: dict[str, Any], origin: str = PARAMS, corpora: str = CORPORA)
             raise ParamsError(f"{corpora}: own_corpora.{name}: the section corpora has a corpus of this name")
     for section in CORPORA_SECTIONS:
         for name, corpus in getattr(params, section).items():
-            if fault := _misplaced_corpus(section, corpus):
-                raise ParamsError(f"{corpora}: {section}.{name}.source.kind: {fault}")
+            if wrong := _misplaced_corpus(section, corpus):
+                raise ParamsError(f"{corpora}: {section}.{name}.source.kind: {wrong}")
     params = params.model_copy(update={"corpora": params.corpora | params.own_corpora})
     for name, tokens in params.tokens.items():
         _refers(origin, f"tokens.{name}.corpus", tokens.corpus, params.corpora, "corpus")

@@ -4,6 +4,7 @@ import hashlib
 import io
 import multiprocessing
 import os
+from pathlib import Path
 
 import pytest
 
