@@ -1,5 +1,6 @@
 """Where the project's folder is, and the folders of its profiles."""
 
+from collections.abc import Container
 from pathlib import Path
 
 from anamnesis.errors import AnamnesisError, ParamsError
@@ -66,6 +67,20 @@ def check_profile(top: Path, profile: str) -> None:
         from anamnesis.params import suggest
 
         raise ParamsError(f"no profile is named {profile!r}; {suggest(profile, profile_names(top))}")
+
+
+def leftovers(root: Path, experiments: Container[str]) -> list[Path]:
+    """Outputs in metrics/, models/ and predictions/ of experiments that params.yaml no longer has, relative to `root`.
+
+    `compare` and `register` depend on these folders, so that leftovers change the hashes in dvc.lock.
+
+    Args:
+        experiments: the names in params.yaml.
+    """
+    found = [*(root / "metrics").glob("*.json"), *(root / "models").glob("*/"), *(root / "predictions").glob("*/")]
+    return sorted(
+        path.relative_to(root) for path in found if path.stem not in experiments and not path.name.startswith(".")
+    )
 
 
 def is_root(folder: Path) -> bool:

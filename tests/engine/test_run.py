@@ -337,6 +337,39 @@ def test_half_written_outputs_of_a_kill_are_removed_and_nothing_else(project):
     assert tree(project.root) == whole | {str(path.relative_to(project.root)): b"mine" for path in kept[1:]}
 
 
+def test_outputs_of_removed_experiments_change_no_hash_and_are_not_lost(project):
+    project.experiments(["a", "ccc"])
+    assert project.repro("2").returncode == 0
+    whole = tree(project.root)
+    project.experiments(["a", "bb", "ccc"])
+    assert project.repro("2").returncode == 0
+    old = tree(project.root)
+    notes = project.root / "models" / "notes.txt"
+    notes.write_text("mine")
+    project.ran()
+    project.experiments(["a", "ccc"])
+    result = project.repro("2")
+    assert result.returncode == 0, result.stderr
+    assert "because params.yaml does not have these experiments any more: outputs of hello-bb\n" in result.stdout
+    assert project.ran() == []
+    assert {path: content for path, content in tree(project.root).items() if path != "dvc.lock"} == {
+        path: content for path, content in (whole | {"models/notes.txt": b"mine"}).items() if path != "dvc.lock"
+    }
+    removed = project.root / ".anamnesis" / "removed"
+    assert {f"{path.relative_to(removed)}": path.read_bytes() for path in removed.rglob("*") if path.is_file()} == {
+        path: content for path, content in old.items() if "hello-bb" in path
+    }
+    assert "Data and pipelines are up to date." in project.dvc("status")
+    # The entry comes back with its results, and what was moved before stays.
+    project.experiments(["a", "bb", "ccc"])
+    assert project.repro("2").returncode == 0
+    assert project.ran() == []
+    assert (project.root / "models" / "hello-bb" / "weights").read_bytes() == old["models/hello-bb/weights"]
+    project.experiments(["a", "ccc"])
+    assert project.repro("2").returncode == 0
+    assert {path.name for path in (removed / "models").iterdir()} == {"hello-bb", "hello-bb.2"}
+
+
 def test_half_a_file_of_locks_stands_in_nobodys_way(project):
     # DVC writes it in place, so that a kill -9 can leave this.
     locks = project.root / ".dvc" / "tmp" / "rwlock"

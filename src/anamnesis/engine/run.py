@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from anamnesis import params
-from anamnesis.engine import estimate
+from anamnesis.engine import estimate, removed
 from anamnesis.engine.display import clock, display
 from anamnesis.engine.executor import Executor, Stage, log_path
 from anamnesis.engine.scheduler import Progress, Scheduler, tail
@@ -59,6 +59,9 @@ def repro(root: Path, names: list[str], jobs: int, console: Console) -> bool:
     from anamnesis.engine.repository import open_repository
 
     with open_repository(root) as repository:
+        if not names or {"compare", "register"} & set(targets):
+            if line := removed.move_leftovers(root, settings.experiments):
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
         stages = repository.plan(targets)
         if all(stage.current for stage in stages):
             repository.close(well=not names)
