@@ -21,6 +21,8 @@ def main() -> None:
         registered = registration.chosen()
     for entry in registered:
         console.summary("register", entry.model, str(entry))
+    for line in registration.left_out():
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

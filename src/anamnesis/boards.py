@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
 class Board:
-    """Experiments that are asked the same question; on one corpus they rank against each other.
+    """Experiments of one task; those that are asked the same question of one corpus rank against each other.
+
+    What a question is, the evaluation of each task states in metrics/E.json: see `training.results.question`.
 
     Attributes:
         title: what is asked.
@@ -52,6 +54,45 @@ BOARDS: dict[str, Board] = {
         registered=False,
     ),
 }
+
+
+class Question(NamedTuple):
+    """What decides whether two scores compare: they do where all of it is the same.
+
+    Attributes:
+        board: a key of `BOARDS`.
+        corpus: a key of `corpora`.
+        valid, test: digests of what is asked of each split.
+    """
+
+    board: str
+    corpus: str
+    valid: str
+    test: str
+
+
+def question_of(board: str, corpus: str, metrics: Mapping[str, Any]) -> tuple[Question, str]:
+    """The question that metrics/E.json says was asked, and the same in words.
+
+    Raises:
+        KeyError, TypeError: the metrics state no question.
+    """
+    stated = metrics["question"]
+    return Question(board, corpus, str(stated["valid"]), str(stated["test"])), str(stated["asked"])
+
+
+def leading(sizes: Mapping[Question, int]) -> dict[tuple[str, str], Question]:
+    """Of each board and corpus the question with the most entrants; of equally many, the first.
+
+    Args:
+        sizes: entrants by question, in the order of params.yaml.
+    """
+    found: dict[tuple[str, str], Question] = {}
+    for question, size in sizes.items():
+        key = (question.board, question.corpus)
+        if key not in found or size > sizes[found[key]]:
+            found[key] = question
+    return found
 
 
 def entrants(experiments: Mapping[str, Any]) -> list[list[str]]:

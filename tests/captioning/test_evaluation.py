@@ -21,7 +21,7 @@ from anamnesis.tokens.store import open_images
 
 Make = Callable[..., Experiment]
 HEAD = {
-    "experiment", "task", "board", "corpus", "tokens", "architecture", "parameters", "fingerprint", "data", "valid",
+    "experiment", "task", "board", "corpus", "tokens", "architecture", "parameters", "fingerprint", "data", "question", "valid",
     "test",
 }  # fmt: skip
 

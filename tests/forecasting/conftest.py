@@ -68,7 +68,6 @@ def experiment() -> Callable[..., Experiment]:
                 **({"hidden": 3} if network else {}),
             },
             "batch": 16,
-            "context": 6,
             "steps": 7,
             "training": {"epochs": 3, "learning_rate": 0.02, "checkpoint_steps": 4} if network else None,
         }

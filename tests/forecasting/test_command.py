@@ -31,12 +31,11 @@ own_corpora:
 tokens:
   waves: {corpus: waves, kind: series}
 experiments:
-  waves-last: {task: forecasting, tokens: waves, context: 6, steps: 7, model: {architecture: last}}
-  waves-ar: {task: forecasting, tokens: waves, context: 6, steps: 7, model: {architecture: ar, window: 4}}
+  waves-last: {task: forecasting, tokens: waves, steps: 7, model: {architecture: last}}
+  waves-ar: {task: forecasting, tokens: waves, steps: 7, model: {architecture: ar, window: 4}}
   waves-lstm:
     task: forecasting
     tokens: waves
-    context: 6
     steps: 7
     model: {architecture: lstm, window: 4, hidden: 3}
     training: {epochs: 1, learning_rate: 0.01}

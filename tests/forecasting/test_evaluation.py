@@ -16,6 +16,8 @@ from anamnesis.forecasting import saved
 from anamnesis.forecasting.evaluation import evaluate, scores
 from anamnesis.forecasting.settings import Experiment
 from anamnesis.forecasting.train import train
+from anamnesis.forecasting.windows import with_past
+from anamnesis.training import saved as folders
 
 from .conftest import SIZES, write_store
 
@@ -49,19 +51,19 @@ def test_skill_by_hand() -> None:
 def test_the_last_value_by_hand(project: Path, experiment: Make, series: dict[str, Any]) -> None:
     metrics = ran(project, experiment("last"))
     assert (metrics["board"], metrics["parameters"]) == ("forecast", 0)
-    for split in ("valid", "test"):
-        values = series[split].tolist()
-        # The first 6 values are read and not scored.
-        errors = [values[index] - values[index - 1] for index in range(6, len(values))]
+    for split, before in (("valid", "train"), ("test", "valid")):
+        # The last value of the split before forecasts the first.
+        values = [series[before].tolist()[-1], *series[split].tolist()]
+        errors = [values[index] - values[index - 1] for index in range(1, len(values))]
         free = [
-            values[origin + step] - values[origin - 1] for origin in range(6, len(values) - 7 + 1) for step in range(7)
+            values[origin + step] - values[origin - 1] for origin in range(1, len(values) - 7 + 1) for step in range(7)
         ]
         found = metrics[split]
         assert found["rmse"] == pytest.approx(math.sqrt(sum(e * e for e in errors) / len(errors)), rel=1e-5)
         assert found["mae"] == pytest.approx(sum(map(abs, errors)) / len(errors), rel=1e-5)
         assert found["skill"] == 0
         assert found["rmse_free_running"] == pytest.approx(math.sqrt(sum(e * e for e in free) / len(free)), rel=1e-5)
-        assert (found["targets"], found["origins"]) == (SIZES[split] - 6, SIZES[split] - 6 - 7 + 1)
+        assert (found["targets"], found["origins"]) == (SIZES[split], SIZES[split] - 7 + 1)
 
 
 @pytest.mark.parametrize("architecture", ["average", "ar", "fc", "lstm"])
@@ -72,22 +74,20 @@ def test_predictions_are_what_the_model_forecasts(
     folder, model = project / "predictions" / "mine", saved.load(project / "models" / "mine")
     rows = table(folder / "forecasts.csv")
     assert [row["time"] for row in rows] == [str(time) for time in range(sum(SIZES.values()))]
-    first = {"train": 4, "valid": 6, "test": 6}
-    for split, values in series.items():
-        own = [row for row in rows if row["split"] == split]
-        assert [float(row["value"]) for row in own] == pytest.approx(values.tolist())
-        assert [row["forecast"] for row in own[: first[split]]] == [""] * first[split]
-        expected = [model.predict(values[None, index - 4 : index])[0] for index in range(first[split], len(values))]
-        assert [float(row["forecast"]) for row in own[first[split] :]] == pytest.approx(expected, rel=1e-4)
+    whole = np.concatenate(list(series.values()))
+    assert [float(row["value"]) for row in rows] == pytest.approx(whole.tolist())
+    assert [row["forecast"] for row in rows[:4]] == [""] * 4
+    expected = [model.predict(whole[None, index - 4 : index])[0] for index in range(4, len(whole))]
+    assert [float(row["forecast"]) for row in rows[4:]] == pytest.approx(expected, rel=1e-4)
     values, loop = series["test"], {}
-    for origin in range(6, len(values) - 7 + 1):
-        written = values[:origin].tolist()
+    for origin in range(len(values) - 7 + 1):
+        written = whole[: 130 + origin].tolist()
         for _ in range(7):
             written.append(model.predict(np.array([written[-4:]]))[0])
-        loop[origin] = written[origin:]
+        loop[origin] = written[130 + origin :]
     runs = table(folder / "free.csv")
     assert [row["origin"] for row in runs] == [origin for origin in "123" for _ in range(7)]
-    starts = {"1": 6, "2": 6 + (len(loop) - 1) // 2, "3": max(loop)}
+    starts = {"1": 0, "2": (len(loop) - 1) // 2, "3": max(loop)}
     for number, origin in starts.items():
         own = [row for row in runs if row["origin"] == number]
         assert [row["step"] for row in own] == [str(step) for step in range(1, 8)]
@@ -102,12 +102,42 @@ def test_predictions_are_what_the_model_forecasts(
     assert (folder / "curve.csv").exists() == (architecture in ("fc", "lstm"))
 
 
-def test_all_models_of_a_series_are_scored_on_the_same_values(project: Path, experiment: Make) -> None:
-    counts = []
-    for window in (1, 3, 6):
-        metrics = ran(project, experiment("ar", model={"window": window}))
-        counts.append([(metrics[split]["targets"], metrics[split]["origins"]) for split in ("valid", "test")])
-    assert counts[0] == counts[1] == counts[2]
+def test_the_same_forecasts_score_the_same_at_every_window(project: Path, experiment: Make) -> None:
+    """AR with a coefficient of 1 on the last value is the last value, however much it reads."""
+    found = {"last": ran(project, experiment("last"))}
+    for window in (1, 3, 40):
+        train("mine", experiment("ar", model={"window": window}), project, Recorder())
+        folder = project / "models" / "mine"
+        card, weights = folders.read(folder)
+        arrays = weights | {"coefficients": np.eye(window)[-1], "intercept": np.zeros(1)}
+        folders.save(folder, arrays, card, {})
+        evaluate("mine", experiment("ar", model={"window": window}), project)
+        found[window] = json.loads((project / "metrics" / "mine.json").read_text())
+    for metrics in found.values():
+        for split in ("valid", "test"):
+            for key in ("rmse", "mae", "rmse_free_running", "targets", "origins"):
+                assert metrics[split][key] == pytest.approx(found["last"][split][key], rel=1e-5)
+        assert metrics["question"] == found["last"]["question"]
+
+
+def test_other_steps_are_another_question(project: Path, experiment: Make) -> None:
+    questions = [ran(project, experiment("last", steps=steps))["question"] for steps in (7, 7, 5)]
+    assert questions[0] == questions[1]
+    assert {key: questions[0][key] == questions[2][key] for key in ("asked", "valid", "test")} == dict.fromkeys(
+        ("asked", "valid", "test"), False
+    )
+
+
+def test_the_past_is_what_came_before_in_time_whatever_the_split_is_called(tmp_path: Path) -> None:
+    # As of the corpus of sines: train, then test, then valid.
+    folder = write_store(tmp_path, {"train": [3.0, 1.0, 4.0], "test": [1.0, 5.0], "valid": [9.0, 2.0]})
+    assert with_past(folder, "test", 2).tolist() == [1, 4, 1, 5]
+    assert with_past(folder, "valid", 3).tolist() == [4, 1, 5, 9, 2]
+    # Where there is no past, the mean of the training values.
+    assert with_past(folder, "valid", 7).tolist() == [8 / 3, 8 / 3, 3, 1, 4, 1, 5, 9, 2]
+    folder = write_store(tmp_path, {"valid": [6.0, 7.0], "train": [3.0, 1.0, 2.0], "test": [8.0]}, "later")
+    assert with_past(folder, "valid", 2).tolist() == [2, 2, 6, 7]
+    assert with_past(folder, "test", 4).tolist() == [7, 3, 1, 2, 8]
 
 
 def test_evaluating_twice_gives_the_same_bytes(project: Path, experiment: Make) -> None:

@@ -79,7 +79,7 @@ def test_what_training_tells_is_what_the_model_does(
     model = saved.load(project / "models" / "mine")
     assert model.card["fingerprint"] == watch.ended
     assert (model.card["board"], model.card["architecture"]) == ("forecast", architecture)
-    read, wanted = windows(series["valid"], 4, 6)
+    read, wanted = windows(np.concatenate([series["train"][-4:], series["valid"]]), 4)
     rmse = np.sqrt(np.square(model.predict(read) - wanted).mean())
     # In the units of the data, over the values that evaluation scores.
     assert watch.rows[model.card["best_epoch"]]["valid_rmse"] == pytest.approx(rmse, rel=1e-5)
@@ -119,9 +119,9 @@ def test_a_network_learns_what_no_linear_model_can(tmp_path: Path, experiment: M
 @pytest.mark.parametrize(
     ("splits", "changes", "said"),
     [
-        ({"train": [1.0, 2.0, 3.0, 4.0]}, {}, r"found 4 values in train; `model\.window` ask for at least 5"),
-        ({"valid": np.arange(12.0)}, {}, "found 12 values in valid; `context` and `steps` ask for at least 13"),
-        ({}, {"steps": 45}, "found 40 values in valid; `context` and `steps` ask for at least 51"),
+        ({"train": [1.0, 2.0, 3.0, 4.0]}, {}, r"found 4 values in train; `model\.window` asks for at least 5"),
+        ({"valid": np.arange(6.0)}, {}, "found 6 values in valid; `steps` asks for at least 7"),
+        ({}, {"steps": 45}, "found 40 values in valid; `steps` asks for at least 45"),
         ({"train": np.full(30, 2.5)}, {}, "train: found 30 values with a standard deviation of 0; allowed: above 0"),
     ],
 )

@@ -9,17 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.language import evaluation, saved
-from anamnesis.language.evaluation import evaluate_split
+from anamnesis.language import evaluation, ngram, saved
+from anamnesis.language.evaluation import evaluate_split, text_question
 from anamnesis.language.protocol import TargetScorer
 from anamnesis.language.settings import Experiment
 from anamnesis.language.targets import credit
 from anamnesis.language.train import train
 from anamnesis.language.uniform import UniformModel
+from anamnesis.tokens import tokenizer
 from anamnesis.tokens.characters import Characters
-from anamnesis.tokens.store import open_split, read_stats
+from anamnesis.tokens.settings import Tokens
+from anamnesis.tokens.store import open_split, read_stats, write
 from anamnesis.tokens.words import Words
 from anamnesis.training import saved as folders
 
@@ -53,7 +56,10 @@ def by_hand(model, ids, split, alphabet):
         better, ties = int((row > row[following]).sum()), int((row == row[following]).sum())
         first.append(min(max(1 - better, 0), ties) / ties)
         five.append(min(max(5 - better, 0), ties) / ties)
-    spelled = sum(nats) + split["unknown_characters"] * log(alphabet)
+    # Characters and bigrams that are unknown have a known length; words have an end, and lose spaces.
+    symbols = split["unknown_characters"] + (split["unknown_tokens"] if "leftover_nats" in split else 0)
+    spelled = sum(nats) + symbols * log(alphabet + 2) + split.get("leftover_nats", 0)
+    spelled += split["unseen_characters"] * log(0x110000)
     return {
         "perplexity": exp(np.mean(nats)),
         "bits_per_character": spelled / log(2) / split["characters"],
@@ -109,13 +115,15 @@ def test_uniform_has_the_perplexity_of_its_vocabulary():
 
 
 def test_sentence_starts_are_no_targets_and_unknown_words_are_spelled_out():
-    # <s> a </s> <s> <unk> </s> with an alphabet of 4: 4 targets of log2(4) bits, and 3 unknown letters of 2 bits.
+    # <s> a </s> <s> <unk> </s> with an alphabet of 6: 4 targets of 2 bits, 3 unknown letters and their end of 3 bits,
+    # and 7 bits of spaces.
     model = UniformModel({}, Words(["<unk>", "<s>", "</s>", "a", "b"]))
     ids = np.array([1, 3, 2, 1, 0, 2], np.uint8)
-    found = evaluate_split(model, ids, {"characters": 5, "unknown_characters": 3}, 4).metrics
+    split = {"characters": 5, "unknown_characters": 3, "unknown_tokens": 1, "leftover_nats": 7 * log(2)}
+    found = evaluate_split(model, ids, split, 6).metrics
     assert found["targets"] == 4
     assert found["perplexity"] == 4.0
-    assert found["bits_per_character"] == pytest.approx((4 * 2 + 3 * 2) / 5)
+    assert found["bits_per_character"] == pytest.approx((4 * 2 + 4 * 3 + 7) / 5)
 
 
 def test_ties_count_by_chance():
@@ -132,16 +140,64 @@ def test_one_bit_per_character_means_the_same_in_every_kind_of_token(stores, tra
         split = stats["splits"]["test"]
         found = evaluate_split(saved.load(trained(kind, "uniform")), ids, split, stats["alphabet"]).metrics
         bits = split["targets"] * np.log2(stats["vocabulary_size"])
-        bits += split["unknown_characters"] * np.log2(stats["alphabet"])
+        bits += split["unknown_characters"] * np.log2(stats["alphabet"] + 2)
+        bits += split["unseen_characters"] * np.log2(0x110000)
         assert found["bits_per_character"] == pytest.approx(bits / split["characters"], rel=1e-5)
+
+
+def test_what_tokens_throw_away_does_not_flatter(tmp_path):
+    """Words in random case with random marks: whoever does not read them pays one bit each, as whoever foresees them."""
+    random = np.random.default_rng(7)
+    vocabulary = [f"w{number}" for number in range(20)]
+
+    def text(words):
+        drawn = [
+            vocabulary[i].capitalize() if up else vocabulary[i] for i, up in random.integers(0, (20, 2), (words, 2))
+        ]
+        return "".join(
+            word + ("," if mark else "") + " " for word, mark in zip(drawn, random.integers(0, 2, words), strict=True)
+        )
+
+    sources = {"train": text(20_000), "valid": text(3_000), "test": text(3_000)}
+    paths = {split: tmp_path / f"{split}.txt" for split in sources}
+    for split, path in paths.items():
+        path.write_text(sources[split])
+    scores, questions = {}, []
+    for name, changes in {
+        "words": {},
+        "lower": {"lower": True},
+        "delete": {"delete": ","},
+        "both": {"lower": True, "delete": ","},
+        "few": {"limit": 12},
+        "characters": {"kind": "characters"},
+    }.items():
+        entry = TypeAdapter(Tokens).validate_python({"corpus": "random", "kind": "words", **changes})
+        folder = tmp_path / name
+        stats = write(folder, entry, paths)
+        learned, ids = tokenizer.load(folder / "tokenizer.json"), open_split(folder, "test")
+        weights = ngram.count(open_split(folder, "train"), 2, learned.vocabulary_size, learned.start_id)
+        model = ngram.NGramModel({"model": {"order": 2}}, weights, learned)
+        scores[name] = evaluate_split(model, ids, stats["splits"]["test"], stats["alphabet"]).metrics
+        questions.append(text_question(stats))
+    assert all(question == questions[0] for question in questions)
+    bits = {name: score["bits_per_character"] for name, score in scores.items()}
+    # log2(20) bits a word, one for its case, one for its mark.
+    truth = (np.log2(20) + 2) * 3_000 / len(sources["test"])
+    for name in ("words", "lower", "delete", "both"):
+        assert bits[name] == pytest.approx(truth, rel=0.03)
+    # Tokens alone would say otherwise.
+    tokens = {name: np.log2(scores[name]["perplexity"]) * scores[name]["targets"] for name in scores}
+    assert tokens["both"] < 0.8 * tokens["words"]
+    assert tokens["few"] < tokens["words"]
+    assert bits["few"] > 1.2 * bits["words"]
 
 
 @pytest.mark.parametrize(("ids", "words"), [([2], True), ([1, 1, 1], True), ([3], False)])
 def test_nothing_to_predict_is_refused(ids, words):
-    tokenizer = Words(["<unk>", "<s>", "</s>", "a"]) if words else Characters(["<unk>", "a", "b", "c"])
+    vocabulary = Words(["<unk>", "<s>", "</s>", "a"]) if words else Characters(["<unk>", "a", "b", "c"])
     with pytest.raises(AnamnesisError, match="to be predicted"):
         evaluate_split(
-            UniformModel({}, tokenizer), np.array(ids, np.uint8), {"characters": 1, "unknown_characters": 0}, 2
+            UniformModel({}, vocabulary), np.array(ids, np.uint8), {"characters": 1, "unknown_characters": 0}, 2
         )
 
 
@@ -168,7 +224,7 @@ def test_the_stage_writes_metrics_samples_and_curve(stores, trained, experiment,
     stats = read_stats(stores / "data" / "tokens" / "words")
     assert metrics.keys() == {
         *("experiment", "task", "board", "corpus", "tokens", "architecture", "parameters", "fingerprint", "data"),
-        *("vocabulary_size", "valid", "test"),
+        *("vocabulary_size", "question", "valid", "test"),
     }
     assert metrics["vocabulary_size"] == stats["vocabulary_size"]
     assert metrics["fingerprint"] == folders.read_card(folder)["fingerprint"]

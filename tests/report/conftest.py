@@ -25,6 +25,7 @@ TEXTS = {
     "sanguo": "引军至城下，<unk>见城上旗号，大惊曰：“吾中计矣！”急回马时，背后喊声大起。玄德与关、张商议进兵之策。",
     "hello": "ello",
 }
+QUESTION = {"asked": "the whole text", "valid": "3" * 64, "test": "4" * 64}
 STRATEGIES = ("greedy", "temperature 0.7", "top-k 10")
 
 
@@ -124,6 +125,7 @@ def _results(root: Path, entry: Made) -> None:
         "parameters": entry.parameters,
         "fingerprint": "0" * 64,
         "data": {"valid": "1" * 64, "test": "2" * 64},
+        "question": QUESTION,
         "valid": _scores(entry, entry.bits[0]),
         "test": _scores(entry, entry.bits[1]),
     }
@@ -285,6 +287,7 @@ def add(root: Path, name: str, settings: dict, scores: dict, architecture: str =
         "parameters": 6000,
         "vocabulary_size": 1500,
         "fingerprint": "0" * 64,
+        "question": QUESTION,
         "valid": scores,
         "test": scores | more,
     }

@@ -50,6 +50,65 @@ def test_equal_scores_are_ordered_by_name(made, tmp_path):
     assert names(leaderboard.table(tmp_path), "sherlock")[:2] == ["sherlock-gru", "sherlock-lstm"]
 
 
+def ask(root, asked, *experiments, digest="5"):
+    """Let the metrics of experiments state another question."""
+    for name in experiments:
+        path = root / "metrics" / f"{name}.json"
+        question = {"asked": asked, "valid": digest * 64, "test": digest * 64}
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"question": question}))
+
+
+def test_scores_of_different_questions_never_rank_against_each_other(made, tmp_path, capsys):
+    made.write(tmp_path)
+    # The best of all, and a baseline, are asked something easier.
+    ask(tmp_path, "windows of 5", "sherlock-gru", "sherlock-ngram5")
+    rows = leaderboard.table(tmp_path)
+    groups = [group for board, found in leaderboard.boards(rows) for group in found if group.corpus == "sherlock"]
+    assert [group.name for group in groups] == ["sherlock: the whole text", "sherlock: windows of 5"]
+    assert [[row.result.experiment for row in group.rows] for group in groups] == [
+        ["sherlock-lstm", "sherlock-rnn", "sherlock-lstm-windows", "sherlock-uniform"],
+        ["sherlock-gru", "sherlock-ngram5"],
+    ]
+    for group in groups:
+        assert [row.rank for row in group.rows] == list(range(1, len(group.rows) + 1))
+        assert group.rows[0].mark == "best"
+    compare(tmp_path)
+    page = (tmp_path / "reports" / "index.html").read_text()
+    for number, group in enumerate(groups):
+        anchor = "language-sherlock" + ("-2" if number else "")
+        assert f'<h3 id="{anchor}-heading">{group.name}</h3>' in page
+    table = list(csv.DictReader(io.StringIO((tmp_path / "reports" / "leaderboard.csv").read_text())))
+    assert {row["question"] for row in table if row["experiment"] == "sherlock-gru"} == {"windows of 5"}
+    from anamnesis.report.terminal import print_leaderboard
+
+    print_leaderboard(tmp_path)
+    shown = capsys.readouterr().out
+    assert shown.index("the whole text") < shown.index("windows of 5")
+
+
+def test_questions_of_the_same_words_are_told_apart(made, tmp_path):
+    made.write(tmp_path)
+    ask(tmp_path, "the whole text", "sherlock-gru")
+    found = [group for _, groups in leaderboard.boards(leaderboard.table(tmp_path)) for group in groups]
+    names = [group.name for group in found if group.corpus == "sherlock"]
+    assert names == ["sherlock: the whole text (digest 33333333)", "sherlock: the whole text (digest 55555555)"]
+
+
+def test_seeds_that_were_asked_different_questions_are_not_averaged(made, tmp_path):
+    from settings_files import write_settings
+
+    from anamnesis import params
+
+    made.write(tmp_path)
+    content = params.read(tmp_path / "params.yaml")
+    content["experiments"]["sherlock-rnn"] = content["experiments"]["sherlock-gru"] | {"seed": 2}
+    write_settings(tmp_path, content)
+    [row] = [row for row in leaderboard.table(tmp_path) if row.result.experiment == "sherlock-rnn"]
+    assert len(row.result.repeats) == 2
+    ask(tmp_path, "windows of 5", "sherlock-gru")
+    assert not any(row.result.repeats for row in leaderboard.table(tmp_path))
+
+
 def test_params_decide_what_is_listed_not_the_folder(made, tmp_path):
     made.write(tmp_path)
     made.write(tmp_path, tuple(entry for entry in made.ALL if entry.name != "sherlock-gru"))

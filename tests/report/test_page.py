@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from anamnesis.boards import Question
 from anamnesis.report import charts, leaderboard, page, results
 from anamnesis.report.compare import compare
 
@@ -235,6 +236,8 @@ def _result(name, value, baseline=False):
         baseline=baseline,
         parameters=1,
         scores=scores,
+        question=Question("language", "c", "1", "2"),
+        asked="the whole text",
     )
 
 

@@ -78,8 +78,8 @@ Finish = Callable[..., dict[str, Any]]
 def finish(root: Path) -> Finish:
     """finish(name, valid=..., test=...): the files of a finished experiment, as the stages write them.
 
-    Scores are bits per character; another `seed` makes another fingerprint; `texts` are digests of splits; `folder` is
-    that of a profile.
+    Scores are bits per character; another `seed` makes another fingerprint; `texts` are digests of splits; `asked` is
+    the question; `folder` is that of a profile.
     """
     project = root
 
@@ -90,6 +90,7 @@ def finish(root: Path) -> Finish:
         epochs: int = 2,
         seed: int = 1,
         texts: Any = None,
+        asked: str = "the whole text",
         folder: Path | None = None,
     ) -> dict[str, Any]:
         root = folder or project
@@ -117,9 +118,11 @@ def finish(root: Path) -> Finish:
             for split, bits in (("valid", valid), ("test", test))
         }
         data = {split: files.digest(stats["corpus"], split) for split in ("valid", "test")} | (texts or {})
+        question = {"asked": asked, **{split: files.digest(asked, text) for split, text in data.items()}}
         card_keys = ("experiment", "task", "corpus", "tokens", "architecture", "parameters", "fingerprint")
         files.write_json(
-            root / "metrics" / f"{name}.json", {key: card[key] for key in card_keys} | {"data": data} | scores
+            root / "metrics" / f"{name}.json",
+            {key: card[key] for key in card_keys} | {"data": data, "question": question} | scores,
         )
         return card
 

@@ -22,10 +22,13 @@ def champion(client: MlflowClient) -> str:
 def rivals(root: Path, finish):
     """rivals(test, **data): toy-a is champion with test 4.0, toy-b challenges with this test score."""
 
-    def make(score: float | None, **data: str) -> None:
+    def make(score: float | None, asked: str = "the whole text", **data: str) -> None:
         finish("toy-a", valid=4.0, test=4.0)
         register(root)
-        finish("toy-b", valid=3.0, test=score, texts=data)
+        finish("toy-b", valid=3.0, test=score, texts=data, asked=asked)
+        if asked != "the whole text":
+            # Of two questions with as many entrants the first in params.yaml is registered, so the other needs more.
+            finish("toy-c", valid=3.5, test=score, texts=data, asked=asked)
         register(root)
 
     return make
@@ -63,9 +66,22 @@ def test_a_challenger_that_is_not_better_needs_force_and_a_reason(root: Path, ri
     assert (tags["anamnesis.promoted.reason"], tags["anamnesis.promoted.forced"]) == ("smaller", "true")
 
 
-def test_other_test_data_are_not_compared(root: Path, rivals, client: MlflowClient) -> None:
-    rivals(1.0, test="another text")
-    with pytest.raises(AnamnesisError, match="the test data differ"):
+def test_a_challenger_that_was_asked_something_else_is_not_compared(root: Path, rivals, client: MlflowClient) -> None:
+    rivals(1.0, asked="lower-cased words")
+    assert client.get_model_version_by_alias("language-toy", "challenger").tags["anamnesis.experiment"] == "toy-b"
+    line = r"different questions \(challenger: lower-cased words; champion: the whole text\)"
+    with pytest.raises(AnamnesisError, match=line):
+        promote("language-toy", root=root)
+    assert champion(client) == "toy-a"
+
+
+def test_two_versions_of_a_text_are_not_compared(root: Path, finish, client: MlflowClient) -> None:
+    finish("toy-a", valid=4.0, test=4.0)
+    register(root)
+    for name, valid in (("toy-b", 3.0), ("toy-c", 3.5)):
+        finish(name, valid=valid, test=1.0, texts={"test": "another text"})
+    register(root)
+    with pytest.raises(AnamnesisError, match=r"the whole text, digest .*; champion: the whole text, digest "):
         promote("language-toy", root=root)
     assert champion(client) == "toy-a"
 

@@ -14,7 +14,7 @@ from anamnesis.training import saved as folders
 
 
 def choose(root: Path) -> dict[str, tuple[str, float]]:
-    entries = registration.choose(params.load(root / "params.yaml"), root)
+    entries = registration.choose(params.load(root / "params.yaml"), root)["models"]
     return {entry["model"]: (entry["experiment"], entry["score"]) for entry in entries}
 
 
@@ -64,6 +64,30 @@ def test_equal_scores_go_to_the_first_name(root: Path, finish) -> None:
     assert choose(root) == {"language-toy": ("toy-b", 2.5)}
 
 
+def test_only_scores_of_one_question_rank_and_the_others_are_named(root: Path, finish, client: MlflowClient) -> None:
+    finish("toy-a", valid=2.5, asked="windows of 5")
+    finish("toy-b", valid=1.0, asked="windows of 2")
+    # Of as many entrants the first in params.yaml.
+    assert choose(root) == {"language-toy": ("toy-a", 2.5)}
+    assert registration.choose(params.load(root / "params.yaml"), root)["left_out"][0]["experiment"] == "toy-b"
+    finish("toy-c", valid=2.0, asked="windows of 2")
+    register(root)
+    assert choose(root) == {"language-toy": ("toy-b", 1.0)}
+    assert versions(client) == {"1": "toy-b"}
+    [line] = registration.left_out(root)
+    assert line.startswith("language-toy: not registered: toy-a, the best of those asked 'windows of 5'")
+
+
+def test_metrics_that_state_no_question_are_no_candidate(root: Path, finish) -> None:
+    finish("toy-a", valid=2.5)
+    finish("toy-b", valid=1.0)
+    path = root / "metrics" / "toy-b.json"
+    content = json.loads(path.read_text())
+    del content["question"]
+    path.write_text(json.dumps(content))
+    assert choose(root) == {"language-toy": ("toy-a", 2.5)}
+
+
 def test_seeds_compete_by_their_mean_and_the_best_of_them_is_entered(root: Path, finish) -> None:
     content = yaml.safe_load((root / "params.yaml").read_text())
     plain = content["experiments"]["toy-a"]
@@ -99,10 +123,9 @@ def test_versions_and_aliases(root: Path, finish, client: MlflowClient) -> None:
     version = client.get_model_version_by_alias("language-toy", "champion")
     assert version.tags["anamnesis.fingerprint"] == card["fingerprint"]
     assert (version.tags["anamnesis.valid_score"], version.tags["anamnesis.test_score"]) == ("2.5", "2.75")
-    assert (
-        version.tags["anamnesis.test_digest"]
-        == json.loads((root / "metrics" / "toy-a.json").read_text())["data"]["test"]
-    )
+    question = json.loads((root / "metrics" / "toy-a.json").read_text())["question"]
+    assert version.tags["anamnesis.question"] == question["test"]
+    assert version.tags["anamnesis.asked"] == question["asked"]
     # A better one challenges, and is not champion before somebody promotes it.
     finish("toy-b", valid=2.25)
     second = register(root)["language-toy"]

@@ -24,7 +24,7 @@ from anamnesis.translation.translator import NetworkTranslator
 Make = Callable[..., Experiment]
 HEAD = {
     "experiment", "task", "board", "corpus", "tokens", "architecture", "parameters", "fingerprint", "data",
-    "vocabulary_size", "signatures", "valid", "test",
+    "vocabulary_size", "question", "signatures", "valid", "test",
 }  # fmt: skip
 EPOCHS = {"epochs": 4, "learning_rate": 0.02}
 

@@ -13,7 +13,7 @@ from anamnesis.captioning.captions import Caption, Reader
 from anamnesis.captioning.scores import character_error_rate, edits, exact_match
 from anamnesis.captioning.settings import Experiment, Network
 from anamnesis.errors import AnamnesisError
-from anamnesis.training.results import common_metrics, csv_text, curve_csv, rounded
+from anamnesis.training.results import common_metrics, csv_text, curve_csv, question, rounded
 
 if TYPE_CHECKING:
     from anamnesis.captioning.rows import Captioned
@@ -47,8 +47,14 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
         raise AnamnesisError(f"{folder}: trained on other images than there are now; run `anamnesis repro {name}`")
     held_out = {split: make(open_images(store, split), experiment.rows, split) for split in ("valid", "test")}
     network = isinstance(experiment.model, Network)
-    metrics = common_metrics(model.card, experiment.board, read_stats(store))
-    metrics["data"] = {split: images.sha256() for split, images in held_out.items()}
+    digests = {split: images.sha256() for split, images in held_out.items()}
+    rows = experiment.rows
+    asked = question(
+        f"captions of images of {rows.shortest} to {rows.longest} digits, noise {rows.noise:g}, seed {rows.seed}",
+        **{split: {"images": each, "score": "exact match"} for split, each in digests.items()},
+    )
+    metrics = common_metrics(model.card, experiment.board, read_stats(store), asked)
+    metrics["data"] = digests
     scores: dict[str, dict[str, float]] = {}
     with console.progress() as bar:
         task = bar.add_task(f"evaluate {name}", total=sum(map(len, held_out.values())) * (1 + network))

@@ -11,8 +11,8 @@ from anamnesis.errors import AnamnesisError
 from anamnesis.forecasting import saved
 from anamnesis.forecasting.forecaster import Forecaster, free_running
 from anamnesis.forecasting.settings import Experiment, Network
-from anamnesis.forecasting.windows import Values, split_values, windows
-from anamnesis.training.results import common_metrics, csv_text, curve_csv, rounded
+from anamnesis.forecasting.windows import Values, split_values, windows, with_past
+from anamnesis.training.results import common_metrics, csv_text, curve_csv, question, rounded
 
 # Free-running forecasts of the test split that are kept to be drawn.
 SHOWN = 3
@@ -35,26 +35,25 @@ def scores(forecasts: Values, values: Values, before: Values) -> dict[str, float
     return found | ({"skill": rounded(1 - mse / floor)} if floor > 0 else {})
 
 
-def run_free(model: Forecaster, values: Values, context: int, steps: int) -> tuple[Values, Values]:
-    """Free-running forecasts from every value of a split that `steps` values follow, and what came instead.
+def run_free(model: Forecaster, values: Values, steps: int) -> tuple[Values, Values]:
+    """Free-running forecasts of every run of `steps` values of a split, and what came instead.
 
     Args:
-        values: of the split (values,).
-        context: index of the first value that is forecast.
+        values: of the split, after as many as the model's window that came before it (window + values,).
 
     Returns:
-        Forecasts and values, both (origins, steps); the first row begins at index `context`.
+        Forecasts and values, both (origins, steps); the first row begins at the split's first value.
     """
-    targets = np.lib.stride_tricks.sliding_window_view(values[context:], steps)
-    starts, _ = windows(values, model.window, context)
+    targets = np.lib.stride_tricks.sliding_window_view(values[model.window :], steps)
+    starts, _ = windows(values, model.window)
     return free_running(model, starts[: len(targets)], steps), targets
 
 
 def evaluate(name: str, experiment: Experiment, root: Path) -> None:
     """Score models/NAME on its validation and test splits; write metrics/NAME.json and predictions/NAME.
 
-    The first `context` values of a split are read and not scored. `rmse_free_running` is over all steps of the
-    free-running forecasts from every value that has `steps` values to come, itself among them.
+    Every value of a split is forecast; `windows.with_past` says from what the first ones are. `rmse_free_running` is
+    over all steps of the free-running forecasts from every value that has `steps` values to come, itself among them.
 
     Args:
         name: the experiment.
@@ -70,19 +69,27 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
     model, stats = saved.load(folder), read_stats(store)
     if model.card.get("train_text_sha256") != stats["splits"]["train"]["text_sha256"]:
         raise AnamnesisError(f"{folder}: trained on another series than {store} holds; run `anamnesis repro {name}`")
-    metrics: dict[str, Any] = common_metrics(model.card, experiment.board, stats)
+    asked = question(
+        f"every value of the split, and {experiment.steps} steps free-running",
+        **{
+            split: {"text_sha256": stats["splits"][split]["text_sha256"], "steps": experiment.steps}
+            for split in ("valid", "test")
+        },
+    )
+    metrics: dict[str, Any] = common_metrics(model.card, experiment.board, stats, asked)
     ahead: list[tuple[object, ...]] = [("split", "time", "value", "forecast")]
     for split in ("train", "valid", "test"):
         values = split_values(store, split, experiment)
         times = open_series(store, split).times
-        first = model.window if split == "train" else experiment.context
-        read, targets = windows(values, model.window, first)
+        series = values if split == "train" else with_past(store, split, model.window)
+        read, targets = windows(series, model.window)
         forecasts = model.predict(read)
-        shown = ["" if index < first else _number(forecasts[index - first]) for index in range(len(values))]
+        # Nothing came before the first values of the training split.
+        shown = [""] * (len(values) - len(forecasts)) + [_number(forecast) for forecast in forecasts]
         ahead += [(split, *row) for row in zip(times, map(_number, values), shown, strict=True)]
         if split == "train":
             continue
-        free, came = run_free(model, values, first, experiment.steps)
+        free, came = run_free(model, series, experiment.steps)
         squared = np.square(free - came)
         metrics[split] = scores(forecasts, targets, read[:, -1]) | {
             "rmse_free_running": rounded(math.sqrt(squared.mean())),
@@ -95,7 +102,7 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
     origins = np.unique(np.linspace(0, len(free) - 1, SHOWN).astype(int))
     runs: list[tuple[object, ...]] = [("origin", "step", "time", "value", "forecast")]
     for number, origin in enumerate(origins.tolist(), start=1):
-        rows = zip(times[first + origin :], map(_number, came[origin]), map(_number, free[origin]), strict=False)
+        rows = zip(times[origin:], map(_number, came[origin]), map(_number, free[origin]), strict=False)
         runs += [(number, step, *row) for step, row in enumerate(rows, start=1)]
     with files.new_folder(root / "predictions" / name) as predictions:
         files.write_text(predictions / "forecasts.csv", csv_text(ahead))

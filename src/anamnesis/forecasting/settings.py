@@ -66,22 +66,18 @@ class Experiment(Settings):
     seed: int = Field(1, ge=0, le=2**32 - 1)
     model: Model
     batch: int = Field(16, ge=1, description="windows in a batch")
-    context: int = Field(
-        20,
-        ge=1,
-        description="values at the beginning of each held-out split that are only read, at least `window`: where all "
-        "experiments of a corpus have as many, they are scored on the same values",
-    )
     steps: int = Field(
-        50, ge=1, le=FURTHEST, description="steps of a free-running forecast, which reads its own forecasts"
+        50,
+        ge=1,
+        le=FURTHEST,
+        description="steps of a free-running forecast, which reads its own forecasts; experiments rank only against "
+        "those with as many",
     )
     training: Training | None = Field(None, description="needed by a network, refused for a floor")
     trainer: Trainer = Trainer()
 
     @model_validator(mode="after")
     def _keys_of_the_model(self) -> Self:
-        if self.context < self.model.window:
-            raise ValueError(f"found `context` {self.context}; allowed: at least the window, {self.model.window}")
         network = isinstance(self.model, Network)
         if network and self.training is None:
             raise ValueError(f"a model with architecture {self.model.architecture} needs a `training` block")

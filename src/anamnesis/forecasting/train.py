@@ -10,7 +10,7 @@ from anamnesis import console
 from anamnesis.errors import AnamnesisError
 from anamnesis.forecasting.forecaster import least_squares
 from anamnesis.forecasting.settings import AutoRegression, Average, Experiment, Last, Network
-from anamnesis.forecasting.windows import Values, split_values, standard, windows
+from anamnesis.forecasting.windows import Values, split_values, standard, windows, with_past
 from anamnesis.training import saved
 from anamnesis.training.watch import StartWatch, Watch, watched
 
@@ -46,7 +46,10 @@ def _train(name: str, experiment: Experiment, root: Path, store: Path, inputs: s
             raise AnamnesisError(f"{store}: train: {error}") from None
         arrays = {"mean": np.array([mean]), "scale": np.array([scale])}
     if isinstance(model, Network):
-        return _train_network(name, experiment, model, root, stats, inputs, watch, values, arrays, entries)
+        valid = with_past(store, "valid", model.window)
+        return _train_network(
+            name, experiment, model, root, stats, inputs, watch, values["train"], valid, arrays, entries
+        )
     parameters = 0
     if isinstance(model, AutoRegression):
         coefficients, intercept = least_squares((values["train"] - mean) / scale, model.window)
@@ -66,10 +69,12 @@ def _train_network(
     stats: dict[str, Any],
     inputs: str,
     watch: Watch,
-    values: dict[str, Values],
+    values: Values,
+    valid: Values,
     arrays: dict[str, NDArray[Any]],
     entries: dict[str, Any],
 ) -> dict[str, Any]:
+    """Train the network on the training split's `values`; `valid` are those of `windows.with_past`."""
     import torch
 
     from anamnesis.forecasting.module import Batch, ForecastModule
@@ -81,12 +86,12 @@ def _train_network(
     torch.set_num_threads(1)
     assert experiment.training is not None
 
-    def batches(split: str, size: int, order: int | None, first: int | None = None) -> Batches[Batch]:
-        cut = windows((values[split] - arrays["mean"]) / arrays["scale"], model.window, first)
+    def batches(series: Values, size: int, order: int | None) -> Batches[Batch]:
+        cut = windows((series - arrays["mean"]) / arrays["scale"], model.window)
         read, targets = (torch.from_numpy(each.astype(np.float32)) for each in cut)
         return Batches(lambda rows: (read[rows], targets[rows]), len(targets), size, order)
 
-    train = batches("train", experiment.batch, experiment.seed)
+    train = batches(values, experiment.batch, experiment.seed)
     seed(experiment.seed)
     module = ForecastModule(new_network(model), experiment.training, len(train), float(arrays["scale"][0]))
     return train_network(
@@ -99,7 +104,7 @@ def _train_network(
         module,
         train,
         # Nothing is learned from the held-out windows, so that large batches change nothing but time.
-        batches("valid", 4096, None, experiment.context),
+        batches(valid, 4096, None),
         headline="valid_rmse",
         epoch=("windows", train.examples),
         entries=entries,

@@ -11,7 +11,7 @@ from anamnesis.forecasting.settings import Experiment
 Values = NDArray[np.float64]
 
 
-def windows(values: Values, window: int, first: int | None = None) -> tuple[Values, Values]:
+def windows(values: Values, window: int) -> tuple[Values, Values]:
     """All windows of a series, one after each other, and what they are followed by.
 
         values    3 1 4 1 5      windows of 3    3 1 4    targets  1
@@ -20,19 +20,17 @@ def windows(values: Values, window: int, first: int | None = None) -> tuple[Valu
     Args:
         values: in the order of time, (values,).
         window: values in a window.
-        first: index of the first target; None: `window`, the first that has a whole window before it.
 
     Returns:
-        Windows (targets, window), a view, and targets (targets,); of (values,) there are values - first.
+        Windows (targets, window), a view, and targets (targets,); of (values,) there are values - window.
 
     Raises:
-        ValueError: a target would have no whole window before it, or there is none.
+        ValueError: there is no target that has a whole window before it.
     """
-    first = window if first is None else first
-    if not window <= first < len(values):
-        raise ValueError(f"no window of {window} before value {first} of {len(values)}")
+    if not window < len(values):
+        raise ValueError(f"no value after a window of {window}: found {len(values)}")
     found = np.lib.stride_tricks.sliding_window_view(values, window)
-    return found[first - window : -1], values[first:]
+    return found[:-1], values[window:]
 
 
 def split_values(store: Path, split: str, experiment: Experiment) -> Values:
@@ -45,11 +43,41 @@ def split_values(store: Path, split: str, experiment: Experiment) -> Values:
 
     values = open_series(store, split).values
     training = split == "train"
-    least = experiment.model.window + 1 if training else experiment.context + experiment.steps
+    least = experiment.model.window + 1 if training else experiment.steps
     if len(values) < least:
-        keys = "`model.window`" if training else "`context` and `steps`"
-        raise AnamnesisError(f"{store}: found {len(values):,} values in {split}; {keys} ask for at least {least:,}")
+        key = "`model.window`" if training else "`steps`"
+        raise AnamnesisError(f"{store}: found {len(values):,} values in {split}; {key} asks for at least {least:,}")
     return values
+
+
+def with_past(store: Path, split: str, window: int) -> Values:
+    """The values of a split after the `window` values that came before them in time: (window + values,).
+
+    Every value of the split is so a target, whatever the window: its past is known when one forecasts it. The past is
+    the end of the splits that come earlier by their first time; where there is no more of it, the mean of the training
+    values stands for each missing one.
+
+        train  3 1 4 1 5   valid  9 2 6      with_past(valid, 2)    1 5 | 9 2 6
+
+    Raises:
+        AnamnesisError: a file of the token store is missing or damaged.
+    """
+    from anamnesis.tokens.store import SPLITS, open_series
+
+    series = {name: open_series(store, name) for name in SPLITS}
+    order = _in_time({name: each.times[0] for name, each in series.items()})
+    earlier = [series[name].values for name in order[: order.index(split)]]
+    past = np.concatenate([np.full(window, series["train"].values.mean()), *earlier])
+    return np.concatenate([past[len(past) - window :], series[split].values])
+
+
+def _in_time(first: dict[str, str]) -> list[str]:
+    """Splits by their first times: by value where all are numbers, else as texts, as ISO dates sort."""
+    try:
+        numbers = {name: float(time) for name, time in first.items()}
+    except ValueError:
+        return sorted(first, key=first.__getitem__)
+    return sorted(numbers, key=numbers.__getitem__)
 
 
 def standard(values: Values) -> tuple[float, float]:

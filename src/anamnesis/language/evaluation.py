@@ -19,7 +19,7 @@ from anamnesis.language.reading import target_scores
 from anamnesis.language.scoring import counted
 from anamnesis.language.settings import Experiment
 from anamnesis.language.targets import TargetScores
-from anamnesis.training.results import common_metrics, csv_text, curve_csv, rounded
+from anamnesis.training.results import common_metrics, csv_text, curve_csv, question, rounded
 
 
 class SplitScores(NamedTuple):
@@ -126,6 +126,19 @@ def evaluate(name: str, experiment: Any, root: Path) -> None:
         objectives.module(experiment.objective, "evaluation").evaluate(name, experiment, root)
 
 
+def text_question(stats: dict[str, Any]) -> dict[str, str]:
+    """What every language model of a text is asked, whatever its tokens: the whole text, as `bits.py` prices it.
+
+    Args:
+        stats: content of the token store's stats.json.
+    """
+    facts = {
+        split: {"text_sha256": stats["splits"][split]["text_sha256"], "score": "bits per character"}
+        for split in ("valid", "test")
+    }
+    return question("the whole text, whatever the tokens", **facts)
+
+
 def _evaluate(name: str, experiment: Experiment, root: Path) -> None:
     from anamnesis.language.reencoded import read_split
     from anamnesis.tokens.store import read_stats
@@ -136,7 +149,7 @@ def _evaluate(name: str, experiment: Experiment, root: Path) -> None:
     stats = read_stats(store)
     if not saved.fits(card, store, stats):
         raise AnamnesisError(f"{folder}: trained on other tokens than {store} holds; run `anamnesis repro {name}`")
-    metrics = common_metrics(card, experiment.board, stats)
+    metrics = common_metrics(card, experiment.board, stats, text_question(stats))
     contexts = []
     for split, scores in evaluate_splits(f"evaluate {name}", model, store, ("valid", "test")).items():
         ids, _ = read_split(store, split, model.tokenizer)

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anamnesis.tokens import tokenizer
+from anamnesis.tokens import leftovers, tokenizer
 from anamnesis.tokens.base import Tokenizer
 from anamnesis.tokens.store import open_split, read_stats, text_of
+from anamnesis.tokens.words import Words
 
 TOKENIZER = "tokenizer.json"
 
@@ -17,8 +18,8 @@ def read_split(store: Path, split: str, vocabulary: Tokenizer) -> tuple[NDArray[
     """The ids of a split in the tokens of `vocabulary`, and what there is to count, as in stats.json.
 
     The counts `characters` and `text_sha256` are the store's: the text is the same. So every model pays for the same
-    number of characters, and for each character unknown to its own tokens as `bits.py` says, at one price for all:
-    the alphabet of the store's training split.
+    number of characters, and for what its own tokens leave out as `bits.py` says, at prices of the store's training
+    split. That an unknown character is not among those of that split is charged where it cannot be told.
 
     Args:
         store: the token store's folder.
@@ -28,22 +29,35 @@ def read_split(store: Path, split: str, vocabulary: Tokenizer) -> tuple[NDArray[
     Raises:
         AnamnesisError: a file is missing or damaged, or the ids of the store do not say what its text was.
     """
-    own, counts = tokenizer.load(store / TOKENIZER), read_stats(store)["splits"][split]
+    own, stats = tokenizer.load(store / TOKENIZER), read_stats(store)
+    counts = stats["splits"][split]
     if same(own, vocabulary):
         return open_split(store, split), counts
+
     # An unknown character becomes U+FFFD, one for one, and so is unknown again.
-    spelled = own.kind == "characters"
-    text = own.decode(open_split(store, split).tolist()) if spelled else text_of(store, split)
+    def read(split: str) -> str:
+        if own.kind == "characters":
+            return own.decode(open_split(store, split).tolist())
+        return text_of(store, split)
+
+    text = read(split)
     chunks = list(vocabulary.chunks([text]))
     ids: NDArray[np.integer] = np.concatenate([chunk.ids for chunk in chunks])
     starts = 0 if vocabulary.start_id is None else int(np.count_nonzero(ids == vocabulary.start_id))
     unknown = 0 if vocabulary.unknown_id is None else int(np.count_nonzero(ids == vocabulary.unknown_id))
-    return ids, {
+    spelled = sum(chunk.unknown_characters for chunk in chunks)
+    words = {}
+    if isinstance(vocabulary, Words):
+        training = leftovers.count(vocabulary, [read("train")])
+        price = leftovers.nats(leftovers.count(vocabulary, [text]), training, stats["alphabet"])
+        words = {"leftover_nats": float(f"{price:.10g}")}
+    return ids, words | {
         **{key: counts[key] for key in ("characters", "text_sha256")},
         "tokens": len(ids),
         "targets": len(ids) - max(starts, 1),
         "unknown_tokens": unknown,
-        "unknown_characters": sum(chunk.unknown_characters for chunk in chunks),
+        "unknown_characters": spelled,
+        "unseen_characters": spelled if own.unknown_id is None else counts["unseen_characters"],
     }
 
 

@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
 from anamnesis.memory import saved
 from anamnesis.memory.settings import Experiment
-from anamnesis.training.results import common_metrics, rounded
+from anamnesis.training.results import common_metrics, question, rounded
 
 if TYPE_CHECKING:
     from anamnesis.memory.gradients import Flow
@@ -74,7 +74,7 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
         files.write_text(predictions / "recall.csv", _recall_csv(recalled, steps, solved))
         files.write_text(predictions / "gradients.csv", _gradients_csv(flows))
         files.write_bytes(predictions / saved.CLIPPING, (folder / saved.CLIPPING).read_bytes())
-    metrics = common_metrics(card, card["board"], stats) | scores
+    metrics = common_metrics(card, card["board"], stats, recall_question(experiment, stats)) | scores
     files.write_json(root / "metrics" / f"{name}.json", metrics)
     test = scores["test"]
     spans = ", ".join(
@@ -87,6 +87,25 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
         name,
         f"memory span {test['memory_span']:g} steps: {spans}; a step further back, the gradient is multiplied by "
         f"{test['gradient_decay_initial']:.3g} before training and by {test['gradient_decay_trained']:.3g} after it",
+    )
+
+
+def recall_question(experiment: Experiment, stats: dict[str, Any]) -> dict[str, str]:
+    """The lags, what is to be recalled at each, and from when on a lag is solved; not how the cell was trained.
+
+    Nor the seeds: the sequences of each are drawn from the same distribution.
+    """
+    recall = experiment.recall.model_dump(mode="json", exclude={"seeds", "steps", "check"})
+    measured = experiment.text.model_dump(mode="json", exclude={"unroll"})
+    facts = {
+        split: {"recall": recall, "text": measured, "text_sha256": stats["splits"][split]["text_sha256"]}
+        for split in ("valid", "test")
+    }
+    lags = ", ".join(map(str, experiment.recall.lags))
+    return question(
+        f"lags of {lags} steps, copying {recall['symbols']} of {recall['alphabet']} symbols and adding, "
+        f"{recall['sequences']} sequences at each",
+        **facts,
     )
 
 

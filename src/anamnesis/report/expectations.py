@@ -82,16 +82,22 @@ def findings(root: Path, rows: list[Row]) -> list[Finding]:
     found += [
         _compared(claim, results[claim.better], results[claim.worse])
         for claim in CLAIMS
-        if {claim.better, claim.worse} <= set(results)
+        if _comparable(results, claim.better, claim.worse)
     ]
     scrn, rnn = STEADIER
     if scrn in results and rnn in results:
         found += _steadier(root, scrn, rnn)
-    found += _spans([row.result for row in rows if row.result.board == "memory"])
-    found += translated([row.result for row in rows if row.result.board == "translation"])
-    found += news([row.result for row in rows if row.result.board == "classification" and row.result.corpus == NEWS])
+    groups = [[row.result for row in group.rows] for _, of_board in boards(rows) for group in of_board]
+    for group in groups:
+        match group[0].board, group[0].corpus:
+            case "memory", _:
+                found += _spans(group)
+            case "translation", _:
+                found += translated(group)
+            case "classification", corpus if corpus == NEWS:
+                found += news(group)
     found += reached(rows)
-    found += halves([row.result for row in rows if row.result.board == "frames"])
+    found += [each for group in groups if group[0].board == "frames" for each in halves(group)]
     found += [
         _finding(
             f"{network} at or below {floor} in RMSE",
@@ -101,9 +107,14 @@ def findings(root: Path, rows: list[Row]) -> list[Finding]:
             lambda mine, its: mine <= its,
         )
         for network, floor in AS_GOOD
-        if {network, floor} <= set(results)
+        if _comparable(results, network, floor)
     ]
     return found + floors(rows)
+
+
+def _comparable(results: dict[str, Result], one: str, other: str) -> bool:
+    """Whether both experiments have metrics, and were asked the same question."""
+    return one in results and other in results and results[one].question == results[other].question
 
 
 def uniform(results: list[Result]) -> list[Finding]:
@@ -147,32 +158,33 @@ def translated(ranked: list[Result]) -> list[Finding]:
     """Whether attention beats no attention, and both beat the floors; the best of each architecture stands for it.
 
     Perplexity compares within the same tokens alone, so there it is the best of each that read the same; BLEU compares
-    all of a corpus.
+    all that were asked the same.
+
+    Args:
+        ranked: translation models that were asked the same question, best first.
     """
     found = []
-    for corpus in dict.fromkeys(result.corpus for result in ranked):
-        same = [result for result in ranked if result.corpus == corpus]
-        best = {result.architecture: result for result in reversed(same)}
-        if WITH in best and WITHOUT in best:
-            found.append(_above(best[WITH], best[WITHOUT]))
-        for tokens in dict.fromkeys(result.tokens for result in same):
-            pair = [_most_certain(same, kind, tokens) for kind in (WITH, WITHOUT)]
-            if pair[0] and pair[1]:
-                found.append(
-                    _finding(
-                        f"{pair[0].experiment} below {pair[1].experiment} in perplexity",
-                        pair[0],
-                        pair[1],
-                        "perplexity",
-                        lambda one, other: one < other,
-                    )
+    best = {result.architecture: result for result in reversed(ranked)}
+    if WITH in best and WITHOUT in best:
+        found.append(_above(best[WITH], best[WITHOUT]))
+    for tokens in dict.fromkeys(result.tokens for result in ranked):
+        pair = [_most_certain(ranked, kind, tokens) for kind in (WITH, WITHOUT)]
+        if pair[0] and pair[1]:
+            found.append(
+                _finding(
+                    f"{pair[0].experiment} below {pair[1].experiment} in perplexity",
+                    pair[0],
+                    pair[1],
+                    "perplexity",
+                    lambda one, other: one < other,
                 )
-        found += [
-            _above(best[network], best[floor])
-            for network in (WITH, WITHOUT)
-            for floor in TRANSLATION_FLOORS
-            if network in best and floor in best
-        ]
+            )
+    found += [
+        _above(best[network], best[floor])
+        for network in (WITH, WITHOUT)
+        for floor in TRANSLATION_FLOORS
+        if network in best and floor in best
+    ]
     return found
 
 
@@ -202,8 +214,8 @@ def reached(rows: list[Row]) -> list[Finding]:
     found = []
     for name, corpora in boards(rows):
         metric = BOARDS[name].metric
-        for _, ranked in corpora if name in REACHED else ():
-            best = next((row.result for row in ranked if not row.result.baseline), None)
+        for group in corpora if name in REACHED else ():
+            best = next((row.result for row in group.rows if not row.result.baseline), None)
             if best is not None:
                 scores = {split: best.scores[split][metric] for split in SPLITS}
                 found.append(
@@ -238,7 +250,8 @@ def floors(rows: list[Row]) -> list[Finding]:
     found = []
     for name, corpora in boards(rows):
         board = BOARDS[name]
-        for corpus, ranked in corpora if name in FLOORED else ():
+        for group in corpora if name in FLOORED else ():
+            ranked = group.rows
             networks = [row.result for row in ranked if not row.result.baseline]
             floor = next((row.result for row in ranked if row.result.baseline), None)
             if not networks or floor is None:
@@ -251,7 +264,7 @@ def floors(rows: list[Row]) -> list[Finding]:
                 return score > limits[split] if higher else score < limits[split]
 
             finding = _all(
-                f"{corpus}: {_every(networks)} better than {floor.experiment}, the best baseline, in "
+                f"{group.name}: {_every(networks)} better than {floor.experiment}, the best baseline, in "
                 f"{formats.name(board.metric)}",
                 networks,
                 board.metric,

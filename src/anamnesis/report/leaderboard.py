@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
-from anamnesis.boards import BOARDS
+from anamnesis.boards import BOARDS, Question, leading
 from anamnesis.errors import AnamnesisError
 from anamnesis.report import results, seeds
 from anamnesis.report.results import SPLITS, Result
@@ -18,6 +19,7 @@ FIELDS = (
     "task",
     "board",
     "corpus",
+    "question",
     "rank",
     "experiment",
     "mark",
@@ -34,12 +36,27 @@ class Row:
     """A result with its place on its board and corpus; of an experiment repeated with other seeds, that of their mean.
 
     `rank` counts from 1, the best by validation. `mark` is "best", or "best network" or "best baseline" for the best
-    of the kind that did not win, or "".
+    of the kind that did not win, or "". `asked` says in words what was asked, where the corpus has several questions
+    on this board; else it is "".
     """
 
     result: Result
     rank: int
     mark: str
+    asked: str = ""
+
+
+class Group(NamedTuple):
+    """Rows that rank against each other, best first, all asked the same of one corpus; `asked` as in `Row`."""
+
+    corpus: str
+    asked: str
+    rows: list[Row]
+
+    @property
+    def name(self) -> str:
+        """The corpus, and what was asked where that tells it from another group."""
+        return f"{self.corpus}: {self.asked}" if self.asked else self.corpus
 
 
 def table(root: Path = Path(".")) -> list[Row]:
@@ -55,35 +72,75 @@ def table(root: Path = Path(".")) -> list[Row]:
 
 
 def rank(entries: Iterable[Result]) -> list[Row]:
-    """Rank results within their board and corpus; equal scores are in the order of their names.
+    """Rank results among those that were asked the same question; equal scores are in the order of their names.
 
-    Experiments that differ in nothing but their seed are one row, and compete by the mean of their scores.
+    Experiments that differ in nothing but their seed are one row, and compete by the mean of their scores. Of a corpus
+    with several questions the one with the most entrants comes first.
     """
-    groups: dict[tuple[str, str], list[Result]] = {}
-    for entry in seeds.grouped(entries):
-        groups.setdefault((entry.board, entry.corpus), []).append(entry)
-    order = list(dict.fromkeys(board for board, _ in groups))
+    asked: dict[Question, list[Result]] = {}
+    for entry in entries:
+        asked.setdefault(entry.question, []).append(entry)
+    groups = {question: seeds.grouped(members) for question, members in asked.items()}
+    order = _order(groups)
+    words = _in_words(groups)
     rows = []
-    for (board, _), group in sorted(groups.items(), key=lambda item: order.index(item[0][0])):
-        sign = -1 if BOARDS[board].higher else 1
+    for question in sorted(groups, key=order.__getitem__):
+        group = groups[question]
+        sign = -1 if BOARDS[question.board].higher else 1
         group.sort(key=lambda result: (sign * result.score(), result.experiment))
         marks = {group[0].experiment: "best"}
         for baseline in (False, True):
             kind = [result.experiment for result in group if result.baseline == baseline]
             if kind:
                 marks.setdefault(kind[0], "best baseline" if baseline else "best network")
-        rows += [Row(result, place, marks.get(result.experiment, "")) for place, result in enumerate(group, 1)]
+        rows += [
+            Row(result, place, marks.get(result.experiment, ""), words[question])
+            for place, result in enumerate(group, 1)
+        ]
     return rows
 
 
-def boards(rows: Iterable[Row]) -> Iterator[tuple[str, list[tuple[str, list[Row]]]]]:
-    """The ranked rows by board and corpus: (board, [(corpus, rows), ...])."""
+def _order(groups: dict[Question, list[Result]]) -> dict[Question, tuple[int, ...]]:
+    """Where each question stands: boards and corpora as they are first met, the leading question of a corpus first."""
+    boards = list(dict.fromkeys(question.board for question in groups))
+    corpora = list(dict.fromkeys((question.board, question.corpus) for question in groups))
+    first = leading({question: len(group) for question, group in groups.items()})
+    return {
+        question: (
+            boards.index(question.board),
+            corpora.index((question.board, question.corpus)),
+            int(first[question.board, question.corpus] != question),
+            number,
+        )
+        for number, question in enumerate(groups)
+    }
+
+
+def _in_words(groups: dict[Question, list[Result]]) -> dict[Question, str]:
+    """What each question asks, where its corpus has another one on the board; else an empty text.
+
+    Questions that words do not tell apart, such as those of two versions of a text, are told apart by their digests.
+    """
+    words = {question: group[0].asked for question, group in groups.items()}
+    found = {}
+    for question, asked in words.items():
+        rivals = [other for other in words if other[:2] == question[:2] and other != question]
+        digest = f" (digest {question.valid[:8]})" if asked in [words[other] for other in rivals] else ""
+        found[question] = f"{asked}{digest}" if rivals else ""
+    return found
+
+
+def boards(rows: Iterable[Row]) -> Iterator[tuple[str, list[Group]]]:
+    """The ranked rows by board, and on each board by corpus and question."""
     for board, group in groupby(rows, key=lambda row: row.result.board):
-        yield board, [(corpus, list(part)) for corpus, part in groupby(group, key=lambda row: row.result.corpus)]
+        parts = [list(part) for _, part in groupby(group, key=lambda row: row.result.question)]
+        yield board, [Group(part[0].result.corpus, part[0].asked, part) for part in parts]
 
 
 def csv_text(rows: Iterable[Row]) -> str:
     """leaderboard.csv: one line an experiment, the columns of `FIELDS`, an empty cell where a score does not exist.
+
+    `question` is what was asked, in words.
 
     An experiment repeated with other seeds has a line for each, with the scores of that one training and the rank of
     them all; the mark stands on the first alone. Where there is one, columns are added: `seed_of` (the experiment that
@@ -108,6 +165,7 @@ def csv_text(rows: Iterable[Row]) -> str:
                 result.task,
                 result.board,
                 result.corpus,
+                result.asked,
                 row.rank,
                 result.experiment,
                 row.mark if result.experiment == row.result.experiment else "",

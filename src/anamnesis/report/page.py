@@ -18,7 +18,7 @@ from anamnesis.report.classification import classification
 from anamnesis.report.confusion import confusion
 from anamnesis.report.forecasting import forecasts
 from anamnesis.report.frames import frames
-from anamnesis.report.leaderboard import Row
+from anamnesis.report.leaderboard import Group, Row
 from anamnesis.report.lessons import Lesson
 from anamnesis.report.mappings import mappings
 from anamnesis.report.memory import memory
@@ -81,7 +81,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Everything the page says of one corpus on one board."""
+    """Everything the page says of one corpus, or of one of its questions, on one board."""
 
     name: str
     anchor: str
@@ -203,7 +203,8 @@ def _sections(root: Path, entries: list[Result], rows: list[Row], damaged: list[
     for name, corpora in leaderboard.boards(rows):
         section = Section(BOARDS[name], _metrics(name, corpora), f"board-{name}", [])
         section.corpora.extend(
-            _corpus(root, name, section, corpus, ranked, rows, order, damaged) for corpus, ranked in corpora
+            _corpus(root, _anchor(name, corpora, number), section, group, rows, order, damaged)
+            for number, group in enumerate(corpora)
         )
         sections.append(section)
     return sections
@@ -211,19 +212,19 @@ def _sections(root: Path, entries: list[Result], rows: list[Row], damaged: list[
 
 def _corpus(
     root: Path,
-    board: str,
+    anchor: str,
     section: Section,
-    name: str,
-    ranked: list[Row],
+    group: Group,
     rows: list[Row],
     order: list[str],
     damaged: list[str],
 ) -> Corpus:
+    ranked, name = group.rows, group.name
     # Colours stay with the experiments when the ranking changes.
     chosen = sorted(ranked, key=lambda row: order.index(row.result.experiment))
     corpus = Corpus(
         name=name,
-        anchor=f"{board}-{name}",
+        anchor=anchor,
         language=ranked[0].result.language,
         tokens=list(dict.fromkeys(row.result.tokens for row in chosen)),
         rows=ranked,
@@ -240,7 +241,7 @@ def _corpus(
         return part.content or []
 
     def texts() -> list[SampleGroup]:
-        return word_numbers(root, rows, ranked) if board == "word-number" else sample_groups(root, ranked)
+        return word_numbers(root, rows, ranked) if ranked[0].result.board == "word-number" else sample_groups(root, ranked)
 
     compared = add("RNN against SCRN", "steadiness.html", lambda: steadiness.compare(root, chosen))
     taught = add("Lessons", "lessons.html", lambda: lessons.lessons(root, chosen))
@@ -256,9 +257,16 @@ def _corpus(
     return corpus
 
 
-def _metrics(name: str, corpora: list[tuple[str, list[Row]]]) -> dict[str, str]:
+def _anchor(name: str, groups: list[Group], number: int) -> str:
+    """The id of a group's heading: of the second question of a corpus on, with a number."""
+    corpus = groups[number].corpus
+    before = sum(group.corpus == corpus for group in groups[:number])
+    return f"{name}-{corpus}" + (f"-{before + 1}" if before else "")
+
+
+def _metrics(name: str, groups: list[Group]) -> dict[str, str]:
     """The columns of a board that some experiment has a score for."""
-    scores = [row.result.scores for _, rows in corpora for row in rows]
+    scores = [row.result.scores for group in groups for row in group.rows]
     return {
         metric: formats.name(metric)
         for metric in BOARDS[name].metrics

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from anamnesis import files, params
-from anamnesis.boards import BOARDS
+from anamnesis.boards import BOARDS, Question, question_of
 from anamnesis.errors import AnamnesisError
 
 SPLITS = ("valid", "test")
@@ -18,8 +18,9 @@ FLOORS = ("histogram",)
 class Result:
     """The scores of one experiment; `scores[split][metric]`, `parameters` is a count of trained numbers.
 
-    `board` and `corpus` say with which others it is ranked; `settings` is its entry of params.yaml, `kind` that of its
-    tokens (characters, words, ...), `vocabulary` how many there are, where the metrics say so. Of translation,
+    `question` says with which others it is ranked, `asked` is the same in words; `settings` is its entry of
+    params.yaml, `kind` that of its tokens (characters, words, ...), `vocabulary` how many there are, where the metrics
+    say so. Of translation,
     `languages` are those of source and target, `signatures` say how BLEU and chrF were computed. Where it stands for an
     experiment repeated with other seeds, `scores` are means, `spread[split][metric]` their sample standard deviations,
     and `repeats` the result with each seed, the first being that of the experiment itself; else both are empty.
@@ -36,6 +37,8 @@ class Result:
     baseline: bool
     parameters: int
     scores: dict[str, dict[str, float]]
+    question: Question
+    asked: str
     settings: Any = None
     vocabulary: int | None = None
     languages: tuple[str, str] | None = None
@@ -155,6 +158,7 @@ def _result(path: Path, name: str, experiment: Any, tokens: Any) -> Result:
             raise KeyError(ranked_by)
         if strange := [value for split in SPLITS for value in scores[split].values() if not math.isfinite(value)]:
             raise ValueError(strange[0])
+        question, asked = question_of(experiment.board, tokens.corpus, metrics)
         return Result(
             experiment=name,
             task=experiment.task,
@@ -168,6 +172,8 @@ def _result(path: Path, name: str, experiment: Any, tokens: Any) -> Result:
             baseline=experiment.training is None or experiment.model.architecture in FLOORS,
             parameters=int(metrics["parameters"]),
             scores=scores,
+            question=question,
+            asked=asked,
             settings=experiment,
             vocabulary=metrics.get("vocabulary_size"),
             languages=_pair(getattr(tokens, "languages", None)),

@@ -20,7 +20,7 @@ def columns(board: Board) -> list[tuple[str, str]]:
 
 
 def print_leaderboard(root: Path = Path("."), console: "Console | None" = None) -> None:
-    """Print a table for each board, by corpus, the best by validation first and starred, baselines marked by a dash.
+    """Print a table for each board, by corpus and question: the best by validation first and starred, baselines dashed.
 
     Experiments that differ in nothing but their seed are one row: means, and below them standard deviations.
 
@@ -51,10 +51,12 @@ def print_leaderboard(root: Path = Path("."), console: "Console | None" = None) 
         for split, metric in shown:
             heading = HEADINGS.get(metric, formats.name(metric))
             table.add_column(f"{heading}\n{split}", justify="right", no_wrap=True)
-        for corpus, rows in corpora:
+        for group in corpora:
             table.add_section()
-            table.add_row("", Text(corpus, style="bold underline"))
-            for row in rows:
+            table.add_row("", Text(group.corpus, style="bold underline"))
+            if group.asked:
+                table.add_row("", Text(group.asked, style="italic"))
+            for row in group.rows:
                 result = row.result
                 table.add_row(
                     ("★" if row.mark == "best" else "") + ("-" if result.baseline else ""),
@@ -73,8 +75,8 @@ def print_leaderboard(root: Path = Path("."), console: "Console | None" = None) 
                 )
         console.print(table)
         sense = "highest" if board.higher else "lowest"
-        repeated = any(row.result.repeats for _, rows in corpora for row in rows)
-        legend = f"★ {sense} validation {formats.name(board.metric)} of its corpus   - baseline\n"
+        repeated = any(row.result.repeats for group in corpora for row in group.rows)
+        legend = f"★ {sense} validation {formats.name(board.metric)} of its group   - baseline\n"
         if repeated:
             legend += "± sample standard deviation over seeds\n"
         console.print(legend, highlight=False)

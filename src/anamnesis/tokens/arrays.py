@@ -1,6 +1,7 @@
 """Arrays on disk: ids that are written as they come, and files that are opened without being trusted."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,15 @@ def write_ids(path: Path, learned: Tokenizer, chunks: Iterable[Chunk]) -> dict[s
     """Write the .npy file that np.save would, without holding the ids in memory; count them."""
     dtype = np.min_scalar_type(learned.vocabulary_size - 1)
     tokens = starts = unknown_tokens = unknown_characters = 0
-    with open(path, "wb") as file:
-        # The header leaves room for any length, so it is written twice: as long as the length is unknown, and after.
-        _write_header(file, dtype, 0)
+    with growing(path, dtype) as append:
         for chunk in chunks:
-            file.write(chunk.ids.astype(dtype, copy=False).data)
+            append(chunk.ids)
             tokens += len(chunk.ids)
             unknown_characters += chunk.unknown_characters
             if learned.unknown_id is not None:
                 unknown_tokens += int(np.count_nonzero(chunk.ids == learned.unknown_id))
             if learned.start_id is not None:
                 starts += int(np.count_nonzero(chunk.ids == learned.start_id))
-        file.seek(0)
-        _write_header(file, dtype, tokens)
     return {
         "tokens": tokens,
         # The first id of all has nothing before it to predict it from, and `<s>` is never predicted.
@@ -38,6 +35,24 @@ def write_ids(path: Path, learned: Tokenizer, chunks: Iterable[Chunk]) -> dict[s
         "unknown_characters": int(unknown_characters),
         "ids_sha256": files.sha256_file(path),
     }
+
+
+@contextmanager
+def growing(path: Path, dtype: np.dtype) -> Iterator[Callable[[np.ndarray], None]]:
+    """A function that appends to the .npy file of one axis that np.save would write of all parts together."""
+    length = 0
+
+    def append(part: np.ndarray) -> None:
+        nonlocal length
+        file.write(part.astype(dtype, copy=False).data)
+        length += len(part)
+
+    with open(path, "wb") as file:
+        # The header leaves room for any length, so it is written twice: as long as the length is unknown, and after.
+        _write_header(file, dtype, 0)
+        yield append
+        file.seek(0)
+        _write_header(file, dtype, length)
 
 
 def _write_header(file: Any, dtype: np.dtype, length: int) -> None:

@@ -10,10 +10,18 @@ UNKNOWN, START, END = "<unk>", "<s>", "</s>"
 
 
 class Chunk(NamedTuple):
-    """Some consecutive ids of a text: unsigned, shape (ids,); and the number of characters in its unknown tokens."""
+    """Some consecutive ids of a text.
+
+    Attributes:
+        ids: unsigned, shape (ids,).
+        unknown_characters: number of characters in its unknown tokens.
+        unknown_words: characters of the word that each `<unk>` stands for, 0 where it is a punctuation mark: uint32,
+            (unknown tokens,); None of tokens that are no words.
+    """
 
     ids: np.ndarray
     unknown_characters: int
+    unknown_words: np.ndarray | None = None
 
 
 class Tokenizer(ABC):

@@ -14,7 +14,20 @@ import numpy as np
 
 from anamnesis import files
 from anamnesis.errors import AnamnesisError
-from anamnesis.tokens import arrays, documents, images, pairs, series, settings, tables, text, tokenizer, words
+from anamnesis.tokens import (
+    arrays,
+    documents,
+    images,
+    leftovers,
+    pairs,
+    series,
+    settings,
+    tables,
+    text,
+    tokenizer,
+    words,
+)
+from anamnesis.tokens.base import Chunk
 from anamnesis.tokens.documents import Documents, open_documents
 from anamnesis.tokens.images import Images, open_images
 from anamnesis.tokens.pairs import Pairs, open_pairs, pair_texts
@@ -31,6 +44,7 @@ __all__ = [
     "open_pairs",
     "open_series",
     "open_split",
+    "open_unknown",
     "pair_texts",
     "read_stats",
     "sources",
@@ -65,8 +79,8 @@ def write(
 ) -> dict[str, Any]:
     """Make a token store: learn the tokenizer from the training split, turn every split into ids.
 
-    Memory does not grow with the text, but for the table of the different words of the training split, and for
-    sentence pairs, of which a split is held at a time.
+    Memory does not grow with the text, but for the tables of the different words of the training split and of the
+    different strings between words, and for sentence pairs, of which a split is held at a time.
 
     Args:
         folder: takes the place of what was there, in one step.
@@ -129,19 +143,60 @@ def _write_text(
         "vocabulary_size": learned.vocabulary_size,
         "splits": {},
     }
-    for split, source in sources.items():
-        reader = _Reader(source, advance, block)
-        counts = arrays.write_ids(folder / f"{split}.npy", learned, learned.chunks(reader))
+    alphabet: np.ndarray | None = None
+    left_over: dict[str, Counter[leftovers.Leftover]] = {}
+    for split in sorted(sources, key=lambda split: split != "train"):
+        source = sources[split]
+        # Of what subwords say there is nothing that the training split must have held.
+        reader = _Reader(source, advance, block, None if learned.unknown_id is None else alphabet)
+        if isinstance(learned, words.Words):
+            left = leftovers.Leftovers(learned)
+            chunks = learned.chunks(reader, left.read)
+            counts = _write_words(folder, split, learned, chunks)
+            left.finish()
+            left_over[split] = left.counts
+        else:
+            counts = arrays.write_ids(folder / f"{split}.npy", learned, learned.chunks(reader))
         if not counts["tokens"]:
             raise AnamnesisError(f"{source}: there is nothing in it to tokenize")
         stats["splits"][split] = counts | reader.counts()
-        if split == "train":
-            stats["alphabet"] = int(np.count_nonzero(reader.seen))
+        if alphabet is None:
+            alphabet = reader.seen
+            stats["alphabet"] = int(np.count_nonzero(alphabet))
+    for split, left_counts in left_over.items():
+        price = leftovers.nats(left_counts, left_over["train"], stats["alphabet"])
+        stats["splits"][split]["leftover_nats"] = float(f"{price:.10g}")
     if isinstance(learned, words.Words) and learned.delete:
         # Without marks among the tokens, these numbers can be held against those that others state of the text.
         found = Counter(word for source in sources.values() for word in learned.words(text.blocks(source)))
         stats |= {"words": found.total(), "different_words": len(found)}
     return stats
+
+
+def _write_words(folder: Path, split: str, learned: words.Words, chunks: Iterator[Chunk]) -> dict[str, Any]:
+    """SPLIT.npy, and SPLIT.unknown.npy: what is known of the words that each `<unk>` stands for."""
+    path = folder / f"{split}.unknown.npy"
+    with arrays.growing(path, np.dtype(np.uint32)) as append:
+
+        def observed() -> Iterator[Chunk]:
+            for chunk in chunks:
+                if chunk.unknown_words is not None:
+                    append(chunk.unknown_words)
+                yield chunk
+
+        counts = arrays.write_ids(folder / f"{split}.npy", learned, observed())
+    return counts | {"unknown_sha256": files.sha256_file(path)}
+
+
+def open_unknown(folder: Path, split: str) -> np.memmap:
+    """Characters of the word that each `<unk>` of a split of words stands for: uint32, shape (unknown tokens,).
+
+    0 where it stands for a punctuation mark.
+
+    Raises:
+        AnamnesisError: the file is missing or damaged.
+    """
+    return arrays.opened(folder / f"{split}.unknown.npy", "lengths of unknown words", (np.uint32,))
 
 
 def open_split(folder: Path, split: str) -> np.memmap:
@@ -198,10 +253,13 @@ def text_of(folder: Path, split: str) -> str:
 
 
 class _Reader:
-    """The blocks of a text file, which are counted as they pass."""
+    """The blocks of a text file, which are counted as they pass; `alphabet`: which characters the training text has."""
 
-    def __init__(self, path: Path, advance: Callable[[int], object], block: int) -> None:
-        self.path, self.advance, self.block = path, advance, block
+    def __init__(
+        self, path: Path, advance: Callable[[int], object], block: int, alphabet: np.ndarray | None = None
+    ) -> None:
+        self.path, self.advance, self.block, self.alphabet = path, advance, block, alphabet
+        self.unseen = 0
         self.digest = hashlib.sha256()
         self.characters = 0
         self.seen = np.zeros(text.CODEPOINTS, bool)
@@ -211,6 +269,8 @@ class _Reader:
             self.characters += len(block)
             found = np.bincount(text.codepoints(block))
             self.seen[: len(found)] |= found > 0
+            if self.alphabet is not None:
+                self.unseen += int(found[~self.alphabet[: len(found)]].sum())
             yield block
 
     def _observe(self, data: bytes) -> None:
@@ -218,4 +278,8 @@ class _Reader:
         self.advance(len(data))
 
     def counts(self) -> dict[str, Any]:
-        return {"characters": self.characters, "text_sha256": self.digest.hexdigest()}
+        return {
+            "characters": self.characters,
+            "unseen_characters": self.unseen,
+            "text_sha256": self.digest.hexdigest(),
+        }

@@ -23,9 +23,9 @@ _CLOSED_AFTER = {*".!?…", "..", "..."}
 class Words(Tokenizer):
     """One id for each word that is kept, after `<unk>`, `<s>` and `</s>`; `sentences.py` says how a text is cut.
 
-    Spaces and line ends are not kept: `decode` puts one space before a word but none before a punctuation mark (no
-    spaces at all in Chinese), and each sentence on a line of its own. Where marks are deleted, white space alone
-    separates words, and every token but the special ones is a word.
+    Spaces and line ends are not kept (`leftovers.py` lists them): `decode` puts one space before a word but none before
+    a punctuation mark (no spaces at all in Chinese), and each sentence on a line of its own. Where marks are deleted,
+    white space alone separates words, and every token but the special ones is a word.
 
     Raises:
         ValueError: the tokens are not `<unk>`, `<s>`, `</s>` and then different words.
@@ -48,21 +48,29 @@ class Words(Tokenizer):
         self._ids = {token: number for number, token in enumerate(tokens) if number >= len(SPECIAL)}
         self._cut = _cutter(language, delete)
 
-    def chunks(self, blocks: Iterable[str]) -> Iterator[Chunk]:
+    def chunks(
+        self, blocks: Iterable[str], observe: Callable[[str, list[str]], object] | None = None
+    ) -> Iterator[Chunk]:
+        """As `Tokenizer.chunks`; `observe` is given each piece of the text and its words as they stand in it."""
         for some in pieces(blocks, rule(self.language, self.sentences)):
             ids: list[int] = []
-            unknown_characters = 0
+            unknown: list[str] = []
             for sentence in some:
-                if cut := self._cut(sentence):
-                    found, unknown = self._look_up(cut)
+                cut = self._cut(sentence)
+                if observe:
+                    observe(sentence, cut)
+                if cut:
+                    found, missing = self._look_up(cut)
                     ids += (1, *found, 2)
-                    unknown_characters += unknown
-            yield Chunk(np.array(ids, np.uint32), unknown_characters)
+                    unknown += missing
+            lengths = [len(word) if any(map(str.isalnum, word)) else 0 for word in unknown]
+            yield Chunk(np.array(ids, np.uint32), sum(map(len, unknown)), np.array(lengths, np.uint32))
 
-    def _look_up(self, cut: list[str]) -> tuple[list[int], int]:
-        """The ids of words, and the number of characters of those that are unknown."""
-        ids = list(map(self._ids.get, map(str.lower, cut) if self.lower else cut, repeat(0)))
-        return ids, sum(len(word) for word, i in zip(cut, ids, strict=True) if not i) if 0 in ids else 0
+    def _look_up(self, cut: list[str]) -> tuple[list[int], list[str]]:
+        """The ids of words, and those that are unknown."""
+        words = list(map(str.lower, cut)) if self.lower else cut
+        ids = list(map(self._ids.get, words, repeat(0)))
+        return ids, [word for word, i in zip(words, ids, strict=True) if not i] if 0 in ids else []
 
     def encode(self, text: str) -> np.ndarray:
         ids = super().encode(text)
@@ -72,14 +80,23 @@ class Words(Tokenizer):
         return np.array([self.start_id, *self._look_up(self._cut(text))[0], self.end_id])
 
     def stream(self, ids: Iterable[int]) -> Iterator[str]:
-        before, glued, opened, line = "", True, set[str](), ""
+        line, begun, separator = "", False, self.separator()
         for i in ids:
             if i == self.start_id or i == self.end_id:
-                line = "\n" if before else line
-                before, glued, opened = "", True, set()
+                line = "\n" if begun else line
+                begun, separator = False, self.separator()
                 yield ""
                 continue
             token = self.tokens[i]
+            yield line + separator(token) + token
+            line, begun = "", True
+
+    def separator(self) -> Callable[[str], str]:
+        """A function for one sentence: given its words and marks in their order, what `decode` puts before each."""
+        before, glued, opened = "", True, set[str]()
+
+        def find(token: str) -> str:
+            nonlocal before, glued, opened
             # The same mark opens and closes: it closes what is open, or what a sentence-final mark stands before.
             closes = token in _QUOTES and (token in opened or before in _CLOSED_AFTER)
             opens = token in _QUOTES and not closes
@@ -88,8 +105,10 @@ class Words(Tokenizer):
                 space = _ascii_word(before[-1:]) and _ascii_word(token[:1])
             else:
                 space = not (glued or closes or token in _NO_SPACE_BEFORE)
-            yield line + (" " if space else "") + token
-            before, glued, line = token, opens or token in _NO_SPACE_AFTER, ""
+            before, glued = token, opens or token in _NO_SPACE_AFTER
+            return " " if space else ""
+
+        return find
 
     def saved(self) -> dict[str, Any]:
         kept = {"language": self.language, "lower": self.lower, "sentences": self.sentences}

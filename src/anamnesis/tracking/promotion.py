@@ -1,4 +1,4 @@
-"""Moving `champion` to the challenger: only when it is better on the same test data, or by a decision with a reason."""
+"""Moving `champion` to the challenger: only if it answers the same question better, or by a decision with a reason."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +10,12 @@ from anamnesis.boards import BOARDS
 from anamnesis.errors import AnamnesisError
 from anamnesis.tracking import journal
 from anamnesis.tracking.registration import (
+    ASKED,
     CHALLENGER,
     CHAMPION,
     METRIC,
     PROMOTED,
-    TEST_DIGEST,
+    QUESTION,
     TEST_SCORE,
     crown,
     now,
@@ -51,13 +52,13 @@ def promote(model: str, force: bool = False, reason: str | None = None, root: Pa
 
     Args:
         model: name of a registered model, such as 'language-sherlock'.
-        force: promote even a challenger that is not better, or that was tested on other data; needs `reason`.
+        force: promote even a challenger that is not better, or that was asked another question; needs `reason`.
         reason: kept as a tag.
         root: the project's folder.
 
     Raises:
-        AnamnesisError: there is no such model or no challenger, the challenger is not better on the same test data, or
-            `force` comes without a reason.
+        AnamnesisError: there is no such model or no challenger, the challenger is not better at the same question,
+            or `force` comes without a reason.
         TrackingError: MLflow cannot be reached.
     """
     if force and not (reason or "").strip():
@@ -101,11 +102,14 @@ def promote(model: str, force: bool = False, reason: str | None = None, root: Pa
 
 
 def _compare(challenger: "ModelVersion", champion: "ModelVersion") -> tuple[bool, str]:
-    """Whether the challenger is better by its test score on the same data, and the reason in words."""
-    texts = [version.tags.get(TEST_DIGEST) for version in (challenger, champion)]
-    if None in texts or texts[0] != texts[1]:
-        shown = [text[:12] if text else "unknown" for text in texts]
-        return False, f"not comparable: the test data differ (challenger {shown[0]}, champion {shown[1]})"
+    """Whether the challenger is better by its test score at the same question, and the reason in words."""
+    digests = [version.tags.get(QUESTION) for version in (challenger, champion)]
+    if None in digests or digests[0] != digests[1]:
+        asked = [version.tags.get(ASKED, "unknown") for version in (challenger, champion)]
+        if asked[0] == asked[1]:
+            # The same words: other texts, or another version of them.
+            asked = [f"{text}, digest {digest and digest[:12]}" for text, digest in zip(asked, digests, strict=True)]
+        return False, f"not comparable: asked different questions (challenger: {asked[0]}; champion: {asked[1]})"
     metric = challenger.tags.get(METRIC)
     signs = {board.metric: 1 if board.higher else -1 for board in BOARDS.values()}
     scores = [_number(version.tags.get(TEST_SCORE)) for version in (challenger, champion)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from anamnesis.boards import BOARDS, entrants
+from anamnesis.boards import BOARDS, Question, entrants, leading, question_of
 from anamnesis.errors import AnamnesisError
 from anamnesis.params import Params
 from anamnesis.tracking import journal
@@ -38,7 +38,9 @@ CHALLENGER, CHAMPION = "challenger", "champion"
 METRIC = "anamnesis.metric"
 VALID_SCORE = "anamnesis.valid_score"
 TEST_SCORE = "anamnesis.test_score"
-TEST_DIGEST = "anamnesis.test_digest"
+# What the test score answers: a digest, and the same in words.
+QUESTION = "anamnesis.question"
+ASKED = "anamnesis.asked"
 PROMOTED = "anamnesis.promoted."
 # Packages that a served model imports; the package itself travels inside the model.
 REQUIREMENTS = (
@@ -82,45 +84,75 @@ class Registered:
         return f"{text}; {self.note}" if self.note else text
 
 
-def choose(params: Params, root: Path = Path()) -> list[dict[str, Any]]:
-    """The best experiment of each board and corpus by its validation score, as entries of reports/registry.json.
+def choose(params: Params, root: Path = Path()) -> dict[str, list[dict[str, Any]]]:
+    """The best experiment of each board and corpus by its validation score: the content of reports/registry.json.
+
+    Experiments rank only against those that were asked the same question. Where a corpus has several questions on a
+    board, that with the most entrants is registered, of equally many the first in params.yaml; `left_out` lists the
+    best of each other one.
 
     Experiments that differ in nothing but their seed compete by their mean, and the best of those that win is entered.
-    One that is not trained, not evaluated, or whose score is missing or not a finite number is no candidate. Equal
-    scores: the model with fewer parameters, then the first name.
+    One that is not trained, not evaluated, whose metrics state no question, or whose score is missing or not a finite
+    number is no candidate. Equal scores: the model with fewer parameters, then the first name.
     """
-    best: dict[str, tuple[tuple[float, float, str], dict[str, Any]]] = {}
+    best: dict[Question, tuple[tuple[float, float, str], dict[str, Any]]] = {}
+    sizes: dict[Question, int] = {}
     for group in entrants(params.experiments):
-        found = [candidate for name in group if (candidate := _candidate(name, root))]
-        if not found:
-            continue
-        sign = -1 if BOARDS[found[0][0]["board"]].higher else 1
-        entry, parameters = min(found, key=lambda each: sign * each[0]["score"])
-        rank = (sign * fmean(each["score"] for each, _ in found), parameters, group[0])
-        if entry["model"] not in best or rank < best[entry["model"]][0]:
-            best[entry["model"]] = (rank, entry)
-    return [best[model][1] for model in sorted(best)]
+        asked: dict[Question, list[tuple[dict[str, Any], float]]] = {}
+        for name in group:
+            if candidate := _candidate(name, root):
+                question, entry, parameters = candidate
+                asked.setdefault(question, []).append((entry, parameters))
+        for question, found in asked.items():
+            sign = -1 if BOARDS[question.board].higher else 1
+            entry, parameters = min(found, key=lambda each: sign * each[0]["score"])
+            rank = (sign * fmean(each["score"] for each, _ in found), parameters, group[0])
+            sizes[question] = sizes.get(question, 0) + 1
+            if question not in best or rank < best[question][0]:
+                best[question] = (rank, entry)
+    first = leading(sizes).values()
+    entries = sorted((entry for _, entry in best.values()), key=lambda entry: str(entry["model"]))
+    left_out = [best[question][1] for question in best if question not in first]
+    return {
+        "models": [entry for entry in entries if entry not in left_out],
+        "left_out": [entry for entry in entries if entry in left_out],
+    }
 
 
-def _candidate(name: str, root: Path) -> tuple[dict[str, Any], float] | None:
-    """An experiment's entry of reports/registry.json, and how many parameters its model has."""
+def _candidate(name: str, root: Path) -> tuple[Question, dict[str, Any], float] | None:
+    """What an experiment was asked, its entry of reports/registry.json, and how many parameters its model has."""
     result = read(name, root)
     if result is None or result.metrics is None:
         return None
     board = BOARDS.get(result.card["board"])
     if board is None or not board.registered or (score := _score(result, "valid")) is None:
         return None
+    try:
+        question, asked = question_of(result.card["board"], result.card["corpus"], result.metrics)
+    except (KeyError, TypeError):
+        return None
     entry = {
         "model": f"{result.card['board']}-{result.card['corpus']}",
         "task": result.card["task"],
         "board": result.card["board"],
         "corpus": result.card["corpus"],
+        "question": asked,
         "experiment": name,
         "fingerprint": result.fingerprint,
         "metric": board.metric,
         "score": score,
     }
-    return entry, float(result.card.get("parameters") or 0)
+    return question, entry, float(result.card.get("parameters") or 0)
+
+
+def left_out(root: Path = Path()) -> list[str]:
+    """A line for each question of a corpus whose best model reports/registry.json does not register."""
+    found = _content(root).get("left_out", [])
+    return [
+        f"{entry['model']}: not registered: {entry['experiment']}, the best of those asked {entry['question']!r}; "
+        "more experiments were asked something else"
+        for entry in found
+    ]
 
 
 def chosen(root: Path = Path()) -> list[Registered]:
@@ -135,7 +167,7 @@ def project_registry(entries: list[dict[str, Any]], root: Path = Path()) -> list
     result is still here, and otherwise to the challenger. Doing it again changes nothing.
 
     Args:
-        entries: what `choose` returns.
+        entries: the `models` of what `choose` returns.
         root: the project's folder.
 
     Raises:
@@ -314,8 +346,10 @@ def _tags(result: Result) -> dict[str, str]:
         score = _score(result, split)
         if score is not None:
             tags[key] = repr(score)
-    text = (result.metrics or {}).get("data", {}).get("test")
-    return tags | ({TEST_DIGEST: text} if text else {}) | {FINGERPRINT: result.fingerprint}
+    question = (result.metrics or {}).get("question")
+    if isinstance(question, dict):
+        tags |= {QUESTION: str(question.get("test")), ASKED: str(question.get("asked"))}
+    return tags | {FINGERPRINT: result.fingerprint}
 
 
 def _score(result: Result, split: str) -> float | None:
@@ -325,11 +359,14 @@ def _score(result: Result, split: str) -> float | None:
     return float(value)
 
 
+def _content(root: Path) -> dict[str, Any]:
+    path = root / "reports" / "registry.json"
+    return read_json(path) if path.is_file() else {"models": []}
+
+
 def _entries(root: Path) -> list[dict[str, Any]]:
     path = root / "reports" / "registry.json"
-    if not path.is_file():
-        return []
-    entries = read_json(path).get("models")
+    entries = _content(root).get("models")
     keys = {"model", "experiment", "fingerprint", "metric", "score"}
     if not isinstance(entries, list) or not all(isinstance(e, dict) and keys <= e.keys() for e in entries):
         raise AnamnesisError(f"{path}: not a list of registered models; run `dvc repro register`")

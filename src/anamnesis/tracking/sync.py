@@ -37,7 +37,7 @@ def sync(root: Path = Path()) -> Synced:
         TrackingError: MLflow cannot be reached.
         AnamnesisError: a result file is not readable, or a registered model's files are damaged.
     """
-    return _sync(choose(params.load(root / params.PARAMS), root), root)
+    return _sync(choose(params.load(root / params.PARAMS), root)["models"], root)
 
 
 def is_synced(root: Path) -> bool:
@@ -54,9 +54,9 @@ def register(settings: Params, root: Path = Path()) -> list[Registered]:
         TrackingError: MLflow cannot be reached; the file is written nevertheless.
         AnamnesisError: a result file is not readable, or a chosen model's files are damaged.
     """
-    entries = choose(settings, root)
-    write_json(root / "reports" / "registry.json", {"models": entries})
-    return _sync(entries, root).models
+    content = choose(settings, root)
+    write_json(root / "reports" / "registry.json", content)
+    return _sync(content["models"], root).models
 
 
 def _sync(entries: list[dict[str, Any]], root: Path) -> Synced:

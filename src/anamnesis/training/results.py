@@ -7,16 +7,51 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from anamnesis import files
 from anamnesis.errors import AnamnesisError
 
+Facts = Mapping[str, Any]
 
-def common_metrics(card: Mapping[str, Any], board: str, stats: Mapping[str, Any]) -> dict[str, Any]:
+
+def question(asked: str, valid: Facts, test: Facts) -> dict[str, str]:
+    """What an evaluation asks, as metrics/NAME.json states it: two scores compare only where this is the same.
+
+    Args:
+        asked: what is asked, in words: the heading where a corpus has several questions.
+        valid: all that decides which targets of the validation split are asked and how their scores are normalised:
+            digests of the scored text, settings, counts. Never what a model may choose, such as its tokens.
+        test: the same of the test split.
+
+    Returns:
+        `asked`, and a sha256 of the facts for `valid` and `test`.
+    """
+    facts = {"valid": valid, "test": test}
+    return {"asked": asked, **{split: files.digest(files.canonical_json(each)) for split, each in facts.items()}}
+
+
+def labels_question(stats: Facts) -> dict[str, str]:
+    """`question` of a classifier of documents: the label of each, whatever tokens the model reads.
+
+    Args:
+        stats: content of the token store's stats.json.
+    """
+    facts = {
+        split: {"text_sha256": stats["splits"][split]["text_sha256"], "labels": stats["labels"], "score": "accuracy"}
+        for split in ("valid", "test")
+    }
+    return question(f"the label of every document, one of {len(stats['labels'])}", **facts)
+
+
+def common_metrics(
+    card: Mapping[str, Any], board: str, stats: Mapping[str, Any], question: Mapping[str, str]
+) -> dict[str, Any]:
     """What metrics/NAME.json says of every model, whatever it learnt.
 
     Args:
         card: the model's card.
         board: on which leaderboard it is ranked.
         stats: content of the token store's stats.json.
+        question: what the evaluation asks, from `question`.
     """
     copied = ("experiment", "task", "corpus", "tokens", "architecture", "parameters", "fingerprint")
     vocabulary = {key: stats[key] for key in ("vocabulary_size",) if key in stats}
@@ -25,6 +60,7 @@ def common_metrics(card: Mapping[str, Any], board: str, stats: Mapping[str, Any]
         **vocabulary,
         "board": board,
         "data": {split: stats["splits"][split]["text_sha256"] for split in ("valid", "test")},
+        "question": dict(question),
     }
 
 

@@ -1,7 +1,8 @@
 """The evaluate stage of a translation model: BLEU, chrF and perplexity of the held-out splits, and what it wrote."""
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
-from anamnesis.training.results import common_metrics, csv_text, curve_csv, rounded
+from anamnesis.training.results import common_metrics, csv_text, curve_csv, question, rounded
 from anamnesis.translation import saved
 from anamnesis.translation.scores import BINS, bleu_by_length, corpus_bleu, corpus_scores, sentence_chrf
 from anamnesis.translation.settings import Experiment, Network
@@ -43,7 +44,6 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
             raise AnamnesisError(f"{folder}: trained on other tokens than {store} holds; run `anamnesis repro {name}`")
     texts = {split: pair_texts(store, split) for split in ("valid", "test")}
     network = isinstance(experiment.model, Network)
-    metrics = common_metrics(model.card, experiment.board, read_stats(store))
     scores: dict[str, dict[str, float]] = {}
     signatures: dict[str, str] = {}
     with console.progress() as bar:
@@ -54,6 +54,7 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
             scores[split], signatures, found, plain = _scores(
                 model, experiment, store, split, sources, references, lambda count: bar.advance(task, count)
             )
+    metrics = common_metrics(model.card, experiment.board, read_stats(store), sentences_question(texts, signatures))
     metrics["signatures"] = signatures
     with files.new_folder(root / "predictions" / name) as predictions:
         files.write_text(predictions / "translations.csv", _translations_csv(sources, references, found, plain))
@@ -75,6 +76,23 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
             else ""
         ),
     )
+
+
+def sentences_question(
+    texts: Mapping[str, tuple[Sequence[str], Sequence[str]]], signatures: Mapping[str, str]
+) -> dict[str, str]:
+    """What a translation model is asked: sentences and references, and how BLEU and chrF count.
+
+    Args:
+        texts: sources and references of each split.
+        signatures: of `scores.CorpusScores`.
+    """
+    facts = {
+        split: {"sources": files.digest(*sources), "references": files.digest(*references), **signatures}
+        for split, (sources, references) in texts.items()
+    }
+    cut = re.search(r"tok:([^|]+)", signatures["bleu"])
+    return question(f"every sentence translated, BLEU over tokens by {cut[1] if cut else 'sacrebleu'}", **facts)
 
 
 def _scores(

@@ -3,13 +3,14 @@
 import json
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from listener import Recorder
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.language.cloze.blanks import candidates, sentences
@@ -18,7 +19,8 @@ from anamnesis.language.cloze.saved import load
 from anamnesis.language.cloze.settings import Experiment
 from anamnesis.language.cloze.train import train
 from anamnesis.tokens import tokenizer
-from anamnesis.tokens.store import open_split
+from anamnesis.tokens.settings import Tokens
+from anamnesis.tokens.store import open_split, open_unknown, write
 from anamnesis.training import saved
 
 BIAS = "forwards.layers.0.bias_ih_l0"
@@ -87,7 +89,9 @@ def test_the_metrics_are_those_of_the_best_epoch(project):
     hidden = candidates(model.tokenizer)
     for split in ("valid", "test"):
         ids = open_split(project / "data" / "tokens" / "words", split)
-        assert metrics[split]["blanks"] == hidden[ids].sum()
+        unknown = np.count_nonzero(open_unknown(project / "data" / "tokens" / "words", split))
+        assert metrics[split]["unknown_blanks"] == unknown > 0
+        assert metrics[split]["blanks"] == hidden[ids].sum() + unknown
     blanks = json.loads((project / "predictions" / "both" / "blanks.json").read_text())
     assert len(blanks) == 4
     curve = (project / "predictions" / "both" / "curve.csv").read_text().splitlines()
@@ -123,6 +127,64 @@ def test_the_floor_counts_the_words_of_the_training_split(project):
     assert found["perplexity"] == pytest.approx(np.exp(np.mean(nats)), rel=1e-5)
     assert found["accuracy"] == pytest.approx(valid.count(max(known, key=seen.count)) / len(nats), rel=1e-5)
     assert model.card["parameters"] == len(known)
+
+
+def unigram(project, stores, name, **changes):
+    """The metrics of the unigram model on a store of the same text with other settings."""
+    entry = TypeAdapter(Tokens).validate_python({"corpus": "manual", "kind": "words", **changes})
+    sources = {split: stores / f"{split}.txt" for split in ("train", "valid", "test")}
+    write(project / "data" / "tokens" / name, entry, sources)
+    experiment = settings(**UNIGRAM, tokens=name)
+    train(name, experiment, project, Recorder())
+    evaluate(name, experiment, project)
+    return json.loads((project / "metrics" / f"{name}.json").read_text())
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    return tmp_path / "stores"
+
+
+def test_a_small_vocabulary_does_not_flatter(empty, stores):
+    kinds = ({}, {"minimum_count": 2}, {"limit": 200}, {"limit": 30}, {"limit": 15})
+    found = [unigram(empty, stores, f"store{number}", **kind) for number, kind in enumerate(kinds)]
+    assert all(metrics["question"] == found[0]["question"] for metrics in found)
+    for split in ("valid", "test"):
+        assert len({metrics[split]["blanks"] for metrics in found}) == 1
+        perplexities = [metrics[split]["perplexity"] for metrics in found]
+        assert perplexities == sorted(perplexities)
+        assert perplexities[1] > 1.2 * perplexities[0]
+        # The likeliest word is the same; where words are known, so are the five likeliest.
+        assert len({metrics[split]["accuracy"] for metrics in found}) == 1
+        assert len({metrics[split]["top5_accuracy"] for metrics in found[:4]}) == 1
+    # Words in lower case are other targets.
+    assert unigram(empty, stores, "lower", lower=True)["question"]["test"] != found[0]["question"]["test"]
+
+
+@pytest.mark.parametrize("limit", [None, 60])
+def test_unknown_words_are_spelled_as_the_definition_says(empty, stores, limit):
+    metrics = unigram(empty, stores, "mine", limit=limit)
+    text = {split: (stores / f"{split}.txt").read_text() for split in ("train", "valid")}
+    learned = tokenizer.load(empty / "data" / "tokens" / "mine" / "tokenizer.json")
+
+    def asked(split: str) -> list[str]:
+        return [word for word in learned.words([text[split]]) if any(map(str.isalnum, word))]
+
+    seen = Counter(asked("train"))
+    known = {word: count for word, count in seen.items() if word in learned.tokens}
+    missing = sum(seen.values()) - sum(known.values())
+    rate = (missing + list(known.values()).count(1) + 0.5) / (sum(seen.values()) + 1)
+    nats = []
+    for word in asked("valid"):
+        if word in known:
+            nats.append(-np.log((1 - rate) * known[word] / sum(known.values())))
+        else:
+            nats.append(-np.log(rate) + (len(word) + 1) * np.log(len(set(text["train"])) + 2))
+    unseen = sum(character not in text["train"] for character in text["valid"]) * np.log(0x110000)
+    assert metrics["valid"]["perplexity"] == pytest.approx(np.exp((sum(nats) + unseen) / len(nats)), rel=1e-5)
+    likeliest = max(known, key=known.__getitem__)
+    hits = sum(word == likeliest for word in asked("valid"))
+    assert metrics["valid"]["accuracy"] == pytest.approx(hits / len(nats), rel=1e-5)
 
 
 def test_a_damaged_or_foreign_model_is_refused(project):

@@ -5,6 +5,7 @@ import pytest
 
 from anamnesis.language.numbers.evaluation import samples, scores
 from anamnesis.language.numbers.network import ConnectedModel, MeanModel, decoded, new_network, written
+from anamnesis.language.numbers.numbering import targets
 from anamnesis.language.numbers.settings import Connected
 from anamnesis.tokens.words import Words
 
@@ -23,15 +24,35 @@ class Last:
 
 
 def test_scores_are_those_of_the_definitions():
-    windows = np.array([[1, 2, 3], [2, 3, 3], [3, 3, 1], [3, 1, 2]])
-    assert scores(Last(0.4), windows, mean=2.5) == {
-        "rmse": pytest.approx(np.sqrt((0.6**2 + 0.4**2 + 2.4**2 + 0.6**2) / 4), rel=1e-5),
-        "mae": pytest.approx((0.6 + 0.4 + 2.4 + 0.6) / 4),
-        "accuracy": 0.25,
-        "mean_rmse": pytest.approx(np.sqrt((0.5**2 + 0.5**2 + 1.5**2 + 0.5**2) / 4), rel=1e-5),
-        "repeat_rmse": pytest.approx(np.sqrt((1 + 0 + 4 + 1) / 4), rel=1e-5),
-        "targets": 4,
+    # 0 is a word without a number. Before the first 1 and 2, and after 0, no whole window stands: there it is the mean.
+    row = np.array([1, 2, 3, 3, 0, 1, 2])
+    assert scores(Last(0.4), targets(row, 2), mean=2.5) == {
+        "rmse": pytest.approx(np.sqrt((1.5**2 + 0.5**2 + 0.6**2 + 0.4**2 + 1.5**2 + 0.5**2) / 6), rel=1e-5),
+        "mae": pytest.approx((1.5 + 0.5 + 0.6 + 0.4 + 1.5 + 0.5) / 6, rel=1e-5),
+        # 3.4 is 3 for the second 3; the mean, 2.5, is 2 for both 2s.
+        "accuracy": pytest.approx(3 / 6),
+        "mean_rmse": pytest.approx(np.sqrt((1.5**2 + 0.5**2 + 0.5**2 + 0.5**2 + 1.5**2 + 0.5**2) / 6), rel=1e-5),
+        "repeat_rmse": pytest.approx(np.sqrt((1.5**2 + 1 + 1 + 0 + 1.5**2 + 1) / 6), rel=1e-5),
+        "targets": 6,
+        "whole_windows": 2,
     }
+
+
+@pytest.mark.parametrize("model", [MeanModel({}, TOKENIZER, WORDS, 2.4), Last(0.4)], ids=["mean", "last"])
+def test_the_same_predictor_scores_the_same_with_every_window(model):
+    row = np.random.default_rng(5).integers(0, 5, 400)
+    found = {window: scores(model, targets(row, window), mean=2.4) for window in (1, 2, 8)}
+    if isinstance(model, MeanModel):
+        assert len({each["rmse"] for each in found.values()}) == 1
+    assert {each["targets"] for each in found.values()} == {np.count_nonzero(row)}
+    # By brute force, word by word.
+    for window, each in found.items():
+        errors = []
+        for place, number in enumerate(row.tolist()):
+            before = row[max(place - window, 0) : place].tolist()
+            said = model.predict(np.array([before]))[0] if len(before) == window and 0 not in before else 2.4
+            errors += [] if number == 0 else [said - number]
+        assert each["rmse"] == pytest.approx(np.sqrt(np.mean(np.square(errors))), rel=1e-5)
 
 
 def test_a_prediction_means_the_nearest_number_there_is():

@@ -12,7 +12,7 @@ from anamnesis.classification.frames.settings import Experiment
 from anamnesis.classification.scores import confusion_csv, scores
 from anamnesis.errors import AnamnesisError
 from anamnesis.tokens.images import LABELS
-from anamnesis.training.results import common_metrics, curve_csv, rounded
+from anamnesis.training.results import common_metrics, curve_csv, question, rounded
 
 # Test films that are written as GIF files.
 SHOWN = 6
@@ -45,9 +45,16 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
     if {key: model.card.get(key) for key in expected} != expected:
         raise AnamnesisError(f"{folder}: trained on other films than {store} now gives; run `anamnesis repro {name}`")
     splits = {split: open_films(store, split, experiment.films) for split in ("valid", "test")}
-    metrics: dict[str, Any] = common_metrics(model.card, experiment.board, stats)
     # The images alone do not say what was asked: other settings make other films of them.
-    metrics["data"] = {split: made.sha256() for split, made in splits.items()}
+    digests = {split: made.sha256() for split, made in splits.items()}
+    films = experiment.films
+    asked = question(
+        f"digit and direction of films of {films.frames} frames, {films.size} pixels wide, speed {films.speed:g}, "
+        f"noise {films.noise:g}, seed {films.seed}",
+        **{split: {"films": each, "score": "accuracy"} for split, each in digests.items()},
+    )
+    metrics: dict[str, Any] = common_metrics(model.card, experiment.board, stats, asked)
+    metrics["data"] = digests
     with console.progress() as bar:
         task = bar.add_task(f"evaluate {name}", total=sum(map(len, splits.values())))
         for split, made in splits.items():

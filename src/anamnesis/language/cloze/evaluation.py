@@ -2,7 +2,7 @@
 
 from math import exp, fsum, isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,23 @@ from numpy.typing import NDArray
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
 from anamnesis.language.cloze import saved as folders
-from anamnesis.language.cloze.blanks import blanks, candidates, sentences
+from anamnesis.language.cloze.blanks import (
+    NONE,
+    Unknown,
+    asked_places,
+    blanks,
+    candidates,
+    sentences,
+    unknown_words,
+)
 from anamnesis.language.cloze.fill import BLANK, guesses
 from anamnesis.language.cloze.model import ClozeModel
 from anamnesis.language.cloze.settings import Experiment
 from anamnesis.language.targets import TargetScores, from_distributions
-from anamnesis.training.results import common_metrics, curve_csv, rounded
+from anamnesis.training.results import common_metrics, curve_csv, perplexity, question, rounded
+
+if TYPE_CHECKING:
+    from anamnesis.tokens.base import Tokenizer
 
 # Words that a sentence must have besides its blank to be shown: with fewer there is nothing to guess from.
 CONTEXT = 5
@@ -26,15 +37,17 @@ TOP = 5
 DISTRIBUTIONS = 2**21
 
 
-def scores(model: ClozeModel, text: list[NDArray[np.int64]]) -> dict[str, float | int]:
+def scores(model: ClozeModel, text: list[NDArray[np.int64]], unknown: Unknown = NONE) -> dict[str, float | int]:
     """Metrics of a model over all blanks of some sentences, each word a blank once and all others given.
 
     Args:
         text: sentences (tokens,), each from `<s>` to `</s>`.
+        unknown: the words of these sentences that the vocabulary lacks, which are blanks as well.
 
     Returns:
         perplexity of the blanks; accuracy and top5_accuracy, the shares of them whose word was the likeliest, or among
-        the five likeliest (`targets.credit`), to 6 significant digits; blanks, how many there are.
+        the five likeliest (`targets.credit`), which an unknown word never is, to 6 significant digits; blanks, how
+        many there are; unknown_blanks, how many of them hide an unknown word.
 
     Raises:
         AnamnesisError: there is no blank, or the model gives the word of one no probability.
@@ -49,15 +62,17 @@ def scores(model: ClozeModel, text: list[NDArray[np.int64]]) -> dict[str, float 
     if not kept:
         raise AnamnesisError(f"found {len(text)} sentences, none of which has a known word to hide")
     every = TargetScores(*(np.concatenate(column) for column in zip(*kept, strict=True)))
-    count = len(every.top1)
+    known = len(every.top1)
+    count = known + unknown.words
     log_probability, top1, top5 = (fsum(column.tolist()) for column in every)
     if not isfinite(log_probability):
         raise AnamnesisError("the model gives a word of the text no probability, or none that is a number")
     return {
-        "perplexity": rounded(exp(-log_probability / count)),
+        "perplexity": rounded(perplexity(unknown.total(-log_probability, known) / count)),
         "accuracy": rounded(top1 / count),
         "top5_accuracy": rounded(top5 / count),
         "blanks": count,
+        "unknown_blanks": unknown.words,
     }
 
 
@@ -109,17 +124,22 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
     Raises:
         AnamnesisError: the model is damaged, or was trained on other tokens than the store now holds.
     """
-    from anamnesis.tokens.store import open_split, read_stats
+    from anamnesis.tokens.store import open_split, open_unknown, read_stats
 
     folder, store = root / "models" / name, root / "data" / "tokens" / experiment.tokens
     model = folders.load(folder)
     if files.sha256_file(store / folders.TOKENIZER) != model.card["tokenizer_sha256"]:
         raise AnamnesisError(f"{folder}: trained on other tokens than {store} holds; run `dvc repro train@{name}`")
-    text = {split: sentences(np.asarray(open_split(store, split)), model.tokenizer) for split in ("valid", "test")}
-    metrics: dict[str, Any] = common_metrics(model.card, experiment.board, read_stats(store))
+    stats, hidden = read_stats(store), candidates(model.tokenizer)
+    ids = {split: np.asarray(open_split(store, split)) for split in ("valid", "test")}
+    text = {split: sentences(found, model.tokenizer) for split, found in ids.items()}
+    places = {split: asked_places(found, open_unknown(store, split), model.tokenizer) for split, found in ids.items()}
+    metrics: dict[str, Any] = common_metrics(
+        model.card, experiment.board, stats, _question(model.tokenizer, stats, places)
+    )
     for split, found in text.items():
         try:
-            metrics[split] = scores(model, found)
+            metrics[split] = scores(model, found, unknown_words(store, split, stats, hidden))
         except AnamnesisError as error:
             raise AnamnesisError(f"{store / split}.npy: {error}") from None
     with files.new_folder(root / "predictions" / name) as predictions:
@@ -133,6 +153,28 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
         f"test perplexity {test['perplexity']:.4g}, accuracy {100 * test['accuracy']:.1f} %, "
         f"among five {100 * test['top5_accuracy']:.1f} %, over {test['blanks']:,} blanks",
     )
+
+
+def _question(tokenizer: "Tokenizer", stats: dict[str, Any], places: dict[str, NDArray[np.int64]]) -> dict[str, str]:
+    """Which words are asked, and in what spelling; not which of them the vocabulary holds."""
+    rules = tokenizer.saved()
+    facts = {
+        split: {
+            "text_sha256": stats["splits"][split]["text_sha256"],
+            "words": rules,
+            "places": files.digest(found.astype("<i8").tobytes()),
+            "score": "perplexity",
+        }
+        for split, found in places.items()
+    }
+    asked = "every word of each sentence"
+    if rules["lower"]:
+        asked += ", in lower case"
+    if rules.get("delete"):
+        asked += f", without the marks {rules['delete']}"
+    if rules["sentences"] == "lines":
+        asked += ", each line being a sentence"
+    return question(asked, **facts)
 
 
 def _spelled(model: ClozeModel, sentence: NDArray[np.int64], place: int) -> str:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from anamnesis.language.cloze.batches import Batch
+from anamnesis.language.cloze.blanks import NONE, Unknown
 from anamnesis.language.cloze.network import ClozeNetwork
 from anamnesis.training.module import TaskModule
 from anamnesis.training.results import perplexity
@@ -17,13 +18,23 @@ class ClozeModule(TaskModule):
         network: the model.
         settings: the experiment's `training` block.
         steps_per_epoch: batches of the training loader.
+        train_unknown, valid_unknown: the words that the vocabulary lacks, which perplexities include; nothing is
+            learned from them.
     """
 
     network: ClozeNetwork
     valid_hits: Tensor
 
-    def __init__(self, network: ClozeNetwork, settings: Training, steps_per_epoch: int) -> None:
+    def __init__(
+        self,
+        network: ClozeNetwork,
+        settings: Training,
+        steps_per_epoch: int,
+        train_unknown: Unknown = NONE,
+        valid_unknown: Unknown = NONE,
+    ) -> None:
         super().__init__(network, settings, steps_per_epoch)
+        self.train_unknown, self.valid_unknown = train_unknown, valid_unknown
         self.register_buffer("valid_hits", torch.zeros((), dtype=torch.float64))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -46,7 +57,13 @@ class ClozeModule(TaskModule):
     def epoch_row(self) -> dict[str, float]:
         """Perplexities of the epoch's training blanks, as the weights changed, and of the validation split's."""
         return {
-            "train_perplexity": perplexity(self.train_mean()),
-            "valid_perplexity": perplexity(self.valid_mean()),
-            "valid_accuracy": float(self.valid_hits) / max(float(self.valid_count), 1.0),
+            "train_perplexity": _perplexity(self.train_unknown, self.loss_sum, self.loss_count),
+            "valid_perplexity": _perplexity(self.valid_unknown, self.valid_sum, self.valid_count),
+            "valid_accuracy": float(self.valid_hits) / max(float(self.valid_count) + self.valid_unknown.words, 1.0),
         }
+
+
+def _perplexity(unknown: Unknown, total: Tensor, known: Tensor) -> float:
+    """The perplexity of all blanks, from the sum of the losses of the known words."""
+    blanks = float(known) + unknown.words
+    return perplexity(unknown.total(float(total), int(known)) / max(blanks, 1.0))

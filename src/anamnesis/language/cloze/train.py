@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from anamnesis import console
 from anamnesis.errors import AnamnesisError
 from anamnesis.language.cloze import saved as folders
-from anamnesis.language.cloze.blanks import candidates, sentences
+from anamnesis.language.cloze.blanks import Unknown, candidates, sentences, unknown_words
 from anamnesis.language.cloze.evaluation import scores, shown
 from anamnesis.language.cloze.model import ClozeModel, RecurrentModel, UnigramModel
 from anamnesis.language.cloze.settings import Experiment, Reader
@@ -49,12 +49,15 @@ def _train(name: str, experiment: Experiment, root: Path, store: Path, inputs: s
     for split, found in text.items():
         if not any(hidden[sentence].any() for sentence in found):
             raise AnamnesisError(f"{store / split}.npy: found no word to hide")
+    unknown = {split: unknown_words(store, split, stats, hidden) for split in text}
     more = {folders.TOKENIZER: saved.read_bytes(store / folders.TOKENIZER)}
     if isinstance(experiment.model, Reader):
-        return _train_network(name, experiment, experiment.model, root, stats, inputs, watch, text, vocabulary, more)
+        return _train_network(
+            name, experiment, experiment.model, root, stats, inputs, watch, text, unknown, vocabulary, more
+        )
     counts = (np.bincount(np.concatenate(text["train"]), minlength=len(hidden)) * hidden).astype(np.int64)
     floor = UnigramModel({}, vocabulary, counts)
-    measured = {split: scores(floor, found) for split, found in text.items()}
+    measured = {split: scores(floor, found, unknown[split]) for split, found in text.items()}
     row = {
         "epoch": 0,
         "learning_rate": 0.0,
@@ -78,10 +81,11 @@ def _train_network(
     inputs: str,
     watch: Watch,
     text: dict[str, list[NDArray[np.int64]]],
+    unknown: dict[str, Unknown],
     vocabulary: "Tokenizer",
     more: dict[str, bytes],
 ) -> dict[str, Any]:
-    """Train the network on the sentences of `text`, each (tokens,)."""
+    """Train the network on the sentences of `text`, each (tokens,); epochs tell perplexities with `unknown` words."""
     import torch
 
     from anamnesis.language.cloze.batches import SentenceBatches
@@ -106,7 +110,7 @@ def _train_network(
         stats,
         inputs,
         watch,
-        ClozeModule(network, experiment.training, len(batches)),
+        ClozeModule(network, experiment.training, len(batches), unknown["train"], unknown["valid"]),
         batches,
         held_out,
         headline="valid_perplexity",

@@ -11,30 +11,39 @@ from anamnesis.errors import AnamnesisError
 from anamnesis.language.numbers import numbering
 from anamnesis.language.numbers import saved as folders
 from anamnesis.language.numbers.network import NumberModel, decoded, spelled, written
+from anamnesis.language.numbers.numbering import Targets
 from anamnesis.language.numbers.settings import Experiment
-from anamnesis.training.results import common_metrics, curve_csv, rounded
+from anamnesis.training.results import common_metrics, curve_csv, question, rounded
 
 
-def scores(model: NumberModel, windows: NDArray[np.int64], mean: float) -> dict[str, float | int]:
-    """Errors of a model on windows (windows, window + 1), in word numbers.
+def scores(model: NumberModel, targets: Targets, mean: float) -> dict[str, float | int]:
+    """Errors of a model on every word that has a number, in word numbers.
+
+    Where the window before a word is not whole, because it holds a word without a number or reaches back beyond the
+    start of the split, the model is taken to say `mean`: so models of any window answer for the same words.
 
     Args:
-        mean: the mean number of the training split's words, the first floor.
+        mean: the mean number of the training split's words, the first baseline.
 
     Returns:
-        rmse and mae of the predictions as they are; accuracy, the share of next words that the rounded prediction
-        hits; mean_rmse and repeat_rmse, of the floors that always say the mean, and the last word once more;
-        targets, how many windows there are. To 6 significant digits.
+        rmse and mae of the predictions as they are; accuracy, the share of words that the rounded prediction hits;
+        mean_rmse and repeat_rmse, of the baselines that always say the mean, and the last word once more (the mean
+        where that has no number); targets, how many words there are; whole_windows, before how many of them the model
+        could read. To 6 significant digits.
     """
-    read, wanted = windows[:, :-1], windows[:, -1]
-    predictions = model.predict(read)
+    wanted = targets.numbers
+    predictions = np.full(len(wanted), mean)
+    if len(targets.windows):
+        predictions[targets.whole] = model.predict(targets.windows)
+    repeated = np.where(targets.last == numbering.UNSEEN, mean, targets.last)
     return {
         "rmse": rounded(_rmse(predictions - wanted)),
         "mae": rounded(np.abs(predictions - wanted).mean()),
         "accuracy": rounded((decoded(model, predictions) == wanted).mean()),
         "mean_rmse": rounded(_rmse(wanted - mean)),
-        "repeat_rmse": rounded(_rmse(wanted - read[:, -1])),
-        "targets": len(windows),
+        "repeat_rmse": rounded(_rmse(wanted - repeated)),
+        "targets": len(wanted),
+        "whole_windows": len(targets.windows),
     }
 
 
@@ -80,12 +89,13 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
         split: numbering.numbers(np.asarray(open_split(store, split)), model.words, model.tokenizer)
         for split in ("train", "valid", "test")
     }
-    mean = float(rows["train"].mean())
-    windows = {split: numbering.windows(rows[split], experiment.model.window) for split in ("valid", "test")}
-    metrics: dict[str, Any] = common_metrics(model.card, experiment.board, read_stats(store))
-    metrics |= {split: scores(model, found, mean) for split, found in windows.items()}
+    mean = numbering.mean(rows["train"])
+    asked = {split: numbering.targets(rows[split], experiment.model.window) for split in ("valid", "test")}
+    metrics: dict[str, Any] = common_metrics(model.card, experiment.board, read_stats(store), _question(model, asked))
+    metrics |= {split: scores(model, found, mean) for split, found in asked.items()}
+    test_windows = numbering.windows(rows["test"], experiment.model.window)
     with files.new_folder(root / "predictions" / name) as predictions:
-        files.write_json(predictions / "samples.json", samples(model, windows["test"], experiment.length))
+        files.write_json(predictions / "samples.json", samples(model, test_windows, experiment.length))
         files.write_text(predictions / "curve.csv", curve_csv(folder / "history.csv", name))
     files.write_json(root / "metrics" / f"{name}.json", metrics)
     test = metrics["test"]
@@ -95,6 +105,15 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
         f"test rmse {test['rmse']:.4g} word numbers (the mean: {test['mean_rmse']:.4g}, the last word: "
         f"{test['repeat_rmse']:.4g}), accuracy {100 * test['accuracy']:.2f} %, over {test['targets']:,} words",
     )
+
+
+def _question(model: NumberModel, asked: dict[str, Targets]) -> dict[str, str]:
+    """Which words are asked, and their numbers, which depend on the words that the token store keeps."""
+    facts = {
+        split: {"targets": files.digest(found.places.tobytes(), found.numbers.tobytes()), "score": "rmse"}
+        for split, found in asked.items()
+    }
+    return question(f"every word that has one of {len(model.words):,} numbers", **facts)
 
 
 def _run(windows: NDArray[np.int64], length: int) -> NDArray[np.int64]:

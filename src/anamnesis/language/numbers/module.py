@@ -34,11 +34,20 @@ class NumberModule(TaskModule):
         settings: the experiment's `training` block.
         steps_per_epoch: batches of the training loader.
         words: how many words are numbered.
+        fallback: of the validation words that have no whole window before them, the errors of the mean: the sum of
+            their squares, in word numbers, and how many there are.
     """
 
-    def __init__(self, network: nn.Module, settings: Training, steps_per_epoch: int, words: int) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        settings: Training,
+        steps_per_epoch: int,
+        words: int,
+        fallback: tuple[float, int] = (0.0, 0),
+    ) -> None:
         super().__init__(network, settings, steps_per_epoch)
-        self.words = words
+        self.words, self.fallback = words, fallback
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         loss = self._squared(batch)
@@ -57,8 +66,13 @@ class NumberModule(TaskModule):
         return (self.network(windows)[:, 0] - targets).square()
 
     def epoch_row(self) -> dict[str, float]:
-        """Root mean squared errors in word numbers: of the epoch's training batches, and of the validation split."""
+        """Root mean squared errors in word numbers: of the epoch's training batches, and of the validation split.
+
+        That of the validation split is over every word that has a number, as the evaluation's.
+        """
+        squares, count = self.fallback
+        valid = (float(self.valid_sum) * self.words**2 + squares) / max(float(self.valid_count) + count, 1.0)
         return {
             "train_rmse": math.sqrt(self.train_mean()) * self.words,
-            "valid_rmse": math.sqrt(self.valid_mean()) * self.words,
+            "valid_rmse": math.sqrt(valid),
         }

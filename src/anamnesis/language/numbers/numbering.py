@@ -1,6 +1,6 @@
 """Numbering words in the order in which they first appear, and cutting a text of numbers into windows."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,11 @@ def numbers(ids: NDArray[np.integer], words: NDArray[np.int64], tokenizer: "Toke
     return number_of[ids[counted[ids]]]
 
 
+def mean(row: NDArray[np.int64]) -> float:
+    """The mean number of a text of numbers (words,), of the words that have one."""
+    return float(row[row != UNSEEN].mean())
+
+
 def windows(row: NDArray[np.int64], window: int) -> NDArray[np.int64]:
     """All windows of a text of numbers, each with the number that follows it as its last column.
 
@@ -70,6 +75,42 @@ def windows(row: NDArray[np.int64], window: int) -> NDArray[np.int64]:
     if len(found) == 0:
         raise AnamnesisError(f"model.window: found {window}, but no {window + 1} known words of the text in a row")
     return found
+
+
+class Targets(NamedTuple):
+    """The words of a split that have a number, each a target, whatever the window.
+
+    Attributes:
+        places: where they stand among all words of the split (targets,).
+        numbers: theirs (targets,).
+        last: the number of the word before each, `UNSEEN` where it has none or nothing stands before it (targets,).
+        whole: which of them have a whole window of numbered words before them: bool (targets,).
+        windows: of those, the numbers before them (whole windows, window).
+    """
+
+    places: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    last: NDArray[np.int64]
+    whole: NDArray[np.bool_]
+    windows: NDArray[np.int64]
+
+
+def targets(row: NDArray[np.int64], window: int) -> Targets:
+    """Every word of a text of numbers that has one, with the window before it where that is whole.
+
+    Args:
+        row: (words,).
+
+    Raises:
+        AnamnesisError: no word has a number.
+    """
+    places = np.flatnonzero(row != UNSEEN)
+    if len(places) == 0:
+        raise AnamnesisError("found no word that the training split holds")
+    padded = np.concatenate([np.full(window, UNSEEN), row])
+    before = np.lib.stride_tricks.sliding_window_view(padded, window)[places]
+    whole = (before != UNSEEN).all(axis=1)
+    return Targets(places, row[places], before[:, -1], whole, before[whole])
 
 
 def _are_words(tokenizer: "Tokenizer") -> NDArray[np.bool_]:

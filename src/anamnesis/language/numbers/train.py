@@ -48,17 +48,32 @@ def _train(name: str, experiment: Experiment, root: Path, store: Path, inputs: s
     windows = numbering.windows(row, experiment.model.window)
     held_out = numbering.numbers(np.asarray(open_split(store, "valid")), words, vocabulary)
     valid = numbering.windows(held_out, experiment.model.window)
+    asked, mean = numbering.targets(held_out, experiment.model.window), numbering.mean(row)
+    misses = np.square(asked.numbers - mean)
     more = {folders.TOKENIZER: saved.read_bytes(store / folders.TOKENIZER)}
     if isinstance(experiment.model, Connected):
+        unread = misses[~asked.whole]
+        fallback = float(unread.sum()), len(unread)
         return _train_network(
-            name, experiment, experiment.model, root, stats, inputs, watch, windows, valid, vocabulary, words, more
+            name,
+            experiment,
+            experiment.model,
+            root,
+            stats,
+            inputs,
+            watch,
+            windows,
+            valid,
+            fallback,
+            vocabulary,
+            words,
+            more,
         )
-    mean = float(row.mean())
     errors = {
         "epoch": 0,
         "learning_rate": 0.0,
         "train_rmse": float(np.sqrt(np.square(windows[:, -1] - mean).mean())),
-        "valid_rmse": float(np.sqrt(np.square(valid[:, -1] - mean).mean())),
+        "valid_rmse": float(np.sqrt(misses.mean())),
     }
     floor = MeanModel({}, vocabulary, words, mean)
     sample = ("after counting", spelled(floor, written(floor, valid[0, :-1], experiment.length)))
@@ -83,11 +98,12 @@ def _train_network(
     watch: Watch,
     windows: NDArray[np.int64],
     valid: NDArray[np.int64],
+    fallback: tuple[float, int],
     vocabulary: "Tokenizer",
     words: NDArray[np.int64],
     more: dict[str, bytes],
 ) -> dict[str, Any]:
-    """Train the network on `windows` (windows, window + 1), numbers of `words` each."""
+    """Train the network on `windows` (windows, window + 1), numbers of `words` each; `fallback` as of the module."""
     import torch
 
     from anamnesis.language.numbers.module import NumberModule, shares
@@ -110,7 +126,7 @@ def _train_network(
         stats,
         inputs,
         watch,
-        NumberModule(network, experiment.training, len(batches), len(words)),
+        NumberModule(network, experiment.training, len(batches), len(words), fallback),
         batches,
         held_out,
         headline="valid_rmse",
