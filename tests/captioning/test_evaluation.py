@@ -21,8 +21,8 @@ from anamnesis.tokens.store import open_images
 
 Make = Callable[..., Experiment]
 HEAD = {
-    "experiment", "task", "board", "corpus", "tokens", "architecture", "parameters", "fingerprint", "data", "question", "valid",
-    "test",
+    "experiment", "task", "board", "corpus", "tokens", "architecture", "parameters", "fingerprint", "data", "question",
+    "valid", "test",
 }  # fmt: skip
 
 

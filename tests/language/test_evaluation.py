@@ -146,7 +146,7 @@ def test_one_bit_per_character_means_the_same_in_every_kind_of_token(stores, tra
 
 
 def test_what_tokens_throw_away_does_not_flatter(tmp_path):
-    """Words in random case with random marks: whoever does not read them pays one bit each, as whoever foresees them."""
+    """Words in random case with random marks: a model that does not read them pays one bit each."""
     random = np.random.default_rng(7)
     vocabulary = [f"w{number}" for number in range(20)]
 

@@ -23,7 +23,7 @@ def promote(
     ] = False,
     reason: Annotated[str, typer.Option(help="Why; it is kept with the model.")] = "",
 ) -> None:
-    """Make the challenger of a registered model its champion, if it is better on the same test data."""
+    """Make the challenger of a registered model its champion, if it answers the same question better."""
     if force and not reason.strip():
         raise ParamsError("--force needs --reason 'why'")
     location.enter()

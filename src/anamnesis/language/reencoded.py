@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anamnesis.tokens import leftovers, tokenizer
+from anamnesis.tokens import tokenizer
 from anamnesis.tokens.base import Tokenizer
 from anamnesis.tokens.store import open_split, read_stats, text_of
-from anamnesis.tokens.words import Words
 
 TOKENIZER = "tokenizer.json"
 
@@ -29,35 +28,25 @@ def read_split(store: Path, split: str, vocabulary: Tokenizer) -> tuple[NDArray[
     Raises:
         AnamnesisError: a file is missing or damaged, or the ids of the store do not say what its text was.
     """
-    own, stats = tokenizer.load(store / TOKENIZER), read_stats(store)
-    counts = stats["splits"][split]
+    own, counts = tokenizer.load(store / TOKENIZER), read_stats(store)["splits"][split]
     if same(own, vocabulary):
         return open_split(store, split), counts
 
     # An unknown character becomes U+FFFD, one for one, and so is unknown again.
-    def read(split: str) -> str:
-        if own.kind == "characters":
-            return own.decode(open_split(store, split).tolist())
-        return text_of(store, split)
-
-    text = read(split)
+    spelled = own.kind == "characters"
+    text = own.decode(open_split(store, split).tolist()) if spelled else text_of(store, split)
     chunks = list(vocabulary.chunks([text]))
     ids: NDArray[np.integer] = np.concatenate([chunk.ids for chunk in chunks])
     starts = 0 if vocabulary.start_id is None else int(np.count_nonzero(ids == vocabulary.start_id))
     unknown = 0 if vocabulary.unknown_id is None else int(np.count_nonzero(ids == vocabulary.unknown_id))
-    spelled = sum(chunk.unknown_characters for chunk in chunks)
-    words = {}
-    if isinstance(vocabulary, Words):
-        training = leftovers.count(vocabulary, [read("train")])
-        price = leftovers.nats(leftovers.count(vocabulary, [text]), training, stats["alphabet"])
-        words = {"leftover_nats": float(f"{price:.10g}")}
-    return ids, words | {
+    unknown_characters = sum(chunk.unknown_characters for chunk in chunks)
+    return ids, {
         **{key: counts[key] for key in ("characters", "text_sha256")},
         "tokens": len(ids),
         "targets": len(ids) - max(starts, 1),
         "unknown_tokens": unknown,
-        "unknown_characters": spelled,
-        "unseen_characters": spelled if own.unknown_id is None else counts["unseen_characters"],
+        "unknown_characters": unknown_characters,
+        "unseen_characters": unknown_characters if own.unknown_id is None else counts["unseen_characters"],
     }
 
 
