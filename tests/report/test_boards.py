@@ -63,7 +63,7 @@ def test_every_score_of_every_board_stands_in_its_table(boards, html):
     tables = Tables(html).rows
     seen = set()
     for board, corpora in leaderboard.boards(leaderboard.table(boards)):
-        for corpus, rows in corpora:
+        for corpus, _, rows in corpora:
             body = [cells for cells in tables[f"{board}-{corpus}"] if cells]
             assert [cells[1] for cells in body] == [row.result.experiment for row in rows]
             for cells, row in zip(body, rows, strict=True):
@@ -73,7 +73,7 @@ def test_every_score_of_every_board_stands_in_its_table(boards, html):
                     for metric in BOARDS[board].metrics
                     if any(
                         metric in metrics_of(boards, other.result.experiment)["valid"]
-                        for _, part in corpora
+                        for _, _, part in corpora
                         for other in part
                     )
                 ]
@@ -87,7 +87,7 @@ def test_every_score_of_every_board_stands_in_its_table(boards, html):
 def test_each_board_ranks_by_its_own_metric_in_its_own_sense(boards):
     for board, corpora in leaderboard.boards(leaderboard.table(boards)):
         metric, sign = BOARDS[board].metric, -1 if BOARDS[board].higher else 1
-        for _, rows in corpora:
+        for _, _, rows in corpora:
             scores = [sign * metrics_of(boards, row.result.experiment)["valid"][metric] for row in rows]
             assert scores == sorted(scores)
             assert [row.rank for row in rows] == list(range(1, len(rows) + 1))
@@ -131,7 +131,7 @@ def test_terminal_shows_each_board_whole_on_eighty_columns(boards):
     assert all(len(line.rstrip()) <= 80 for line in text.splitlines())
     for name, corpora in leaderboard.boards(leaderboard.table(boards)):
         assert BOARDS[name].title in text
-        for row in (row for _, rows in corpora for row in rows):
+        for row in (row for _, _, rows in corpora for row in rows):
             line = next(line for line in text.splitlines() if f" {row.result.experiment} " in line)
             for split in ("valid", "test"):
                 metric = BOARDS[name].metric

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anamnesis.tokens import leftovers, store, words
+from anamnesis.tokens import store, words
 from anamnesis.tokens.leftovers import CAPITAL, FIRST, INSIDE, LATER, LOWER, UPPER, Leftovers, nats, spelling
 
 KINDS = [
@@ -135,8 +135,8 @@ def test_the_store_states_the_price_by_rates_of_the_training_split(build):
     train, valid = "A cat. A dog sat\n" * 5, "a Cat  sat. A\n\nB"
     _, stats = build(train, valid, "cat", kind="words", lower=True)
     tokenizer = words.learn([train], lower=True)
-    training = leftovers.count(tokenizer, [train])
-    expected = nats(leftovers.count(tokenizer, [valid]), training, len(set(train)))
+    training = Counter(listed(tokenizer, train))
+    expected = nats(Counter(listed(tokenizer, valid)), training, len(set(train)))
     assert stats["splits"]["valid"]["leftover_nats"] == pytest.approx(expected)
     # No text but that of the training split changes a price.
     _, other = build(train, valid, "Quite another text", kind="words", lower=True)

@@ -16,7 +16,7 @@ the probabilities of all strings sum to one in each context, and none depends on
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from math import fsum, log
 from typing import TYPE_CHECKING
 
@@ -113,15 +113,6 @@ def _capitals(word: str, kept: str) -> str:
     if word == kept[:1].upper() + kept[1:]:
         return CAPITAL
     return UPPER if word == kept.upper() else word
-
-
-def count(tokenizer: "Words", blocks: Iterable[str]) -> Counter[Leftover]:
-    """The leftovers of a whole text that comes in blocks."""
-    found = Leftovers(tokenizer)
-    for _ in tokenizer.chunks(blocks, found.read):
-        pass
-    found.finish()
-    return found.counts
 
 
 def nats(counts: Counter[Leftover], training: Counter[Leftover], alphabet: int) -> float:
