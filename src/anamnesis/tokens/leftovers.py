@@ -99,6 +99,10 @@ class Leftovers:
             inside: list[Leftover] = []
             place = 1
             while place < len(core):
+                if len(core) - place == len(word) - len(inside) - 1:
+                    # No mark is left.
+                    inside += [(INSIDE, "")] * (len(core) - place)
+                    break
                 found = marks.match(core, place)
                 assert found is not None
                 inside.append((INSIDE, found.group()))

@@ -108,6 +108,7 @@ def test_scores_of_frequencies_are_their_closed_form():
         "accuracy": pytest.approx(2 / 6, rel=1e-5),
         "top5_accuracy": pytest.approx((5 + 1 / 3) / 6, rel=1e-5),
         "blanks": 6,
+        "unknown_blanks": 0,
     }
     with pytest.raises(AnamnesisError, match="no probability"):
         scores(UnigramModel({}, TOKENIZER, COUNTS), [np.array([1, 12, 2])])
