@@ -241,7 +241,8 @@ def _corpus(
         return part.content or []
 
     def texts() -> list[SampleGroup]:
-        return word_numbers(root, rows, ranked) if ranked[0].result.board == "word-number" else sample_groups(root, ranked)
+        numbers = ranked[0].result.board == "word-number"
+        return word_numbers(root, rows, ranked) if numbers else sample_groups(root, ranked)
 
     compared = add("RNN against SCRN", "steadiness.html", lambda: steadiness.compare(root, chosen))
     taught = add("Lessons", "lessons.html", lambda: lessons.lessons(root, chosen))
