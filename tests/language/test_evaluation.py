@@ -252,7 +252,7 @@ def test_the_stage_writes_metrics_samples_and_curve(stores, trained, experiment,
 def test_a_network_is_asked_how_far_it_looks_back(stores):
     class Silent:
         def __getattr__(self, name):
-            return lambda *arguments: None
+            return lambda *arguments, **named: None
 
     settings = Experiment.model_validate(
         {
