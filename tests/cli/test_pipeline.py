@@ -8,6 +8,7 @@ def test_repro_syncs_only_what_is_not_yet(root, monkeypatch, capsys):
     from anamnesis.engine import run
     from anamnesis.report import terminal
     from anamnesis.tracking import projection, sync
+    from anamnesis.tracking.store import TrackingError
 
     calls = []
     monkeypatch.chdir(root)
@@ -30,6 +31,15 @@ def test_repro_syncs_only_what_is_not_yet(root, monkeypatch, capsys):
     pipeline.repro(None, 1)
     pipeline.repro(None, 1)
     assert calls == ["sync"] * 4
-    said = capsys.readouterr().out
+
+    def unreachable(settings, root):
+        raise TrackingError("MLflow at http://127.0.0.1:9 cannot be used: down")
+
+    monkeypatch.setattr(sync, "choose", unreachable)
+    files.write_text(root / "metrics" / "another.json", "[]")
+    pipeline.repro(["evaluate"], 1)
+    read = capsys.readouterr()
+    assert read.err.endswith("cannot be used: down; `anamnesis sync` catches up later\n")
+    said = read.out
     assert said.count("the leaderboard") == 6
     assert said.count("reports/index.html") == 6

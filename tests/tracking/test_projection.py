@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from anamnesis import files
+from anamnesis import files, params
 from anamnesis.errors import AnamnesisError, ParamsError
-from anamnesis.tracking import projection, store
+from anamnesis.tracking import live, projection, scores, store
 
 
 def rows(root: Path) -> dict[str, int]:
@@ -154,6 +154,25 @@ def test_scores_that_come_later_or_change_are_added_once(root: Path, finish, cli
         projection.project(["toy-a"], root)
     assert history(client, run_id, "test/bits_per_character") == [(0, 4.1), (0, 4.2)]
     assert client.get_run(run_id).data.metrics["test/bits_per_character"] == 4.2
+
+
+def test_the_stage_evaluate_adds_scores_and_data_to_the_run(
+    root: Path, finish, client: MlflowClient, monkeypatch
+) -> None:
+    card = finish("toy-a")
+    training = live.start("toy-a", params.load(root / "params.yaml").experiments["toy-a"], card["inputs"], root)
+    training.finish(card["fingerprint"])
+    assert "test/perplexity" not in client.get_run(training.run_id).data.metrics
+    with monkeypatch.context() as patch:
+        patch.setenv("ANAMNESIS_TRACKING", "off")
+        scores.log_result("toy-a", root)
+    assert "test/perplexity" not in client.get_run(training.run_id).data.metrics
+    scores.log_result("toy-a", root)
+    run = client.get_run(training.run_id)
+    assert {"test/perplexity", "valid/perplexity", "epoch/valid_perplexity"} <= run.data.metrics.keys()
+    assert len(run.inputs.dataset_inputs) == 3
+    # The two kinds of validation scores are told apart on the run's page.
+    assert "| `epoch/valid_…` | estimates" in run.data.tags["mlflow.note.content"]
 
 
 def test_scores_of_another_model_are_not_logged(root: Path, finish, client: MlflowClient) -> None:

@@ -37,13 +37,18 @@ def repro(
     from anamnesis.engine.run import cores
     from anamnesis.engine.run import repro as run
     from anamnesis.tracking import sync
+    from anamnesis.tracking.store import TrackingError
 
     root = location.enter()
     _note_stale(root)
     run(root, targets or [], jobs or cores(), Console())
     # The stage `register` has done so, if it was part of the run.
     if not sync.is_synced(root):
-        print(sync.sync(root))
+        try:
+            print(sync.sync(root))
+        except TrackingError as error:
+            # The results are on disk by now; MLflow only mirrors them.
+            print(f"warning: {error}; `anamnesis sync` catches up later", file=sys.stderr, flush=True)
     if not targets:
         leaderboard()
         page = (root / "reports" / "index.html").resolve().relative_to(home(root))
