@@ -8,7 +8,7 @@ import yaml
 from mlflow import MlflowClient
 
 from anamnesis import params
-from anamnesis.tracking import live, names, project_run, projection, store
+from anamnesis.tracking import live, names, project_run, projection, store, sync
 from anamnesis.tracking.names import changed_settings
 
 
@@ -63,13 +63,16 @@ def test_a_run_is_named_by_its_changes_and_by_the_dvc_experiment(
     assert projection.project(["toy-a"], root).runs["toy-a"].info.run_name == "toy-a seed=3"
 
 
-def test_the_run_of_mlflow_run_stays_only_if_others_are_below_it(root: Path, client: MlflowClient) -> None:
+def test_the_run_of_mlflow_run_stays_only_if_others_are_below_it(root: Path, finish, client: MlflowClient) -> None:
+    finish("toy-a")
     empty, parent = (client.create_run("0").info.run_id for _ in range(2))
-    below = client.create_experiment("language/toy")
+    below = store.connect(root).experiment_id("language/toy")
     client.create_run(below, tags={"mlflow.parentRunId": parent})
     for run_id in (empty, parent):
-        project_run.close(run_id, ["anamnesis", "repro", "toy-a"], root)
-    found = client.get_run(empty).info
-    assert (found.lifecycle_stage, found.status) == ("deleted", "FINISHED")
-    found = client.get_run(parent).info
-    assert (found.lifecycle_stage, found.status, found.run_name) == ("active", "RUNNING", "anamnesis repro toy-a")
+        project_run.close(run_id, ["anamnesis", "show", "toy-a"], root)
+        # `mlflow run` ends it now, which must be possible.
+        client.set_terminated(run_id, "FINISHED")
+    assert {client.get_run(run_id).info.run_name for run_id in (empty, parent)} == {"anamnesis show toy-a"}
+    sync.sync(root)
+    assert client.get_run(empty).info.lifecycle_stage == "deleted"
+    assert client.get_run(parent).info.lifecycle_stage == "active"

@@ -48,7 +48,7 @@ def sync() -> None:
 
 
 def close_project_run(run_id: str) -> None:
-    """Remove the run that `mlflow run` opened for this command, if the command has made no runs below it."""
+    """Name the run that `mlflow run` opened for this command; it is removed later if no runs are below it."""
     from anamnesis.tracking.project_run import close
 
     # The command has done its work; what fails here leaves one more run on MLflow's pages.

@@ -1,26 +1,38 @@
-"""The run that `mlflow run` opens around a command of this project."""
+"""The runs that `mlflow run` opens around commands of this project."""
 
 import shlex
 from pathlib import Path
 
 from anamnesis.errors import hide_passwords
-from anamnesis.tracking.store import connect, reaching
+from anamnesis.tracking.store import Store, connect, reaching
+
+EMPTY = "anamnesis.empty"
 
 
 def close(run_id: str, command: list[str], root: Path) -> None:
-    """Name the run by its command if other runs are below it; move it to the trash if it is empty.
+    """Name the run by its command; if no other run is below it, mark it to be removed.
 
-    MLflow leaves the status of a run alone that has ended already, also that of a run in the trash.
+    The command itself cannot remove it: `mlflow run` ends the run after the command, and fails on one in the trash.
 
     Raises:
         TrackingError: MLflow cannot be reached.
     """
     store = connect(root)
     with reaching(store.uri):
-        experiments = store.pages(lambda token: store.client.search_experiments(page_token=token))
-        ids = [experiment.experiment_id for experiment in experiments]
-        if store.client.search_runs(ids, f"tags.mlflow.parentRunId = '{run_id}'", max_results=1):
-            store.client.update_run(run_id, name=hide_passwords(shlex.join(command)))
-        else:
-            store.client.set_terminated(run_id, "FINISHED")
-            store.client.delete_run(run_id)
+        remove_empty(store)
+        store.client.update_run(run_id, name=hide_passwords(shlex.join(command)))
+        if not store.client.search_runs(_experiments(store), f"tags.mlflow.parentRunId = '{run_id}'", max_results=1):
+            store.client.set_tag(run_id, EMPTY, "true")
+
+
+def remove_empty(store: Store) -> None:
+    """Move the runs that `close` has marked, and that have ended since, to MLflow's trash."""
+    ended = f"tags.{EMPTY} = 'true' and attributes.status != 'RUNNING'"
+    ids = _experiments(store)
+    for run in store.pages(lambda token: store.client.search_runs(ids, ended, page_token=token)):
+        store.client.delete_run(run.info.run_id)
+
+
+def _experiments(store: Store) -> list[str]:
+    found = store.pages(lambda token: store.client.search_experiments(page_token=token))
+    return [experiment.experiment_id for experiment in found]

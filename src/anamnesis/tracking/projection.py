@@ -14,6 +14,7 @@ from anamnesis import params as parameters
 from anamnesis.files import canonical_json, digest, sha256_file
 from anamnesis.tracking.live import LIVE, is_same, is_training, reap
 from anamnesis.tracking.names import run_name
+from anamnesis.tracking.project_run import remove_empty
 from anamnesis.tracking.results import Result, flatten, read
 from anamnesis.tracking.store import (
     BATCH_METRICS,
@@ -91,7 +92,7 @@ def project(names: list[str] | None = None, root: Path = Path()) -> Summary:
     results = {name: read(name, root) for name in chosen}
     summary = project_results([result for result in results.values() if result], root, chosen)
     if names is None and summary.runs:
-        _unmark_others({run.info.run_id for run in summary.runs.values()}, root)
+        _clean({run.info.run_id for run in summary.runs.values()}, root)
     return summary
 
 
@@ -227,10 +228,16 @@ def _give_up(store: Store, run: "Run") -> None:
             store.client.delete_tag(run.info.run_id, key)
 
 
-def _unmark_others(current: set[str], root: Path) -> None:
-    """Take the tag CURRENT from the runs of this profile whose result is no longer in the workspace."""
+def _clean(current: set[str], root: Path) -> None:
+    """Take the tag CURRENT from the runs of this profile whose result is no longer in the workspace; remove empty runs.
+
+    Args:
+        current: the ids of the runs whose results are there.
+        root: the project's folder.
+    """
     store = connect(root)
     with reaching(store.uri):
+        remove_empty(store)
         # BOARD/CORPUS, of a profile PROFILE/BOARD/CORPUS: `experiment_name` says so.
         pattern = experiment_name(root, "", "")
         ids = [
