@@ -108,3 +108,11 @@ def test_without_probes_the_context_remains_and_without_both_nothing(boards, mad
     bare = made.write(tmp_path / "bare")
     assert figures.memory(bare, leaderboard.table(bare)) is None
     assert 'id="memory"' not in page.render(bare)
+
+
+def test_cells_that_were_asked_at_other_lags_are_not_ordered_among_the_others(boards, tmp_path):
+    copied = shutil.copytree(boards, tmp_path / "copied")
+    path = copied / "metrics" / "memory-lstm.json"
+    question = {"asked": "lags of 5 steps", "valid": "5" * 64, "test": "6" * 64}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"question": question}))
+    assert figures.memory(copied, leaderboard.table(copied)).order.startswith("gru 120 > irnn 30")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anamnesis.report import charts, formats, results
 from anamnesis.report.charts import Figure, Spec
-from anamnesis.report.leaderboard import Row
+from anamnesis.report.leaderboard import Row, boards
 from anamnesis.report.results import Result
 
 PROBES = ("copy", "adding")
@@ -51,12 +51,15 @@ class Memory:
 
 
 def memory(root: Path, rows: list[Row]) -> Memory | None:
-    """The figures of all experiments on the board `memory`, and of all that have a context.csv; None without any.
+    """The figures of the board `memory`, and of all experiments that have a context.csv; None without any.
+
+    Where the experiments of the board were asked several questions, only those of the one with the most compare here.
 
     Raises:
         AnamnesisError: a file of an evaluation is damaged.
     """
-    probed = [row.result for row in rows if row.result.board == "memory"]
+    groups = [group for board, found in boards(rows) if board == "memory" for group in found]
+    probed = [row.result for row in max(groups, key=lambda group: len(group.rows)).rows] if groups else []
     models = [row.result for row in rows if row.result.board == "language"]
     found = Memory(
         order=order(probed),
