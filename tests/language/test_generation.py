@@ -59,6 +59,22 @@ def test_a_tiny_temperature_is_greedy_and_does_not_overflow():
     assert "".join(generate(model, "a", 5, temperature=1e-300)) == "bbbbb"
 
 
+@pytest.mark.parametrize("temperature", [5e-324, 1e-320, 1e-300, 1e-45, 1e-9])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("top_k", [None, 1, 2, 9])
+def test_no_temperature_draws_a_token_that_is_not_allowed(temperature, kind, top_k):
+    # <unk>, the first id, is the likeliest token.
+    model = letters(0.9, 0.02, 0.05, 0.03, 0)
+    fixed = model.predict
+    model.predict = lambda ids, state: (fixed(ids, state)[0].astype(kind), len(model.read))
+    assert "".join(generate(model, "a", 20, temperature=temperature, top_k=top_k, seed=1)) == "b" * 20
+
+
+def test_a_model_that_allows_no_token_at_all_draws_evenly():
+    text = "".join(generate(letters(1, 0, 0, 0, 0), "a", 4_000, seed=2))
+    np.testing.assert_allclose(shares(text, "abc\n"), [0.25] * 4, atol=0.03)
+
+
 def test_top_k_draws_among_the_likeliest_in_proportion():
     text = "".join(generate(letters(0, 0.2, 0.3, 0.4, 0.1), "a", 20_000, top_k=2, seed=5))
     np.testing.assert_allclose(shares(text, "bc"), [3 / 7, 4 / 7], atol=0.015)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anamnesis import deadline
 from anamnesis.errors import AnamnesisError
 from anamnesis.language.beginning import beginning
 from anamnesis.language.protocol import NextTokenModel, StateReader, Step, Stepper
@@ -66,8 +67,8 @@ def generate(
     tokenizer = model.tokenizer
     read = tokenizer.encode(prompt).astype(np.int64)
     special = (tokenizer.start_id, None if allow_unknown else tokenizer.unknown_id)
-    barred = np.array([token for token in special if token is not None], dtype=np.int64)
-    if len(barred) == tokenizer.vocabulary_size:
+    allowed = np.delete(np.arange(tokenizer.vocabulary_size), [token for token in special if token is not None])
+    if len(allowed) == 0:
         raise AnamnesisError("the vocabulary holds no token that could be generated")
     state = model.initial_state()
     if noise:
@@ -77,7 +78,7 @@ def generate(
             for layer in state
         ]
     generator = None if greedy else np.random.default_rng(seed)
-    new = _tokens(model, state, read, length, barred, temperature, top_k, generator)
+    new = _tokens(model, state, read, length, allowed, temperature, top_k, generator)
     # The prompt goes through the decoder too: spaces and open quotation marks depend on what stands before.
     return islice(tokenizer.stream(chain(read.tolist(), new)), len(read), None)
 
@@ -109,7 +110,7 @@ def _tokens(
     state: Any,
     read: NDArray[np.int64],
     length: int,
-    barred: NDArray[np.int64],
+    allowed: NDArray[np.int64],
     temperature: float,
     top_k: int | None,
     generator: np.random.Generator | None,
@@ -119,18 +120,20 @@ def _tokens(
     if len(read) == 0:
         first = beginning(tokenizer)
         if first is None:
-            first = _draw(np.zeros(tokenizer.vocabulary_size), barred, 1.0, None, generator)
+            first = _draw(np.zeros(tokenizer.vocabulary_size), allowed, 1.0, None, generator)
             yield first
             length -= 1
         read = np.array([first])
     # A long prompt in parts: a distribution after each of its tokens at once could fill the memory.
     while len(read) > PART:
+        deadline.check()
         _, state = model.predict(read[None, :PART], state)
         read = read[PART:]
     rows, state = model.predict(read[None], state)
     scores, step = rows[0, -1], _stepper(model, state)
     for left in reversed(range(length)):
-        token = _draw(scores, barred, temperature, top_k, generator)
+        deadline.check()
+        token = _draw(scores, allowed, temperature, top_k, generator)
         yield token
         if token == tokenizer.end_id and tokenizer.start_id is not None:
             yield tokenizer.start_id
@@ -155,19 +158,25 @@ def _stepper(model: NextTokenModel, state: Any) -> Step:
 
 def _draw(
     scores: NDArray[np.floating],
-    barred: NDArray[np.int64],
+    allowed: NDArray[np.int64],
     temperature: float,
     top_k: int | None,
     generator: np.random.Generator | None,
 ) -> int:
-    """A token drawn from log-probabilities (vocabulary,) less the barred ones; of equal ones the first is preferred.
+    """The id of one of the `allowed` tokens, drawn from log-probabilities (vocabulary,); the likeliest without a
+    generator. Of equally likely tokens the first is preferred.
 
     Adding Gumbel noise and taking the largest draws from the softmax (Gumbel 1954): fewer passes than summing it up.
     """
-    weights = scores / temperature
-    weights[barred] = -np.inf
+    weights = scores[allowed].astype(np.float64)
     if generator is None:
-        return int(weights.argmax())
-    if top_k:
-        weights[np.argsort(-weights, kind="stable")[top_k:]] = -np.inf
-    return int((weights + generator.gumbel(size=len(weights))).argmax())
+        return int(allowed[weights.argmax()])
+    noise = generator.gumbel(size=len(scores))[allowed]
+    if top_k and top_k < len(weights):
+        likeliest = np.sort(np.argsort(-weights, kind="stable")[:top_k])
+        weights, noise, allowed = weights[likeliest], noise[likeliest], allowed[likeliest]
+    # The largest weight becomes 0, so that no temperature, however low, makes all of them infinite.
+    largest = weights.max()
+    with np.errstate(over="ignore"):
+        weights = (weights - largest) / temperature if largest > -np.inf else np.zeros(len(weights))
+    return int(allowed[(weights + noise).argmax()])
