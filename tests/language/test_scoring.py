@@ -8,7 +8,10 @@ import pytest
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.language import saved
+from anamnesis.language.evaluation import evaluate_split
 from anamnesis.language.scoring import bits, score
+from anamnesis.language.uniform import UniformModel
+from anamnesis.tokens import words
 from anamnesis.tokens.characters import Characters
 
 
@@ -26,8 +29,9 @@ def test_words_score_every_word_and_the_end(trained):
     (found,) = score(model, ["The function is called zyx."])
     assert found.tokens == ["The", "function", "is", "called", "<unk>", ".", "</s>"]
     assert found.unknown_tokens == 1
-    ids = model.tokenizer.encode_sentence("The function is called zyx.")
-    assert found.surprisals == pytest.approx(step_by_step(model, ids), rel=1e-12)
+    expected = step_by_step(model, model.tokenizer.encode_sentence("The function is called zyx."))
+    expected[4] += len("zyx") * log(model.card["alphabet"])
+    assert found.surprisals == pytest.approx(expected, rel=1e-12)
     assert found.log_probability == pytest.approx(-sum(found.surprisals))
     assert found.perplexity == pytest.approx(np.exp(np.mean(found.surprisals)))
 
@@ -40,8 +44,6 @@ def test_characters_start_after_a_line_end(trained):
 
 
 def test_without_line_ends_the_first_token_is_given():
-    from anamnesis.language.uniform import UniformModel
-
     model = UniformModel({}, Characters(["<unk>", *"abc"]))
     (found,) = score(model, ["abca"])
     assert found.tokens == ["b", "c", "a"]
@@ -66,6 +68,44 @@ def test_likelier_sentences_score_better(trained):
 def test_nothing_to_score_is_refused(trained, kind, sentence):
     with pytest.raises(AnamnesisError, match="sentence 2"):
         score(saved.load(trained(kind)), ["The end.", sentence])
+
+
+@pytest.mark.parametrize("kind", ["characters", "words", "bigrams"])
+def test_an_unknown_token_costs_what_it_costs_in_bits_per_character(trained, stores, kind):
+    model = saved.load(trained(kind, order=1))
+    assert model.card["alphabet"] == len(set((stores / "train.txt").read_text(encoding="utf-8")))
+    sentences = ["The zyxwv is called.", "漢字 qqzz function", "It is a class."]
+    for sentence, found in zip(sentences, score(model, sentences), strict=True):
+        chunks = list(model.tokenizer.chunks([sentence]))
+        split = {"unknown_characters": sum(chunk.unknown_characters for chunk in chunks), "characters": 1}
+        # An order of 1 foresees every token alike, whatever stands before it.
+        ids = model.tokenizer.encode_sentence(sentence)
+        first = ids if kind == "words" else np.concatenate([model.tokenizer.encode("\n"), ids])
+        metrics = evaluate_split(model, first, split, model.card["alphabet"]).metrics
+        assert bits(-found.log_probability) == pytest.approx(metrics["bits_per_character"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "known", "unknown"),
+    [
+        ("en", "The class is here. " * 20, "The class is here.", "Florbz was quux."),
+        ("zh", "天下大事。" * 20, "天下大事。", "引操引操。"),
+    ],
+)
+def test_words_that_no_text_holds_are_less_likely_than_words_that_it_holds(language, text, known, unknown):
+    model = UniformModel({}, words.learn([text], language=language))
+    for found in score(model, [known, unknown]):
+        assert [word for word, _ in found.words][-1] == "</s>"
+    known_score, unknown_score = score(model, [known, unknown])
+    assert unknown_score.unknown_tokens > 0
+    assert unknown_score.perplexity > 2 * known_score.perplexity
+
+
+def test_a_store_that_deletes_marks_scores_the_words_that_it_reads():
+    model = UniformModel({}, words.learn(["It's a class, the class."], delete="',."))
+    (found,) = score(model, ["It's, the 'class' zyx."])
+    assert [word for word, _ in found.words] == ["Its", "the", "class", "zyx", "</s>"]
+    assert [surprise for _, surprise in found.words] == found.surprisals
 
 
 def test_bits():
@@ -100,8 +140,6 @@ def test_word_models_name_the_word_they_do_not_know(trained):
 
 
 def test_a_word_that_is_only_given_has_no_surprise():
-    from anamnesis.language.uniform import UniformModel
-
     model = UniformModel({}, Characters(["<unk>", *"abc "]))
     (found,) = score(model, ["a bc"])
     # Only the space after the first letter is predicted of the first word.

@@ -67,7 +67,7 @@ def fit(name: str, experiment: Experiment, root: Path, inputs: str) -> dict[str,
         )
     )
     parameters = sum(int(np.count_nonzero(array)) for key, array in weights.items() if key.startswith("counts"))
-    card = folders.new_card(name, experiment, stats, parameters, None, inputs)
+    card = folders.new_card(name, experiment, stats, parameters, None, inputs) | {"alphabet": stats["alphabet"]}
     more = {saved.TOKENIZER: folders.read_bytes(store / saved.TOKENIZER)}
     card = folders.store(root, name, weights, card, more, [row], [("after counting", text)])
     console.summary("train", name, f"{parameters:,} counts, valid perplexity {row['valid_perplexity']:.4g}")

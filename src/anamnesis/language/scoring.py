@@ -13,7 +13,7 @@ from anamnesis.language.beginning import beginning
 from anamnesis.language.protocol import NextTokenModel
 from anamnesis.language.reading import surprisals
 from anamnesis.tokens.base import END
-from anamnesis.tokens.sentences import words as words_of
+from anamnesis.tokens.words import Words
 
 if TYPE_CHECKING:
     from anamnesis.tokens.base import Tokenizer
@@ -25,7 +25,7 @@ class SentenceScore:
 
     Attributes:
         tokens: the tokens that were predicted, as strings of the vocabulary.
-        surprisals: -ln p of each, given all before it, in nats.
+        surprisals: -ln p of each, given all before it, in nats; of `<unk>` also the price of its characters.
         unknown_tokens: how many of them are `<unk>`.
         words: each word and the sum of its tokens' surprisals, which together are all of them. Words are the tokens of
             a store of words, `</s>` last; elsewhere what white space separates, with the space that ends it.
@@ -38,7 +38,7 @@ class SentenceScore:
 
     @property
     def log_probability(self) -> float:
-        """ln p of the sentence: minus the sum of the surprisals, in nats."""
+        """Minus the sum of the surprisals: ln p of the sentence in nats, its unknown tokens spelled out."""
         return -fsum(self.surprisals)
 
     @property
@@ -59,6 +59,9 @@ def score(model: NextTokenModel, sentences: list[str]) -> list[SentenceScore]:
     a sentence is read as the start of a line, so its first token is predicted after a line end. Where the training
     text held no line end, the first token only serves to predict the others.
 
+    An unknown token costs ln(`alphabet`) nats for each of its characters, as in bits per character: see `bits.py`.
+    Without that price a model would prefer words that it does not know.
+
     Raises:
         AnamnesisError: a sentence holds nothing to predict.
     """
@@ -67,11 +70,16 @@ def score(model: NextTokenModel, sentences: list[str]) -> list[SentenceScore]:
     for number, (sentence, ids) in enumerate(zip(sentences, texts, strict=True), start=1):
         if not sentence.strip() or not counted(tokenizer, ids).any():
             raise AnamnesisError(f"sentence {number}: found {sentence!r}, which holds nothing to predict")
+    letter = log(alphabet(model))
     results = []
     for sentence, ids, surprises in zip(sentences, texts, surprisals(model, texts), strict=True):
         kept = counted(tokenizer, ids)
         predicted = ids[1:][kept].tolist()
-        nats = surprises[kept].tolist()
+        lengths = [len(word) for word in _cut(tokenizer, sentence, predicted)]
+        nats = [
+            surprise + (length * letter if token == tokenizer.unknown_id else 0)
+            for surprise, token, length in zip(surprises[kept].tolist(), predicted, lengths, strict=True)
+        ]
         unknown = sum(token == tokenizer.unknown_id for token in predicted)
         words = _words(tokenizer, sentence, predicted, nats)
         results.append(SentenceScore([tokenizer.tokens[token] for token in predicted], nats, unknown, words))
@@ -92,11 +100,24 @@ def counted(tokenizer: "Tokenizer", ids: NDArray[np.integer]) -> NDArray[np.bool
     return np.full(max(len(ids) - 1, 0), True) if tokenizer.start_id is None else ids[1:] != tokenizer.start_id
 
 
+def alphabet(model: NextTokenModel) -> int:
+    """How many different characters the training text has; of a card that does not say so, those of its vocabulary."""
+    known = model.card.get("alphabet")
+    return known if isinstance(known, int) else max(1, len(set("".join(model.tokenizer.tokens))))
+
+
+def _cut(tokenizer: "Tokenizer", sentence: str, predicted: list[int]) -> list[str]:
+    """The text of each predicted token, as far as it matters for `<unk>`."""
+    if isinstance(tokenizer, Words):
+        return [*tokenizer.cut(sentence), END]
+    # Of all other kinds, an unknown token is a single character.
+    return ["?"] * len(predicted)
+
+
 def _words(tokenizer: "Tokenizer", sentence: str, predicted: list[int], nats: list[float]) -> list[tuple[str, float]]:
     """See `SentenceScore.words`."""
-    if tokenizer.start_id is not None:
-        spelled = words_of(getattr(tokenizer, "language", "en"))(sentence)
-        return list(zip([*spelled, END], nats, strict=True))
+    if isinstance(tokenizer, Words):
+        return list(zip(_cut(tokenizer, sentence, predicted), nats, strict=True))
     # Where each token ends, counted from the end: all but perhaps the first are predicted.
     widths = [len(piece) for piece in tokenizer.stream(predicted)]
     ends = np.cumsum(widths[: len(predicted)]) + len(sentence) - sum(widths)

@@ -93,7 +93,7 @@ def _train_network(
         headline="valid_perplexity",
         epoch=("tokens", len(batches) * _tokens_per_step(experiment)),
         more=tokenizer_file,
-        entries=None if begun is None else transfer.card_entries(begun, stats),
+        entries={"alphabet": stats["alphabet"]} | ({} if begun is None else transfer.card_entries(begun, stats)),
         sample=lambda: _sample(network, experiment, vocabulary, module.current_epoch + 1),
     )
 

@@ -118,7 +118,8 @@ def untouched(name: str, experiment: Any, root: Path, inputs: str) -> dict[str, 
     )
     weights = {key: value.detach().cpu().numpy() for key, value in model.network.named_parameters()}
     parameters = sum(value.size for value in weights.values())
-    card = folders.new_card(name, experiment, stats, parameters, None, inputs) | card_entries(model, stats)
+    card = folders.new_card(name, experiment, stats, parameters, None, inputs)
+    card |= card_entries(model, stats) | {"alphabet": stats["alphabet"]}
     more = {saved.TOKENIZER: folders.read_bytes(root / "models" / experiment.start / saved.TOKENIZER)}
     text = sampling.prompt + "".join(pieces)
     card = folders.store(root, name, weights, card, more, [row], [("untouched", text)])

@@ -25,7 +25,8 @@ class Words(Tokenizer):
 
     Spaces and line ends are not kept (`leftovers.py` lists them): `decode` puts one space before a word but none before
     a punctuation mark (no spaces at all in Chinese), and each sentence on a line of its own. Where marks are deleted,
-    white space alone separates words, and every token but the special ones is a word.
+    white space alone separates words, and every token but the special ones is a word. `cut(sentence)` lists the words
+    of a sentence as they stand in it.
 
     Raises:
         ValueError: the tokens are not `<unk>`, `<s>`, `</s>` and then different words.
@@ -46,7 +47,7 @@ class Words(Tokenizer):
         self.tokens, self.language, self.lower, self.sentences, self.delete = tokens, language, lower, sentences, delete
         # Looking up a word never finds a special token, whatever a text says.
         self._ids = {token: number for number, token in enumerate(tokens) if number >= len(SPECIAL)}
-        self._cut = _cutter(language, delete)
+        self.cut = _cutter(language, delete)
 
     def chunks(
         self, blocks: Iterable[str], observe: Callable[[str, list[str]], object] | None = None
@@ -56,7 +57,7 @@ class Words(Tokenizer):
             ids: list[int] = []
             unknown: list[str] = []
             for sentence in some:
-                cut = self._cut(sentence)
+                cut = self.cut(sentence)
                 if observe:
                     observe(sentence, cut)
                 if cut:
@@ -77,7 +78,7 @@ class Words(Tokenizer):
         return ids[:-1] if len(ids) else np.array([self.start_id])
 
     def encode_sentence(self, text: str) -> np.ndarray:
-        return np.array([self.start_id, *self._look_up(self._cut(text))[0], self.end_id])
+        return np.array([self.start_id, *self._look_up(self.cut(text))[0], self.end_id])
 
     def stream(self, ids: Iterable[int]) -> Iterator[str]:
         line, begun, separator = "", False, self.separator()
@@ -118,7 +119,7 @@ class Words(Tokenizer):
         """All words and marks of a text, whether they have an id or not, in its order."""
         for some in pieces(blocks, rule(self.language, self.sentences)):
             for sentence in some:
-                yield from map(str.lower, self._cut(sentence)) if self.lower else self._cut(sentence)
+                yield from map(str.lower, self.cut(sentence)) if self.lower else self.cut(sentence)
 
 
 def _cutter(language: str, delete: str) -> Callable[[str], list[str]]:
