@@ -1,7 +1,8 @@
-"""How a stage or command ends: by an error, by a signal."""
+"""How a stage or command ends: by an error, by a signal. What may not steer a terminal."""
 
 import os
 import signal
+import unicodedata
 from pathlib import Path
 
 import kills
@@ -101,3 +102,21 @@ def test_what_nohup_ignores_stays_ignored(root: Path) -> None:
         console.run(lambda: os.kill(os.getpid(), signal.SIGHUP))
 
     assert kills.run(stage)[0] == 0
+
+
+HOSTILE = "a\x1b[2J\x07\x9b31m\rb\u202ec\x7f"
+SHOWN = r"a\x1b[2J\x07\x9b31m\rb\u202ec\x7f"
+
+
+def test_no_control_character_and_no_mark_of_direction_is_printable():
+    # Unicode's bidirectional classes of the marks that embed, override, isolate, and end these.
+    steering = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+    marks = {"\u200e", "\u200f", "\u061c"}
+    for number in range(0x110000):
+        character = chr(number)
+        hidden = unicodedata.category(character) == "Cc" and character not in "\t\n"
+        hidden |= unicodedata.bidirectional(character) in steering or character in marks
+        shown = printable(character)
+        assert (shown != character) == hidden
+        assert not hidden or shown == character.encode("unicode_escape").decode()
+    assert printable(HOSTILE) == SHOWN

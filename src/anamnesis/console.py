@@ -1,6 +1,7 @@
 """What a stage or command says on the screen: progress bars on a terminal, one summary line, one line per error."""
 
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
 
 # Characters of an error that nobody foresaw, some of which hold whole files.
 LONGEST = 500
+
+
+# Control characters but for tab and newline, and marks that change the direction of text: they steer a terminal.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """The text as a terminal may show it: control characters and marks of direction as escapes such as `\\x1b`.
+
+    Tab and newline stay. Call it on any text that a model wrote, or that comes from a file, before it goes to a
+    terminal.
+    """
+    return _STEERING.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
 
 
 def progress() -> "Progress":
@@ -68,7 +82,7 @@ def _place(task: "Task") -> str:
 
 def summary(stage: str, name: str, text: str) -> None:
     """Print the one line that says what a finished stage made."""
-    print(f"{stage} {name}: {text}", flush=True)
+    print(printable(f"{stage} {name}: {text}"), flush=True)
 
 
 def on_outputs(listener: Callable[[], None]) -> None:
@@ -107,7 +121,7 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except AnamnesisError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print(f"error: {printable(str(error))}", file=sys.stderr, flush=True)
         if os.environ.get("ANAMNESIS_TRACEBACK"):
             raise
         raise SystemExit(error.exit_code) from None
@@ -119,7 +133,7 @@ def run(main: Callable[[], None]) -> None:
     except Exception as error:
         if os.environ.get("ANAMNESIS_TRACEBACK"):
             raise
-        print(f"error: {_unforeseen(error)}", file=sys.stderr, flush=True)
+        print(f"error: {printable(_unforeseen(error))}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None
 
 

@@ -83,7 +83,7 @@ def test_a_finished_model_shows_its_scores_and_what_it_wrote_last(tmp_path):
     (tmp_path / "models" / "a").mkdir(parents=True)
     (tmp_path / "models" / "a" / "samples.txt").write_text(SAMPLES % ("x" * 200))
     done = Progress(Stage("evaluate@a", frozenset(), "", False), "done", 2.0, "test perplexity 3.9")
-    sample = "The [31mgame is afoot. " + "x" * (100 - 23) + "..."
+    sample = r"The \x1b[31mgame is afoot. " + "x" * (100 - 27) + "..."
     assert last_sample(done, tmp_path) == sample
     for terminal in (False, True):
         console = Console(file=io.StringIO(), width=200, height=30, force_terminal=terminal, color_system=None)

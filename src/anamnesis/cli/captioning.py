@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from anamnesis.cli import models, search
+from anamnesis.cli import models, printing, search
 from anamnesis.cli.search import Beam
+from anamnesis.errors import AnamnesisError
 
 commands = typer.Typer()
 
@@ -39,7 +40,8 @@ def caption(
     """Read pictures of digits in words: one picture a line, in the order in which they come.
 
     The digits may be dark on light or light on dark, of any size, anywhere on the picture. With --n-best a picture has
-    several lines, SCORE TAB CAPTION outside of a terminal, and a blank line stands between two pictures.
+    several lines, SCORE TAB CAPTION outside of a terminal, and a blank line stands between two pictures. A picture
+    that cannot be read has a blank line, and the exit code is 1 at the end.
     """
     # As names are meant where the command was typed, not in the project's folder.
     paths = [path.absolute() for path in images]
@@ -49,12 +51,23 @@ def caption(
 
     from anamnesis.captioning import pictures
 
-    read = [pictures.open_file(path, str(name), loaded.rows) for path, name in zip(paths, images, strict=True)]
-    results = loaded.caption(np.stack(read), width, n_best or 1)
-    for number, (name, found) in enumerate(zip(images, results, strict=True)):
+    read = {}
+    for number, (path, name) in enumerate(zip(paths, images, strict=True)):
+        try:
+            read[number] = pictures.open_file(path, str(name), loaded.rows)
+        except AnamnesisError as error:
+            printing.error(error)
+    results = loaded.caption(np.stack(list(read.values())), width, n_best or 1) if read else []
+    captions = dict(zip(read, results, strict=True))
+    for number, name in enumerate(images):
+        found = captions.get(number)
         if n_best is None:
-            print(found[0].text)
+            printing.write(found[0].text if found else "")
             continue
         if number:
             print()
+        if found is None:
+            continue
         search.print_scored(str(name), [each.score for each in found], [each.text for each in found], "caption")
+    if len(read) < len(images):
+        raise typer.Exit(1)

@@ -1,11 +1,12 @@
 """The command that tells the label of documents, passages and films."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from anamnesis.cli import inputs, models, printing
+from anamnesis.errors import AnamnesisError, ParamsError
 
 commands = typer.Typer()
 
@@ -37,7 +38,8 @@ def classify(
     """Tell the label of documents, passages or films: one a line, in the order in which they come, a blank line for a
     blank one.
 
-    The model says what the labels are: topics of news, authors, or which digit moves where.
+    A film that cannot be read has a blank line, too, and the exit code is 1 at the end. The model says what the labels
+    are: topics of news, authors, or which digit moves where.
     """
     given = inputs.utf8(texts) if texts else inputs.lines("text")
     # As names are meant where the command was typed, not in the project's folder.
@@ -45,14 +47,28 @@ def classify(
     loaded = models.load(model, "classification", "passage")
     from anamnesis.tokens.cleaning import clean
 
-    films = loaded.card.get("reads") == "films"
-    there = [number for number, text in enumerate(given) if text.strip()]
-    asked: list[Any] = [here / given[number] if films else given[number] for number in there]
-    found = dict(zip(there, loaded.classify(asked) if asked else [], strict=True))
+    labels = loaded.card["labels"]
+    if top is not None and top > len(labels):
+        raise ParamsError(f"--top: found {top}; allowed: from 1 to {len(labels)}, the labels of the model")
+    there = {number: text for number, text in enumerate(given) if text.strip()}
+    found: dict[int, list[tuple[str, float]]] = {}
+    failed = False
+    if loaded.card.get("reads") == "films":
+        for number, text in there.items():
+            try:
+                found[number] = loaded.classify([here / text])[0]
+            except AnamnesisError as error:
+                printing.error(error)
+                failed = True
+    elif there:
+        inputs.note_files(texts or [], here)
+        found = dict(zip(there, loaded.classify(list(there.values())), strict=True))
     for number, text in enumerate(given):
         likeliest = [(clean(label), probability) for label, probability in found.get(number, [])[: top or 1]]
         if top is None:
-            print(likeliest[0][0] if likeliest else "")
+            printing.write(likeliest[0][0] if likeliest else "")
         elif likeliest:
             printing.heading(text)
             printing.table(["label", "probability"], [[label, f"{share:.4f}"] for label, share in likeliest], numbers=1)
+    if failed:
+        raise typer.Exit(1)

@@ -100,7 +100,7 @@ def show(
     settings = params.load(root / "params.yaml")
     found = params.lookup(settings.experiments, experiment, "experiment")
     printing.heading("settings")
-    print(yaml.safe_dump(found.model_dump(mode="json"), sort_keys=False, allow_unicode=True).rstrip())
+    printing.write(yaml.safe_dump(found.model_dump(mode="json"), sort_keys=False, allow_unicode=True).rstrip())
     card = location.read_json(root / "models" / experiment / "model.json")
     if not card:
         print(f"\nnot trained yet: {location.command()} repro {experiment}")
@@ -108,7 +108,7 @@ def show(
     printing.heading("model")
     for key in ("architecture", "parameters", "best_epoch", "seed", "fingerprint"):
         if card.get(key) is not None:
-            print(f"{key}: {card[key]}")
+            printing.write(f"{key}: {card[key]}")
     metrics = location.read_json(root / "metrics" / f"{experiment}.json")
     if metrics:
         printing.heading("scores")
@@ -123,12 +123,12 @@ def show(
     if translations.exists():
         printing.heading("translations of the test split: source, = reference, < model")
         for row in _spread(translations, 5):
-            print(f"> {row['source']}\n= {row['reference']}\n< {row['translation']}\n")
+            printing.write(f"> {row['source']}\n= {row['reference']}\n< {row['translation']}\n")
     samples = location.read_json(predictions / "samples.json")
     if samples:
         printing.heading("samples")
         for sample in samples:
-            print(f"[{sample['strategy']}] {sample['prompt']}{sample['text']}\n")
+            printing.write(f"[{sample['strategy']}] {sample['prompt']}{sample['text']}\n")
 
 
 def _number(value: float | int | None) -> str:

@@ -1,7 +1,10 @@
 """The texts that a command is given, as arguments or on standard input."""
 
+import os
 import sys
+from pathlib import Path
 
+from anamnesis.console import printable
 from anamnesis.errors import AnamnesisError, ParamsError
 
 
@@ -12,6 +15,8 @@ def given(texts: list[str] | None, what: str) -> list[str]:
         ParamsError: there is none; the line says that no `what` was given.
         AnamnesisError: a text is not UTF-8.
     """
+    if texts:
+        note_files(texts)
     found = utf8(texts) if texts else [line for line in lines(what) if line.strip()]
     if not found:
         raise ParamsError(f"no {what}: standard input holds no line with text")
@@ -51,3 +56,16 @@ def utf8(texts: list[str]) -> list[str]:
         except UnicodeEncodeError as error:
             raise AnamnesisError(f"text {number}: character {error.start + 1} is not UTF-8") from None
     return texts
+
+
+def note_files(texts: list[str], folder: Path | None = None) -> None:
+    """Say on standard error which texts are names of files, for the command reads the name and not the file.
+
+    Args:
+        folder: where the command was typed; None: the working directory.
+    """
+    for text in texts:
+        # Unlike `Path.is_file`, this takes text of any length.
+        if os.path.isfile(os.path.join(folder or "", text)):
+            shown = printable(text)
+            print(f"note: {shown} is a file, of which only the name was read; did you mean < {shown}?", file=sys.stderr)

@@ -2,13 +2,14 @@
 
 import json
 import sys
+from math import log
 from typing import Annotated
 
 import typer
 
 from anamnesis.cli import inputs, models, printing
 from anamnesis.cli.models import ModelName
-from anamnesis.errors import ParamsError
+from anamnesis.errors import AnamnesisError, ParamsError
 
 commands = typer.Typer()
 
@@ -22,7 +23,10 @@ def generate(
     prompt: Annotated[
         str | None, typer.Option(help="Text the model reads first and goes on from.", show_default="as in params.yaml")
     ] = None,
-    length: Annotated[int, typer.Option(min=1, help="Tokens (characters or words) to write.")] = 300,
+    length: Annotated[
+        int | None,
+        typer.Option(min=1, help="Tokens (characters or words) to write.", show_default="as in params.yaml"),
+    ] = None,
     temperature: Annotated[
         float | None,
         typer.Option(help="Above 0. Small: safe; 1: as learnt; above: wild.", show_default="as in params.yaml"),
@@ -47,12 +51,12 @@ def generate(
     habits = loaded.card.get("sampling") or {}
     start = habits.get("prompt", "") if prompt is None else prompt
     heat = habits.get("temperature", 1.0) if temperature is None else temperature
+    tokens = habits.get("length", 200) if length is None else length
     likeliest = habits.get("top_k") if top_k is None else top_k
-    sys.stdout.write(start)
+    printing.write(start, end="")
     drawn = {"temperature": heat, "top_k": likeliest, "seed": seed, "noise": habits.get("noise", 0.0)}
-    for piece in write(loaded, start, length, greedy=greedy, **drawn):
-        sys.stdout.write(piece)
-        sys.stdout.flush()
+    for piece in write(loaded, start, tokens, greedy=greedy, **drawn):
+        printing.write(piece, end="")
     print()
 
 
@@ -64,7 +68,11 @@ def score(
     model: ModelName,
     sentences: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SENTENCE]...", help="Each in quotes.", show_default="the lines of standard input"),
+        typer.Argument(
+            metavar="[SENTENCE]...",
+            help="Each in quotes.",
+            show_default="the lines of standard input that are not blank",
+        ),
     ] = None,
     tokens: Annotated[
         bool, typer.Option("--tokens", help="Also show how much each token surprised the model, in nats.")
@@ -72,12 +80,15 @@ def score(
 ) -> None:
     """Say how likely a trained language model finds sentences, and how much each word surprises it.
 
-    The log-probability is natural; the perplexity is that of a token, so that sentences of any length compare:
-    the lower, the more expected. A word's surprise is the sum of its tokens', so that all of them add up to minus the
-    log-probability; with characters, the space after a word is part of it.
+    The log-probability is natural. An unknown token also costs the logarithm of the number of different characters in
+    the training text for each of its characters, so that words that the model does not know are not likely ones; all
+    numbers include this price, as bits per character do. The perplexity is that of a token, so that sentences of any
+    length compare: the lower, the more expected. A word's surprise is the sum of its tokens', so that all of them add
+    up to minus the log-probability; with characters, the space after a word is part of it.
     """
     given = inputs.given(sentences, "sentence")
     loaded = models.load(model)
+    from anamnesis.language.scoring import alphabet
     from anamnesis.language.scoring import score as rate
 
     results = rate(loaded, given)
@@ -93,6 +104,9 @@ def score(
         for sentence, result in pairs
     ]
     printing.table(["log-probability", "perplexity", "tokens", "unknown", "sentence"], rows, right=range(4))
+    if any(result.unknown_tokens for result in results):
+        price = f"{log(alphabet(loaded)):.2f} nats for each character of an unknown token"
+        print(f"note: log-probability and perplexity include {price}", file=sys.stderr)
     printing.heading("surprise of each word, in nats")
     for result in results:
         printing.in_line([(word, f"{surprise:.2f}") for word, surprise in result.words])
@@ -117,7 +131,7 @@ def fill(
         typer.Argument(
             metavar="[TEXT]...",
             help="Each in quotes, with one blank: two underscores or more.",
-            show_default="the lines of standard input",
+            show_default="the lines of standard input that are not blank",
         ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many words to show, the likeliest first.")] = 5,
@@ -127,8 +141,17 @@ def fill(
     loaded = models.load(model, "cloze")
     from anamnesis.language.cloze.fill import fill as guess
 
-    for text, words in [(text, guess(loaded, text, top)) for text in given]:
+    failed = False
+    for text in given:
+        try:
+            words = guess(loaded, text, top)
+        except AnamnesisError as error:
+            printing.error(error)
+            failed = True
+            continue
         printing.heading(text)
         printing.table(
             ["word", "probability"], [[word, f"{probability:.4f}"] for word, probability in words], numbers=1
         )
+    if failed:
+        raise typer.Exit(1)

@@ -1,12 +1,14 @@
 """Which model a command uses, and loading it."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
+import click
 import typer
 
 from anamnesis.cli import location
-from anamnesis.errors import AnamnesisError
+from anamnesis.errors import AnamnesisError, ParamsError
 
 ModelName = Annotated[
     str,
@@ -26,15 +28,17 @@ def option(what: str) -> Any:
     )
 
 
-# What a command asks of a model: the task it was trained for, and what it learned.
-LEARNED = {
-    "next-token": ("language", "the next token"),
-    "cloze": ("language", "to fill blanks"),
-    "translation": ("translation", "to translate"),
-    "classification": ("classification", "to classify"),
-    "passage": ("language", "to classify"),
-    "captioning": ("captioning", "to caption"),
-    "forecasting": ("forecasting", "to forecast"),
+# Each kind of model: the task that it was trained for, and what it is called.
+KINDS = {
+    "next-token": ("language", "a language model"),
+    "cloze": ("language", "a model that fills blanks"),
+    "word-number": ("language", "a model of word numbers"),
+    "passage": ("language", "a classifier of passages"),
+    "translation": ("translation", "a translation model"),
+    "classification": ("classification", "a classifier"),
+    "captioning": ("captioning", "a captioning model"),
+    "forecasting": ("forecasting", "a forecaster"),
+    "memory": ("memory", "a model of memory tasks"),
 }
 # The leaderboards that are not called as the task is.
 CALLED = {"forecasting": "forecast", "captioning": "caption"}
@@ -45,11 +49,12 @@ def load(name: str | None, kind: str = "next-token", *others: str) -> Any:
 
     Args:
         name: None: the champion of the only registered model of the leaderboard of `kind`.
-        kind: an entry of `LEARNED`.
+        kind: an entry of `KINDS`.
         others: further entries that will do.
 
     Raises:
-        AnamnesisError: it learned something else, is not trained, or is damaged.
+        ParamsError: there is no such experiment.
+        AnamnesisError: it is a model of another kind, is not trained, or is damaged.
     """
     from anamnesis import numerics
 
@@ -64,9 +69,7 @@ def load(name: str | None, kind: str = "next-token", *others: str) -> Any:
 
         folder = resolve(name)
     else:
-        from anamnesis import params
-
-        params.lookup(params.load(root / "params.yaml").experiments, name, "experiment")
+        _check_name(name, root)
         folder = root / "models" / name
         if not (folder / "model.json").exists():
             raise AnamnesisError(f"{name} is not trained yet: {location.command()} repro {name}")
@@ -75,7 +78,33 @@ def load(name: str | None, kind: str = "next-token", *others: str) -> Any:
     card = read_card(folder)
     found = card.get("objective", card.get("task"))
     if found not in (kind, *others):
-        raise AnamnesisError(
-            f"{name} did not learn {LEARNED[kind][1]}; `anamnesis list` shows what each experiment is about"
-        )
-    return import_module(f"anamnesis.{LEARNED[found][0]}.serving").load(folder)
+        _, called = KINDS.get(str(found), ("", "another kind of model"))
+        context = click.get_current_context(silent=True)
+        command = f"`{context.info_name}`" if context else "this command"
+        raise AnamnesisError(f"{name} is {called}; {command} needs {KINDS[kind][1]}{_example(kind, root)}")
+    return import_module(f"anamnesis.{KINDS[found][0]}.serving").load(folder)
+
+
+def _check_name(name: str, root: Path) -> None:
+    """Refuse a name of no experiment, with the nearest experiment or registered model."""
+    from anamnesis import params
+    from anamnesis.tracking import registration
+
+    experiments = params.load(root / "params.yaml").experiments
+    if name in experiments:
+        return
+    references = [f"{each.model}@champion" for each in registration.chosen(root)]
+    if f"{name}@champion" in references:
+        raise ParamsError(f"no experiment is named {name!r}; did you mean the registered model '{name}@champion'?")
+    hint = params.suggest(name, [*experiments, *references])
+    raise ParamsError(f"no experiment is named {name!r}; {hint}; `anamnesis list` shows all experiments")
+
+
+def _example(kind: str, root: Path) -> str:
+    """The end of a sentence: an experiment of a kind, a trained one if there is one."""
+    from anamnesis import params
+
+    experiments = params.load(root / "params.yaml").experiments
+    names = [name for name, each in experiments.items() if kind == getattr(each, "objective", each.task)]
+    trained = [name for name in names if (root / "models" / name / "model.json").exists()]
+    return f", such as {(trained or names)[0]}" if names else ""

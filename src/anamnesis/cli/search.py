@@ -27,8 +27,8 @@ def print_scored(text: str, scores: Sequence[float | None], found: Sequence[str]
     """What was found for a text, each with its score or none: a table on a terminal, SCORE TAB FOUND elsewhere."""
     rows = [("" if score is None else f"{score:.4f}", each) for score, each in zip(scores, found, strict=True)]
     if sys.stdout.isatty():
-        print(text)
+        printing.write(text)
         printing.table(["score", what], rows, right=[0])
     else:
         for row in rows:
-            print("\t".join(row))
+            printing.write("\t".join(row))

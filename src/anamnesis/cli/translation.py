@@ -51,6 +51,7 @@ def translate(
     for each token of the translation, under the tokens of the text.
     """
     given = inputs.utf8(texts) if texts else inputs.lines("text")
+    inputs.note_files(texts or [])
     attention_file = output_files.target("--attention-file", attention_file, ".png")
     if attention_file is not None and len(given) != 1:
         raise ParamsError(f"--attention-file: found {len(given)} texts; allowed: one text, for one picture")
@@ -76,9 +77,9 @@ def translate(
         if n_best:
             search.print_scored(text, [each.score for each in found], written, "translation")
         else:
-            print(written[0])
+            printing.write(written[0])
         if attention and seen is not None and sys.stdout.isatty():
-            print(f"\n{heatmap.as_text(seen)}")
+            printing.write(f"\n{heatmap.as_text(seen)}")
         elif attention and seen is not None:
             rows = zip(seen.target, seen.weights.tolist(), strict=True)
             printing.table(["", *seen.source], [[token, *(f"{weight:.4f}" for weight in row)] for token, row in rows])

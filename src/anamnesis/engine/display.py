@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from anamnesis.console import printable
 from anamnesis.engine.executor import State
 from anamnesis.engine.scheduler import Progress
 
@@ -106,8 +107,7 @@ def last_sample(one: Progress, root: Path) -> str:
     except OSError:
         return ""
     text = " ".join(re.split(r"^== .* ==$", text, flags=re.MULTILINE)[-1].split())
-    # A model may write anything, but must not steer the terminal.
-    text = "".join(character for character in text if character.isprintable())
+    text = printable(text)
     return f"{text[:SAMPLE]}..." if len(text) > SAMPLE else text
 
 
@@ -132,7 +132,7 @@ def table(progress: list[Progress], height: int | None) -> Group:
         rows = [one for _, one in sorted(kept[: max(height, 1)], key=lambda pair: pair[0])]
     for one in rows:
         state = Text(one.state, style=STATES[one.state])
-        result.add_row(one.stage.name, state, clock(one.seconds) if one.seconds else "", Text(one.text))
+        result.add_row(one.stage.name, state, clock(one.seconds) if one.seconds else "", Text(printable(one.text)))
     return Group(Text(title, style="italic"), result)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from anamnesis import params
+from anamnesis.console import printable
 from anamnesis.engine import estimate, removed
 from anamnesis.engine.display import clock, display
 from anamnesis.engine.executor import Executor, Stage, log_path
@@ -132,5 +133,5 @@ def _report(console: Console, root: Path, failed: list[Progress]) -> None:
             highlight=False,
             soft_wrap=True,
         )
-        console.print(tail(log, 20), markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(tail(log, 20)), markup=False, highlight=False, soft_wrap=True)
     console.print()

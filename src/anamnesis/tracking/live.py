@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from anamnesis.console import printable
 from anamnesis.errors import AnamnesisError
 from anamnesis.files import digest, write_text
 from anamnesis.tracking.names import run_name
@@ -205,12 +206,11 @@ class LiveRun:
                 # `connect` notes an outage by itself.
                 remember_outage(self._root, uri, error)
             kind = "" if isinstance(error, AnamnesisError) else f"{type(error).__name__}: "
-            print(
-                f"warning: {self._name} trains on without live tracking, `anamnesis sync` adds it later: "
-                f"{kind}{describe_failure(uri, error)[:300]}",
-                file=sys.stderr,
-                flush=True,
+            warning = (
+                f"{self._name} trains on without live tracking, `anamnesis sync` adds it later: "
+                f"{kind}{describe_failure(uri, error)[:300]}"
             )
+            print(f"warning: {printable(warning)}", file=sys.stderr, flush=True)
             self._store = None
 
     def _hold(self) -> None:
