@@ -8,8 +8,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_texts_in_texts_out(root: Path, model: Path) -> None:
     assert [column.type.name for column in signature.inputs] == ["string"]
     assert [column.type.name for column in signature.outputs] == ["string"]
     assert {item.name for item in signature.params} == {"length", "temperature", "top_k", "greedy", "seed"}
-    with pytest.raises(Exception, match="temperature: found 0"):
+    with pytest.raises(Exception, match=r"^temperature: found 0\.0; allowed: from 1e-06 to 1e\+06$"):
         loaded.predict(texts, params={"temperature": 0.0})
 
 
@@ -84,62 +85,121 @@ def test_an_altered_file_is_refused(model: Path) -> None:
         mlflow.pyfunc.load_model(str(model))
 
 
-@contextmanager
-def served(root: Path, name: str) -> Iterator[Callable[..., list[str]]]:
-    """`mlflow models serve` of a model's champion; a function that asks it: texts and options in, its answers out."""
-    port = free_port()
-    command = ["mlflow", "models", "serve", "-m", f"models:/{name}@champion", "--env-manager", "local"]
-    environment = {
-        **os.environ,
-        "MLFLOW_TRACKING_URI": f"sqlite:///{root}/mlflow.db",
-        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-    log = root / "server.log"
-    with open(log, "wb") as output:
-        server = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
-            env=environment,
-            cwd=root,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    address = f"http://127.0.0.1:{port}"
+class Server:
+    """`mlflow models serve` of a model's champion, in a process group of its own."""
 
-    def ask(*texts: str, **options: object) -> list[str]:
+    def __init__(self, root: Path, name: str, **environment: str) -> None:
+        self.port = free_port()
+        self.log = root / "server.log"
+        command = ["mlflow", "models", "serve", "-m", f"models:/{name}@champion", "--env-manager", "local"]
+        variables = {
+            **os.environ,
+            "MLFLOW_TRACKING_URI": f"sqlite:///{root}/mlflow.db",
+            "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            **environment,
+        }
+        with open(self.log, "wb") as output:
+            self.process = subprocess.Popen(
+                [*command, "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"],
+                env=variables,
+                cwd=root,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait(self) -> None:
+        """Return once the server answers."""
+        while True:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ping", timeout=5).close()
+                return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.2)
+
+    def ask(self, *texts: str, **options: object) -> list[str]:
         request = urllib.request.Request(
-            f"{address}/invocations",
+            f"http://127.0.0.1:{self.port}/invocations",
             data=json.dumps({"inputs": texts, "params": options}).encode(),
             headers={"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)["predictions"]
 
+    def refusal(self, *texts: str, **options: object) -> tuple[int, dict[str, str]]:
+        """The status and the body of the answer to a request that is refused."""
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            self.ask(*texts, **options)
+        return refused.value.code, json.loads(refused.value.read())
+
+    def running(self) -> list[int]:
+        """The processes of the group that have not ended."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                # After the name, in parentheses: state, parent, process group.
+                state, _, group = path.read_text().rpartition(")")[2].split()[:3]
+                if int(group) == self.process.pid and state != "Z":
+                    found.append(int(path.parent.name))
+        return found
+
+
+@contextmanager
+def served(root: Path, name: str, **environment: str) -> Iterator[Server]:
+    server = Server(root, name, **environment)
     try:
-        while True:
-            assert server.poll() is None, log.read_text()
-            try:
-                urllib.request.urlopen(f"{address}/ping", timeout=5).close()
-                break
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.2)
-        yield ask
+        server.wait()
+        yield server
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(timeout=30)
+        with suppress(ProcessLookupError):
+            os.killpg(server.process.pid, signal.SIGKILL)
+        server.process.wait(timeout=30)
 
 
-def test_the_champion_answers_over_http(root: Path, model: Path) -> None:
+def test_the_champion_answers_over_http_and_ends_while_it_computes(root: Path, model: Path) -> None:
     # What is served is what is in the registry: the results themselves may be gone.
     shutil.rmtree(root / "models")
-    with served(root, "language-toy") as ask:
-        (text,) = ask("It was ", length=12)
+    with served(root, "language-toy", ANAMNESIS_TIME_LIMIT="600") as server:
+        (text,) = server.ask("It was ", length=12)
         assert len(text) == 12
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            ask("It was ", temperature=0)
-        assert refused.value.code == 400
-        assert "temperature: found 0" in refused.value.read().decode()
+        for texts, options, said in (
+            (["It was "], {"temperature": 0}, "temperature: found 0.0; allowed: from 1e-06 to 1e+06"),
+            (["It was "], {"length": 10**8}, "length: found 100000000; allowed: from 1 to 10,000"),
+            (["ok", "x" * 100_001], {}, "text 2: found 100,001 characters; allowed: at most 100,000"),
+            (["x"] * 1_001, {}, "found 1,001 texts; allowed: at most 1,000 in one request"),
+        ):
+            code, body = server.refusal(*texts, **options)
+            assert (code, body["error_code"], body["message"]) == (400, "INVALID_PARAMETER_VALUE", said)
+            assert "stack_trace" not in body
+        with ThreadPoolExecutor() as pool:
+            # It would compute for minutes, with nobody to wait for the answer.
+            asked = pool.submit(server.ask, *(["It was "] * 1_000), length=10_000)
+            time.sleep(1)
+            assert server.running()
+            server.process.send_signal(signal.SIGTERM)
+            server.process.wait(timeout=60)
+            end = time.monotonic() + 60
+            while server.running() and time.monotonic() < end:
+                time.sleep(0.1)
+            assert server.running() == []
+            assert isinstance(asked.exception(), OSError)
+
+
+def test_a_request_ends_at_the_time_limit_in_one_line(root: Path, model: Path, monkeypatch) -> None:
+    import mlflow.pyfunc
+    from mlflow.exceptions import MlflowException
+
+    loaded = mlflow.pyfunc.load_model(str(model))
+    monkeypatch.setenv("ANAMNESIS_TIME_LIMIT", "0.05")
+    with pytest.raises(MlflowException) as refused:
+        loaded.predict(["it was "] * 1_000, params={"length": 10_000})
+    assert refused.value.error_code == "DEADLINE_EXCEEDED"
+    assert str(refused.value) == "found no answer in 0.05 seconds, the time limit of a request; ask for less"
+    monkeypatch.setenv("ANAMNESIS_TIME_LIMIT", "soon")
+    with pytest.raises(MlflowException, match="ANAMNESIS_TIME_LIMIT: found 'soon'; allowed: a number of seconds above"):
+        loaded.predict(["it was "])
 
 
 # --- translation
@@ -195,7 +255,8 @@ def test_sentences_in_translations_out(translation) -> None:
 def test_a_translator_answers_over_http(translation) -> None:
     root, translator = translation
     shutil.rmtree(root / "models")
-    with served(root, "translation-toy") as ask:
+    with served(root, "translation-toy") as server:
+        ask = server.ask
         assert ask(*TEXTS) == [found[0].text for found in translator.translate(TEXTS, 4)]
         greedy = [found[0].text for found in translator.translate(TEXTS[:1], 1)]
         assert ask(TEXTS[0], beam=1) == greedy
@@ -204,9 +265,8 @@ def test_a_translator_answers_over_http(translation) -> None:
             (TEXTS[:1], {"beam": 100000}, "beam: found 100000; allowed: from 1 to 100"),
             ([*TEXTS, "word " * 10_000], {}, "text 5 has "),
         ):
-            with pytest.raises(urllib.error.HTTPError) as refused:
-                ask(*texts, **options)
-            assert said in refused.value.read().decode()
-            assert refused.value.code == 400
+            code, body = server.refusal(*texts, **options)
+            assert (code, body["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+            assert body["message"].startswith(said)
         # It is still there.
         assert ask(TEXTS[0], beam=1) == greedy

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from anamnesis import deadline, serving
 from anamnesis.captioning import saved
 from anamnesis.errors import AnamnesisError
 
 load = saved.load
+# Texts are files as base64.
+FILES = True
 
 
 def example(card: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
@@ -24,30 +27,32 @@ def example(card: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
     draw.line([(64, 8), (64, 40)], fill="black", width=5)
     file = io.BytesIO()
     image.save(file, "PNG")
-    return [base64.b64encode(file.getvalue()).decode()], {"beam": card["search"]["beam"]}
+    return [base64.b64encode(file.getvalue()).decode()], serving.allowed_options({"beam": card["search"]["beam"]})
 
 
 def answer(model: Any, texts: list[str], options: dict[str, Any]) -> list[str]:
-    """The caption of each image.
+    """The caption of each image; an empty text has an empty one.
 
     Args:
         texts: the content of image files, each as base64.
         options: `beam`, how many hypotheses are followed at once.
 
     Raises:
-        AnamnesisError: a text is no base64 of an image with digits on it, or the beam is not from 1 to 100.
+        AnamnesisError: a text is no base64 of an image with digits on it, or an option is not allowed.
     """
     from anamnesis.captioning import pictures
 
     _, usual = example(model.card)
-    beam = int((usual | options)["beam"])
-    images = []
-    for number, text in enumerate(texts, start=1):
+    beam = serving.complete(options, usual)["beam"]
+    images = {}
+    for number, text in serving.numbered(texts).items():
+        deadline.check()
         try:
             content = base64.b64decode("".join(text.split()), validate=True)
         except (binascii.Error, ValueError):
             raise AnamnesisError(f"text {number}: not an image file as base64") from None
-        images.append(pictures.read(content, f"image {number}", model.rows.longest))
+        images[number] = pictures.read(content, f"image {number}", model.rows.longest)
     if not images:
-        return []
-    return [best[0].text for best in model.caption(np.stack(images), beam)]
+        return serving.place({}, texts)
+    found = model.caption(np.stack(list(images.values())), beam)
+    return serving.place({number: best[0].text for number, best in zip(images, found, strict=True)}, texts)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from anamnesis import deadline
 from anamnesis.errors import AnamnesisError
 from anamnesis.forecasting.windows import Values, standard, windows
 
@@ -106,6 +107,7 @@ def free_running(model: Forecaster, starts: Values, steps: int) -> Values:
     """
     series = np.concatenate([starts[:, -model.window :], np.empty((len(starts), steps))], axis=1)
     for step in range(steps):
+        deadline.check()
         series[:, model.window + step] = model.predict(series[:, step : model.window + step])
     found = series[:, model.window :]
     if not np.isfinite(found).all():

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from anamnesis import serving
 from anamnesis.errors import AnamnesisError
 from anamnesis.forecasting import saved
 from anamnesis.forecasting.forecaster import Forecaster, free_running
-from anamnesis.forecasting.settings import FURTHEST
 
 load = saved.load
 
@@ -19,23 +19,22 @@ def example(card: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
 
 
 def answer(model: Forecaster, texts: list[str], options: dict[str, Any]) -> list[str]:
-    """The values that follow each series: numbers with commas between them, as in the texts.
+    """The values that follow each series: numbers with commas between them, as in the texts; none for an empty text.
 
     Args:
         texts: each as many numbers as the model's window or more, in the order of time.
         options: `steps`, how many values to forecast.
 
     Raises:
-        AnamnesisError: a text is no list of numbers or has too few, or `steps` is not from 1 to 10,000.
+        AnamnesisError: a text is no list of numbers or has too few, or an option is not allowed.
     """
-    steps = int(options.get("steps", 1))
-    if not 1 <= steps <= FURTHEST:
-        raise AnamnesisError(f"steps: found {steps}; allowed: from 1 to {FURTHEST:,}")
-    if not texts:
-        return []
-    starts = [_window(model, number, text) for number, text in enumerate(texts, start=1)]
-    found = free_running(model, np.array(starts), steps)
-    return [", ".join(f"{value:.6g}" for value in row) for row in found]
+    steps = serving.complete(options, example(model.card)[1])["steps"]
+    starts = {number: _window(model, number, text) for number, text in serving.numbered(texts).items()}
+    if not starts:
+        return serving.place({}, texts)
+    found = free_running(model, np.array(list(starts.values())), steps)
+    values = {number: ", ".join(f"{value:.6g}" for value in row) for number, row in zip(starts, found, strict=True)}
+    return serving.place(values, texts)
 
 
 def _window(model: Forecaster, number: int, text: str) -> list[float]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from anamnesis import deadline, serving
 from anamnesis.errors import AnamnesisError
 from anamnesis.language import objectives
 from anamnesis.training.saved import CARD, read_card
@@ -34,53 +35,64 @@ def example(card: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
     match card["objective"]:
         case "next-token":
             sampling = card["sampling"]
-            return [sampling["prompt"]], {
-                "length": sampling["length"],
-                "temperature": sampling["temperature"],
-                "top_k": sampling["top_k"] or 0,
-                "greedy": False,
-                "seed": 0,
-            }
+            options = {name: sampling[name] for name in ("length", "temperature")}
+            options |= {"top_k": sampling["top_k"] or 0, "greedy": False, "seed": 0}
+            return [sampling["prompt"]], serving.allowed_options(options)
         case "word-number":
-            return [EXAMPLES["word-number"]], {"length": card["length"]}
+            return [EXAMPLES["word-number"]], serving.allowed_options({"length": card["length"]})
         case objective:
-            return [EXAMPLES[objective]], {}
+            return [EXAMPLES[objective]], {"top": 0}
 
 
 def answer(model: Any, texts: list[str], options: dict[str, Any]) -> list[str]:
     """One answer for each text.
 
-    A next-token model goes on from it, and word numbers spell what follows; where the text has a blank, ____, the
-    answer is the likeliest word; of a passage, it is the label.
+    A next-token model continues the text, and an empty text begins a new one. The other models give an empty answer to
+    an empty text: a model of word numbers writes the words that follow, a cloze model the likeliest word for the blank,
+    ____, and a model of passages the label.
 
     Args:
-        options: as `example` has them; those left out have their usual values.
+        options: as `example` has them; those left out have their usual values. `top`: how many words or labels to give
+            with their probabilities, as a JSON object; 0: the likeliest alone.
 
     Raises:
-        AnamnesisError: a text is not what the model can answer.
+        AnamnesisError: a text is not one that the model can answer, or an option is not allowed.
     """
-    _, usual = example(model.card)
-    given = usual | options
+    given = serving.complete(options, example(model.card)[1])
     match model.card["objective"]:
         case "next-token":
             from anamnesis.language.generation import generate
 
-            drawn: dict[str, Any] = {
-                "temperature": float(given["temperature"]),
-                "top_k": int(given["top_k"]) or None,
-                "greedy": bool(given["greedy"]),
-                "seed": int(given["seed"]),
-                "noise": float(model.card["sampling"]["noise"]),
-            }
-            return ["".join(generate(model, text, int(given["length"]), **drawn)) for text in texts]
+            given["top_k"] = given["top_k"] or None
+            noise = model.card["sampling"]["noise"]
+            return ["".join(generate(model, text, noise=noise, **given)) for text in texts]
         case "cloze":
+            from anamnesis.language.cloze.blanks import candidates
             from anamnesis.language.cloze.fill import fill
 
-            return [fill(model, text, 1)[0][0] for text in texts]
+            words = int(candidates(model.tokenizer).sum())
+
+            def answer_one(text: str) -> str:
+                return serving.ranking(fill(model, text, min(given["top"], words) or 1), given["top"])
+
         case "word-number":
             from anamnesis.language.numbers.network import continued
 
-            return [continued(model, text, int(given["length"])) for text in texts]
+            def answer_one(text: str) -> str:
+                return continued(model, text, given["length"])
+
         case _:
-            labels = model.card["labels"]
-            return [labels[row.argmax()] for row in model.probabilities(texts)]
+            asked = serving.numbered(texts)
+            found = model.classify(list(asked.values())) if asked else []
+            rows = zip(asked, found, strict=True)
+            return serving.place({number: serving.ranking(row, given["top"]) for number, row in rows}, texts)
+    answers = {}
+    for number, text in serving.numbered(texts).items():
+        deadline.check()
+        try:
+            answers[number] = answer_one(text)
+        except deadline.LimitError:
+            raise
+        except AnamnesisError as error:
+            raise AnamnesisError(f"text {number}: {str(error).removeprefix('text: ')}") from None
+    return serving.place(answers, texts)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from anamnesis import deadline
 from anamnesis.errors import AnamnesisError
 from anamnesis.language.network import RecurrentNetwork, RecurrentPredictor
 from anamnesis.language.protocol import NextTokenModel
@@ -65,6 +66,7 @@ def _states(network: RecurrentNetwork, texts: list[NDArray[np.int64]]) -> torch.
     total = torch.zeros(len(texts), network.stack.outputs, device=device)
     last = torch.zeros_like(total)
     for first in range(0, longest, STEPS):
+        deadline.check()
         outputs, state = network(padded[first : first + STEPS], state)
         steps = torch.arange(first, first + len(outputs), device=device)
         total += (outputs * (steps[:, None] < lengths)[..., None]).sum(0)

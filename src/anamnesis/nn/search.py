@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from anamnesis import deadline
 from anamnesis.errors import AnamnesisError
 
 State = tuple[Tensor, ...]
@@ -56,6 +57,7 @@ def greedy(
     totals = torch.zeros_like(limits, dtype=torch.float64)
     ids = limits.new_full((len(limits), len(powers)), end)
     for time in range(len(powers)):
+        deadline.check()
         following, state = step(tokens, state, sentences)
         # As the beam takes its candidates, so that equally likely tokens are told apart in the same way.
         best, tokens = (found.squeeze(1) for found in following.topk(1))
@@ -128,6 +130,7 @@ def beam(
     best_totals, best_origins = best_scores, limits.new_zeros(number, n_best)
     history: list[tuple[Tensor, Tensor]] = []
     for time in range(len(powers)):
+        deadline.check()
         following, state = step(tokens, state, sentences)
         # No more than `width` continuations of one hypothesis can be among the `width` best of its sentence.
         each = min(width, following.shape[1])

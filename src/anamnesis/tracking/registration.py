@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from anamnesis import serving
 from anamnesis.boards import BOARDS, Question, entrants, leading, question_of
 from anamnesis.errors import AnamnesisError
 from anamnesis.params import Params
@@ -315,9 +316,9 @@ def _upload(store: Store, result: Result, run: "Run") -> None:
     import mlflow.pyfunc
 
     package = importlib.import_module("anamnesis")
-    serving = importlib.import_module(f"anamnesis.{result.card['task']}.serving")
-    serving.load(result.folder)
-    texts, options = serving.example(result.card)
+    task = importlib.import_module(f"anamnesis.{result.card['task']}.serving")
+    task.load(result.folder)
+    texts, options = task.example(result.card)
     cells = [(store.root / "cells").resolve()] if result.card["architecture"] == "cell" else []
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -327,9 +328,9 @@ def _upload(store: Store, result: Result, run: "Run") -> None:
             python_model=str(Path(__file__).with_name("served.py")),
             artifacts={"model": str(result.folder.resolve())},
             code_paths=[str(path) for path in (Path(str(package.__file__)).parent, *cells)],
-            input_example=(texts, options) if options else texts,
+            input_example=(texts, options),
             pip_requirements=_requirements(),
-            metadata={"fingerprint": result.fingerprint, "experiment": result.name},
+            metadata={"fingerprint": result.fingerprint, "experiment": result.name, "limits": serving.limits(options)},
         )
         store.log_artifacts(run, str(target), "model")
 

@@ -24,22 +24,29 @@ class ServedModel(PythonModel):
 
         folder = Path(context.artifacts["model"])
         task = json.loads((folder / "model.json").read_text(encoding="utf-8"))["task"]
-        self._serving = importlib.import_module(f"anamnesis.{task}.serving")
-        self._model = self._serving.load(folder)
+        self._task = importlib.import_module(f"anamnesis.{task}.serving")
+        self._model = self._task.load(folder)
 
     def predict(  # type: ignore[override]  # the hints are the signature, and MLflow lets `context` be left out
         self, model_input: list[str], params: dict[str, Any] | None = None
     ) -> list[str]:
-        """The answer to each text.
+        """The answer to each text. An empty text has an empty answer, but a language model begins a new text.
 
         Args:
-            model_input: what the model goes on from (an empty one starts a new text), or what it was made to answer.
-            params: of a language model `length` in tokens, `temperature` (above 0), `top_k` (0: all tokens), `greedy`,
-                `seed`. Every text is answered from the same seed, so an answer does not depend on the texts beside it.
-                Of a translator or a captioner `beam`; of a forecaster `steps`.
+            model_input: at most 1,000 texts of at most 100,000 characters each (files: 64,000,000).
+            params: of a language model `length` in tokens (1 to 10,000), `temperature` (0.000001 to 1,000,000), `top_k`
+                (0 to 1,000,000; 0: all tokens), `greedy`, `seed` (0 or more). Every text is answered from the same
+                seed, so an answer does not depend on the texts beside it. Of a translator or a captioner `beam` (1 to
+                100); of a forecaster `steps` (1 to 10,000). Of a classifier or a cloze model `top` (0 to 100): how many
+                labels or words to give with their probabilities, as a JSON object; 0: the likeliest alone.
+
+        Raises:
+            MlflowException: a text or an option is not allowed (INVALID_PARAMETER_VALUE), or the answers take longer
+                than 30 seconds, or those that the variable ANAMNESIS_TIME_LIMIT says (DEADLINE_EXCEEDED).
         """
-        answers: list[str] = self._serving.answer(self._model, model_input, params or {})
-        return answers
+        from anamnesis.tracking import answers
+
+        return answers.answer(self._task, self._model, model_input, params or {})
 
 
 set_model(ServedModel())

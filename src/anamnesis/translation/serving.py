@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from anamnesis import serving
 from anamnesis.translation import saved
 
 load = saved.load
@@ -9,7 +10,7 @@ load = saved.load
 
 def example(card: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
     """A text that can be asked of a model, and the options it takes with their usual values."""
-    return ["Would you like to save the changes?"], {"beam": card["search"]["beam"]}
+    return ["Would you like to save the changes?"], serving.allowed_options({"beam": card["search"]["beam"]})
 
 
 def answer(model: Any, texts: list[str], options: dict[str, Any]) -> list[str]:
@@ -19,8 +20,7 @@ def answer(model: Any, texts: list[str], options: dict[str, Any]) -> list[str]:
         options: `beam`, how many hypotheses are followed at once.
 
     Raises:
-        AnamnesisError: a text is too long to be a sentence, or the beam is not from 1 to 100.
+        AnamnesisError: a text is too long to be a sentence, or an option is not allowed.
     """
     _, usual = example(model.card)
-    beam = int((usual | options)["beam"])
-    return [best[0].text for best in model.translate(texts, beam)]
+    return [best[0].text for best in model.translate(texts, serving.complete(options, usual)["beam"])]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anamnesis import deadline
 from anamnesis.classification.documents import tfidf
 from anamnesis.classification.documents.settings import Experiment, TfIdf
 from anamnesis.errors import AnamnesisError
@@ -56,8 +57,11 @@ class Classifier(ABC):
 
     def classify(self, texts: Sequence[str]) -> list[list[tuple[str, float]]]:
         """For each text all labels with their probabilities, the likeliest first. Raises as `probabilities` does."""
+        return self.ranked(self.probabilities(texts))
+
+    def ranked(self, rows: NDArray[np.float32]) -> list[list[tuple[str, float]]]:
+        """For each row of probabilities (documents, labels) all labels with theirs, the likeliest first."""
         labels = self.card["labels"]
-        rows = self.probabilities(texts)
         return [[(labels[index], float(row[index])) for index in np.argsort(-row, kind="stable")] for row in rows]
 
 
@@ -94,6 +98,7 @@ class NetworkClassifier(Classifier):
 
         found = np.empty((len(documents), len(self.card["labels"])), np.float32)
         for start in range(0, len(documents), AT_ONCE):
+            deadline.check()
             some = documents[start : start + AT_ONCE]
             reading = Reading(*joined(some), self.experiment, self.tokenizer.vocabulary_size)
             with torch.inference_mode():

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from anamnesis import deadline
 from anamnesis.errors import AnamnesisError
 from anamnesis.language.numbers.settings import Connected
 
@@ -90,8 +91,7 @@ def continued(model: NumberModel, text: str, length: int) -> str:
     """
     from anamnesis.language.numbers.numbering import UNSEEN, numbers
 
-    ids = np.concatenate([chunk.ids for chunk in model.tokenizer.chunks([text])])
-    row = numbers(ids, model.words, model.tokenizer)
+    row = numbers(model.tokenizer.encode_document(text).ids, model.words, model.tokenizer)
     known, window = row[row != UNSEEN], model.card["model"]["window"]
     if len(known) < window:
         raise AnamnesisError(f"found {len(known)} known words; the model reads {window}")
@@ -102,5 +102,6 @@ def written(model: NumberModel, start: NDArray[np.int64], length: int) -> NDArra
     """`length` numbers that a model writes after those of `start` (window,), reading its own rounded outputs."""
     row = start.tolist()
     for _ in range(length):
+        deadline.check()
         row += decoded(model, model.predict(np.array(row[-len(start) :])[None])).tolist()
     return np.array(row[len(start) :], dtype=np.int64)

@@ -73,8 +73,7 @@ class Classifier:
 
     def classify(self, texts: Sequence[str]) -> list[list[tuple[str, float]]]:
         """For each text all labels with their probabilities, the likeliest first. Raises as `probabilities` does."""
-        labels = self.card["labels"]
-        rows = self.probabilities(texts)
+        labels, rows = self.card["labels"], self.probabilities(texts)
         return [[(labels[index], float(row[index])) for index in np.argsort(-row, kind="stable")] for row in rows]
 
 

@@ -1,0 +1,156 @@
+"""What all served models have in common: the limits of a request, its options, its errors and its time limit.
+
+A task's own module `serving` offers `load(folder)`, `example(card)` and `answer(model, texts, options)`.
+"""
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+from anamnesis import deadline
+from anamnesis.errors import AnamnesisError
+
+# Seconds that one request may take, and the environment variable that changes them.
+TIME_LIMIT, TIME_LIMIT_VARIABLE = 30.0, "ANAMNESIS_TIME_LIMIT"
+# Texts of one request.
+MOST_TEXTS = 1_000
+# Characters of one text, and of a file as base64.
+LONGEST_TEXT, LONGEST_FILE = 100_000, 64_000_000
+# The smallest and the largest value of each option.
+LIMITS: dict[str, tuple[float, float]] = {
+    "beam": (1, 100),
+    "length": (1, 10_000),
+    "seed": (0, 2**63 - 1),
+    "steps": (1, 10_000),
+    "temperature": (1e-6, 1e6),
+    "top": (0, 100),
+    "top_k": (0, 1_000_000),
+}
+
+
+def answer(
+    task: Any,
+    model: Any,
+    texts: Sequence[str],
+    options: Mapping[str, Any],
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> list[str]:
+    """The answers of a task's model to the texts of one request, within all limits.
+
+    Args:
+        task: the task's module `serving`.
+        model: what `task.load` returned.
+        options: the options of the request; those left out have the values that `task.example` shows.
+        is_stopping: as for `deadline.time_limit`.
+
+    Raises:
+        AnamnesisError: there are too many texts, a text or an option is not allowed, or the model cannot answer a text.
+        TimeLimitError: the answers take longer than the time limit.
+        StoppingError: the process was asked to end.
+    """
+    seconds = time_limit()
+    if len(texts) > MOST_TEXTS:
+        raise AnamnesisError(f"found {len(texts):,} texts; allowed: at most {MOST_TEXTS:,} in one request")
+    longest = LONGEST_FILE if getattr(task, "FILES", False) else LONGEST_TEXT
+    for number, text in enumerate(texts, start=1):
+        if len(text) > longest:
+            raise AnamnesisError(f"text {number}: found {len(text):,} characters; allowed: at most {longest:,}")
+    with deadline.time_limit(seconds, is_stopping):
+        deadline.check()
+        answers: list[str] = task.answer(model, texts, options)
+    return answers
+
+
+def time_limit() -> float:
+    """The seconds that one request may take.
+
+    Raises:
+        AnamnesisError: the environment variable holds no number above 0.
+    """
+    text = os.environ.get(TIME_LIMIT_VARIABLE, "")
+    if not text:
+        return TIME_LIMIT
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise AnamnesisError(f"{TIME_LIMIT_VARIABLE}: found {text!r}; allowed: a number of seconds above 0")
+    return seconds
+
+
+def allowed_options(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's usual options, each moved to the nearest value that a request may ask for."""
+    numbers = {name: value for name, value in values.items() if name in LIMITS}
+    return {**values, **{name: _nearest(value, *LIMITS[name]) for name, value in numbers.items()}}
+
+
+def complete(options: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a request, with the usual value of each option that is left out.
+
+    Args:
+        usual: the usual value of every option that the model has.
+
+    Raises:
+        AnamnesisError: the model has no such option, or a value is not allowed.
+    """
+    for name, value in options.items():
+        if name not in usual:
+            from anamnesis.params import suggest
+
+            known = suggest(name, list(usual)) if usual else "this model has no options"
+            raise AnamnesisError(f"found the option {name!r}; {known}")
+        _check(name, value, usual[name])
+    # A number of NumPy becomes one of Python.
+    return {**usual, **{name: type(usual[name])(value) for name, value in options.items()}}
+
+
+def limits(options: Mapping[str, Any]) -> dict[str, str]:
+    """The values that a request may ask for, as text, for each of a model's options that is a number."""
+    return {name: _range(name) for name in options if name in LIMITS}
+
+
+def place(answers: Mapping[int, str], texts: Sequence[str]) -> list[str]:
+    """One answer for each text: the answer of its number, counted from 1, or an empty one."""
+    return [answers.get(number, "") for number in range(1, len(texts) + 1)]
+
+
+def numbered(texts: Sequence[str]) -> dict[int, str]:
+    """The texts that hold more than white space, by their numbers, counted from 1."""
+    return {number: text for number, text in enumerate(texts, start=1) if text.strip()}
+
+
+def ranking(found: Sequence[tuple[str, float]], top: int) -> str:
+    """The answer of a model that gives probabilities: the likeliest, or with `top` that many as one JSON object.
+
+    Args:
+        found: what may be answered with its probability, the likeliest first.
+    """
+    if not top:
+        return found[0][0]
+    return json.dumps({name: round(probability, 6) for name, probability in found[:top]}, ensure_ascii=False)
+
+
+def _check(name: str, value: Any, usual: Any) -> None:
+    if isinstance(usual, bool):
+        if not isinstance(value, bool):
+            raise AnamnesisError(f"{name}: found {value!r}; allowed: true or false")
+        return
+    least, most = LIMITS[name]
+    kind, wanted = (Real, "a number ") if isinstance(usual, float) else (Integral, "a whole number ")
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise AnamnesisError(f"{name}: found {value!r}; allowed: {wanted}{_range(name)}")
+    if not least <= float(value) <= most:
+        raise AnamnesisError(f"{name}: found {value}; allowed: {_range(name)}")
+
+
+def _nearest(value: Any, least: float, most: float) -> Any:
+    return type(value)(min(max(value, least), most))
+
+
+def _range(name: str) -> str:
+    least, most = (f"{number:,}" if isinstance(number, int) else f"{number:,.6g}" for number in LIMITS[name])
+    return f"from {least} to {most}"
