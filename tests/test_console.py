@@ -9,6 +9,7 @@ import kills
 import pytest
 
 from anamnesis import console, files
+from anamnesis.console import printable
 from anamnesis.errors import ParamsError
 
 

@@ -7,12 +7,15 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from numbers import Integral, Real
 from typing import Any
 
 from anamnesis import deadline
 from anamnesis.errors import AnamnesisError
 
+# The tasks whose models are served.
+TASKS = ("captioning", "classification", "forecasting", "language", "translation")
 # Seconds that one request may take, and the environment variable that changes them.
 TIME_LIMIT, TIME_LIMIT_VARIABLE = 30.0, "ANAMNESIS_TIME_LIMIT"
 # Texts of one request.
@@ -29,6 +32,17 @@ LIMITS: dict[str, tuple[float, float]] = {
     "top": (0, 100),
     "top_k": (0, 1_000_000),
 }
+
+
+def module(task: object) -> Any:
+    """The module `serving` of a task.
+
+    Raises:
+        AnamnesisError: there is no such task, or its models are not served.
+    """
+    if task not in TASKS:
+        raise AnamnesisError(f"task: found {task!r}; allowed: {', '.join(TASKS)}")
+    return import_module(f"anamnesis.{task}.serving")
 
 
 def answer(

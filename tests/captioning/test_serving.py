@@ -94,11 +94,20 @@ def test_the_command_reads_files(project: Path, asked: Callable[..., Result], te
         assert block == [f"{each.score:.4f}\t{each.text}" for each in captions]
 
 
+def test_a_file_that_cannot_be_read_costs_its_own_line(asked: Callable[..., Result]) -> None:
+    good = asked("0.png", "1.png").stdout.splitlines()
+    found = asked("0.png", "broken.png", "1.png", "none.png")
+    assert found.exit_code == 1
+    assert found.stdout.splitlines() == [good[0], "", good[1], ""]
+    first, second = found.stderr.splitlines()
+    assert first.startswith("error: broken.png: not an image that can be read; allowed: ")
+    assert second == "error: none.png: cannot be read: No such file or directory"
+    assert asked("broken.png", "none.png").exit_code == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind", "said"),
     [
-        (["0.png", "broken.png"], AnamnesisError, "broken.png: not an image that can be read; allowed: "),
-        (["none.png"], AnamnesisError, "none.png: cannot be read: No such file or directory"),
         (["0.png", "--n-best", "4"], ParamsError, "--n-best: found 4; allowed: from 1 to the beam's width, which is 3"),
         (["0.png", "--beam", "101"], AnamnesisError, "beam: found 101; allowed: from 1 to 100"),
     ],

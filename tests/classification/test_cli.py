@@ -97,7 +97,7 @@ def test_a_line_a_label(classify: Classify, root: Path, model: str) -> None:
     assert classify("--model", model, stdin=b"") == []
 
 
-@pytest.mark.parametrize("top", [1, 2, 9])
+@pytest.mark.parametrize("top", [1, 2, 3])
 def test_top_labels_with_their_probabilities(classify: Classify, root: Path, top: int) -> None:
     found = saved.load(root / "models" / "small-tfidf").classify(TEXTS[:2])
     expected = []
@@ -135,7 +135,8 @@ def test_passages_are_texts_and_films_are_files_from_here(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--model", "next", "a"], "next did not learn to classify; `anamnesis list` shows"),
+        (["--model", "next", "a"], "next is a language model; `classify` needs a classifier, such as small-tfidf"),
+        (["--model", "small-tfidf", "--top", "4", "a"], "--top: found 4; allowed: from 1 to 3, the number of labels"),
         (["--model", "small-tfid", "a"], "no experiment is named 'small-tfid'; did you mean 'small-tfidf'?"),
         (["--model", "small-gru", "a", "b\udcff"], "text 2: character 2 is not UTF-8"),
     ],
@@ -145,6 +146,36 @@ def test_what_is_refused(classify: Classify, arguments: list[str], said: str) ->
         classify(*arguments)
     assert str(error.value).startswith(said)
     assert "\n" not in str(error.value)
+
+
+def test_the_name_of_a_file_as_a_text_gets_a_note(
+    classify: Classify, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    done = CliRunner().invoke(cli.app, ["classify", "--model", "small-tfidf", "params.yaml", "oil fell"])
+    assert done.stdout.splitlines()[1] == "crude"
+    assert done.stderr == "note: params.yaml is a file, of which only the name was read; did you mean < params.yaml?\n"
+
+
+def test_a_film_that_cannot_be_read_costs_its_own_line(
+    classify: Classify, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from anamnesis.classification import serving
+
+    told = Told(json.loads((root / "models" / "films" / "model.json").read_text()))
+    answer = told.classify
+
+    def read(paths: list[Any]) -> list[list[tuple[str, float]]]:
+        if paths[0].name == "bad.gif":
+            raise AnamnesisError("bad.gif: not a GIF file")
+        return answer(paths)
+
+    monkeypatch.setattr(told, "classify", read)
+    monkeypatch.setattr(serving, "load", lambda folder: told)
+    monkeypatch.chdir(root)
+    done = CliRunner().invoke(cli.app, ["classify", "--model", "films", "a.gif", "bad.gif", "c.gif"])
+    assert (done.exit_code, done.stdout) == (1, "3 up[1m\n\n3 up[1m\n")
+    assert done.stderr == "error: bad.gif: not a GIF file\n"
 
 
 def test_without_a_model_the_only_registered_champion_classifies(

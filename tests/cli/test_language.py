@@ -1,6 +1,8 @@
 """`anamnesis generate` and `anamnesis score`, with a model whose answers are known."""
 
 import math
+import os
+import pty
 import subprocess
 import sys
 
@@ -26,6 +28,58 @@ def test_generate_writes_what_the_library_does(root):
     assert done.stdout == "he" + "".join(generation.generate(model, "he", 25, temperature=0.7, top_k=4, seed=3)) + "\n"
     greedy = anamnesis(root, "generate", "hello-uniform", "--greedy", "--prompt", "jell", "--length", "4")
     assert greedy.stdout == "jell" + "".join(generation.generate(model, "jell", 4, greedy=True)) + "\n"
+
+
+def test_generate_writes_as_many_tokens_as_the_settings_say(root):
+    done = anamnesis(root, "generate", "hello-uniform")
+    # `sampling: {prompt: he, length: 5}`, and the end of the line.
+    assert len(done.stdout) == 2 + 5 + 1
+
+
+def test_a_prompt_steers_a_pipe_but_no_terminal(root):
+    hostile, shown = "a\x1b[2J\u202eb", r"a\x1b[2J\u202eb"
+    arguments = ["generate", "hello-uniform", "--prompt", hostile, "--length", "1"]
+    piped = anamnesis(root, *arguments).stdout
+    assert piped.startswith(hostile)
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "anamnesis.cli", *arguments]
+    process = subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL, stdout=follower, stderr=subprocess.PIPE)
+    os.close(follower)
+    assert process.wait(timeout=120) == 0, process.stderr.read()
+    seen = os.read(leader, 10_000).decode()
+    os.close(leader)
+    assert seen.startswith(shown)
+    assert "\x1b" not in seen
+    # An error is for people, wherever it goes.
+    refused = anamnesis(root, "generate", hostile)
+    assert "\x1b" not in refused.stderr
+    assert refused.stderr.startswith(f"error: no experiment is named {hostile!r}")
+
+
+def test_a_wrong_name_suggests_the_nearest_experiment_or_registered_model(root, tmp_path):
+    import json
+    import shutil
+
+    project = shutil.copytree(root, tmp_path / "copy")
+    entry = {
+        "model": "language-hello",
+        "experiment": "hello-uniform",
+        "fingerprint": "0" * 64,
+        "metric": "m",
+        "score": 1,
+    }
+    (project / "reports").mkdir()
+    (project / "reports" / "registry.json").write_text(json.dumps({"models": [entry]}))
+    for name, said in (
+        ("language-hello", "did you mean the registered model 'language-hello@champion'?"),
+        ("langage-hello@champion", "no registered model is named"),
+        ("language-helo", "did you mean 'language-hello@champion'?"),
+        ("hello-unifrom", "did you mean 'hello-uniform'?"),
+    ):
+        done = anamnesis(project, "generate", name)
+        assert done.returncode != 0
+        assert len(done.stderr.splitlines()) == 1
+        assert said in done.stderr
 
 
 def test_generate_refuses_what_contradicts_itself(root):

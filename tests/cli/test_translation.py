@@ -150,15 +150,14 @@ def test_without_a_model_the_only_registered_champion_translates(translate, pair
 
 
 def test_a_model_of_another_task_is_one_line(root, pairs, translate, monkeypatch):
-    about = "`anamnesis list` shows what each experiment is about"
     with pytest.raises(AnamnesisError) as error:
         translate("a", model="hello-uniform", folder=root)
-    assert refused(error) == (1, f"hello-uniform did not learn to translate; {about}")
+    assert refused(error) == (1, "hello-uniform is a language model; `translate` needs a translation model")
     monkeypatch.chdir(pairs)
-    for arguments, learned in (
-        (["generate", "toy-attention"], "the next token"),
-        (["score", "toy-attention", "a"], "the next token"),
-        (["fill", "toy-nearest", "a ____ b"], "to fill blanks"),
+    for arguments, needed in (
+        (["generate", "toy-attention"], "`generate` and `score` need a language model"),
+        (["score", "toy-attention", "a"], "`generate` and `score` need a language model"),
+        (["fill", "toy-nearest", "a ____ b"], "`fill` needs a model that fills blanks"),
     ):
         done = CliRunner().invoke(cli.app, arguments)
-        assert str(done.exception) == f"{arguments[1]} did not learn {learned}; {about}"
+        assert str(done.exception) == f"{arguments[1]} is a translation model; {needed}"

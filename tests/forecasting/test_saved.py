@@ -145,6 +145,7 @@ def test_numbers_in_numbers_out(trained: Callable[[str], Path], architecture: st
     found = serving.answer(model, asked, {"steps": 3})
     assert found == [", ".join(f"{value:.6g}" for value in row) for row in expected]
     assert serving.answer(model, [], {}) == []
+    assert serving.answer(model, ["", asked[0], " "], {}) == ["", *serving.answer(model, asked[:1], {}), ""]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,8 @@ def test_numbers_in_numbers_out(trained: Callable[[str], Path], architecture: st
         (["1, 2, 3, 4", "1, 2, 3"], {}, "text 2: found 3 numbers; allowed: 4 or more"),
         (["1, 2, x, 4"], {}, "text 1: found 'x'; allowed: numbers with commas between"),
         (["1, nan, 3, 4"], {}, "text 1: found 'nan'; allowed: numbers with commas between"),
-        ([""], {}, "text 1: found ''; allowed: numbers with commas between"),
+        (["1,,2,3"], {}, "text 1: found ''; allowed: numbers with commas between"),
+        (["1, 2, 3, 4"], {"step": 1}, "found the option 'step'; did you mean 'steps'?"),
     ],
 )
 def test_what_is_no_series_is_refused_in_one_line(

@@ -47,9 +47,6 @@ def classify(
     loaded = models.load(model, "classification", "passage")
     from anamnesis.tokens.cleaning import clean
 
-    labels = loaded.card["labels"]
-    if top is not None and top > len(labels):
-        raise ParamsError(f"--top: found {top}; allowed: from 1 to {len(labels)}, the labels of the model")
     there = {number: text for number, text in enumerate(given) if text.strip()}
     found: dict[int, list[tuple[str, float]]] = {}
     failed = False
@@ -63,6 +60,9 @@ def classify(
     elif there:
         inputs.note_files(texts or [], here)
         found = dict(zip(there, loaded.classify(list(there.values())), strict=True))
+    labels = len(next(iter(found.values()), []))
+    if top is not None and labels and top > labels:
+        raise ParamsError(f"--top: found {top}; allowed: from 1 to {labels}, the number of labels")
     for number, text in enumerate(given):
         likeliest = [(clean(label), probability) for label, probability in found.get(number, [])[: top or 1]]
         if top is None:

@@ -1,10 +1,8 @@
 """Which model a command uses, and loading it."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from anamnesis.cli import location
@@ -40,6 +38,14 @@ KINDS = {
     "forecasting": ("forecasting", "a forecaster"),
     "memory": ("memory", "a model of memory tasks"),
 }
+NEEDS = {
+    "next-token": "`generate` and `score` need",
+    "cloze": "`fill` needs",
+    "translation": "`translate` needs",
+    "classification": "`classify` needs",
+    "captioning": "`caption` needs",
+    "forecasting": "`forecast` needs",
+}
 # The leaderboards that are not called as the task is.
 CALLED = {"forecasting": "forecast", "captioning": "caption"}
 
@@ -56,7 +62,7 @@ def load(name: str | None, kind: str = "next-token", *others: str) -> Any:
         ParamsError: there is no such experiment.
         AnamnesisError: it is a model of another kind, is not trained, or is damaged.
     """
-    from anamnesis import numerics
+    from anamnesis import numerics, serving
 
     numerics.pin()
     root = location.enter()
@@ -79,10 +85,8 @@ def load(name: str | None, kind: str = "next-token", *others: str) -> Any:
     found = card.get("objective", card.get("task"))
     if found not in (kind, *others):
         _, called = KINDS.get(str(found), ("", "another kind of model"))
-        context = click.get_current_context(silent=True)
-        command = f"`{context.info_name}`" if context else "this command"
-        raise AnamnesisError(f"{name} is {called}; {command} needs {KINDS[kind][1]}{_example(kind, root)}")
-    return import_module(f"anamnesis.{KINDS[found][0]}.serving").load(folder)
+        raise AnamnesisError(f"{name} is {called}; {NEEDS[kind]} {KINDS[kind][1]}{_example(kind, root)}")
+    return serving.module(KINDS[found][0]).load(folder)
 
 
 def _check_name(name: str, root: Path) -> None:

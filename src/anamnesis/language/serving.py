@@ -23,7 +23,7 @@ def load(folder: Path) -> Any:
         AnamnesisError: a file is missing, damaged or altered, or no such objective is known.
     """
     objective = read_card(folder).get("objective")
-    if objective not in objectives.PACKAGES:
+    if not isinstance(objective, str) or objective not in objectives.PACKAGES:
         raise AnamnesisError(
             f"{folder / CARD}: objective: found {objective!r}; allowed: {', '.join(objectives.PACKAGES)}"
         )

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from anamnesis.memory.network import ProbeNetwork
     from anamnesis.memory.recall import Place
 
+Weight = TypeVar("Weight")
 TOKENIZER, CLIPPING = "tokenizer.json", "clipping.csv"
 
 
@@ -82,32 +84,29 @@ def load(folder: Path) -> MemoryModel:
     Raises:
         AnamnesisError: a file is missing, damaged or altered, or the arrays do not fit the card.
     """
-    import torch
-
-    from anamnesis.memory.network import ProbeNetwork, recall_network, text_network
+    from anamnesis.memory.network import recall_network, text_network
     from anamnesis.memory.recall import Place
 
-    card, arrays = folders.read(folder)
-    weights = {name: torch.from_numpy(value) for name, value in arrays.items()}
-
-    def filled(network: ProbeNetwork, before: str) -> ProbeNetwork:
-        network.load_state_dict(part(weights, before))
-        return network.eval()
-
+    card, weights = folders.read(folder)
     try:
         settings = {name: card[name] for name in Experiment.model_fields if name in card}
         experiment = Experiment.model_validate({**settings, "parameters": card["allowed_parameters"]})
         cell = experiment.model.sized(card["hidden"])
         initial, trained = (
-            filled(text_network(cell, experiment.features, card["vocabulary_size"]), f"text.{when}")
+            folders.network(
+                folder,
+                lambda: text_network(cell, experiment.features, card["vocabulary_size"]),
+                part(weights, f"text.{when}"),
+            )
             for when in ("initial", "trained")
         )
         recall = {}
         for each in card["trained"]:
             place = Place(each["probe"], each["seed"], each["lag"])
-            network = recall_network(place.probe, cell, experiment)
-            recall[place] = (filled(network, key(place.probe, place.seed, place.lag)), int(each["steps"]))
-    except (ValidationError, KeyError, TypeError, RuntimeError) as error:
+            kept = part(weights, key(place.probe, place.seed, place.lag))
+            network = folders.network(folder, partial(recall_network, place.probe, cell, experiment), kept)
+            recall[place] = (network, int(each["steps"]))
+    except (ValidationError, KeyError, TypeError, ValueError, OverflowError) as error:
         reason = " ".join(str(error).split())[:200]
         raise AnamnesisError(f"{folder}: card and weights are not those of a memory experiment: {reason}") from None
     return MemoryModel(card, experiment, initial, trained, recall)
@@ -118,6 +117,6 @@ def key(probe: str, seed: int, lag: int) -> str:
     return f"{probe}.{seed}.{lag}"
 
 
-def part(weights: "Mapping[str, Tensor]", before: str) -> "dict[str, Tensor]":
+def part(weights: Mapping[str, Weight], before: str) -> dict[str, Weight]:
     """The weights of one network, by their names in it."""
     return {name.removeprefix(f"{before}/"): value for name, value in weights.items() if name.startswith(f"{before}/")}

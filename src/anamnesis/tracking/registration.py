@@ -316,7 +316,7 @@ def _upload(store: Store, result: Result, run: "Run") -> None:
     import mlflow.pyfunc
 
     package = importlib.import_module("anamnesis")
-    task = importlib.import_module(f"anamnesis.{result.card['task']}.serving")
+    task = serving.module(result.card["task"])
     task.load(result.folder)
     texts, options = task.example(result.card)
     cells = [(store.root / "cells").resolve()] if result.card["architecture"] == "cell" else []

@@ -18,13 +18,13 @@ class ServedModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the model's files; a damaged or altered one raises an error that names it."""
-        import importlib
-        import json
         from pathlib import Path
 
+        from anamnesis import serving
+        from anamnesis.training.saved import read_card
+
         folder = Path(context.artifacts["model"])
-        task = json.loads((folder / "model.json").read_text(encoding="utf-8"))["task"]
-        self._task = importlib.import_module(f"anamnesis.{task}.serving")
+        self._task = serving.module(read_card(folder).get("task"))
         self._model = self._task.load(folder)
 
     def predict(  # type: ignore[override]  # the hints are the signature, and MLflow lets `context` be left out

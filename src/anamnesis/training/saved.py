@@ -7,6 +7,7 @@ byte that changes anywhere is noticed before the model is used.
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -184,9 +185,15 @@ def network(folder: Path, make: "Callable[[], Network]", weights: Mapping[str, N
     """
     import torch
 
-    with torch.device("meta"):
-        # Shapes without memory: a card that asks for a billion units must not be able to fill it.
-        described = dict(make().named_parameters())
+    try:
+        with torch.device("meta"), warnings.catch_warnings():
+            # A card may ask for layers of no size, which is an error below and no warning.
+            warnings.simplefilter("ignore")
+            # Shapes without memory: a card that asks for a billion units must not be able to fill it.
+            described = dict(make().named_parameters())
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise AnamnesisError(f"{folder}: model.json describes no network that can be made: {reason}") from None
     expected = {name: (tuple(value.shape), "float32") for name, value in described.items()}
     if {name: (value.shape, str(value.dtype)) for name, value in weights.items()} != expected:
         raise AnamnesisError(f"{folder}: the weights are not those of the network that model.json describes")
