@@ -29,6 +29,12 @@ def _card(task: str, model: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"task": task, "experiment": "toy", "architecture": model["architecture"], "model": model, "seed": 1, **more}
 
 
+def sampling() -> dict[str, Any]:
+    from anamnesis.language.settings import Sampling
+
+    return Sampling(length=3).model_dump(mode="json")
+
+
 def next_token(folder: Path) -> None:
     from anamnesis.language.network import RecurrentNetwork
     from anamnesis.language.settings import Recurrent
@@ -36,7 +42,7 @@ def next_token(folder: Path) -> None:
     model = {"architecture": "lstm", "hidden": 4, "embedding": 3}
     made = characters.learn([TEXT])
     network = RecurrentNetwork(Recurrent.model_validate(model), made.vocabulary_size)
-    card = _card("language", model, objective="next-token", alphabet=20, sampling={"length": 3})
+    card = _card("language", model, objective="next-token", alphabet=20, sampling=sampling())
     saved.save(folder, arrays(network), card, _tokenizer(folder, made))
 
 
@@ -45,7 +51,7 @@ def ngram(folder: Path) -> None:
 
     made = characters.learn([TEXT])
     weights = ngram.count(made.encode(TEXT), 3, made.vocabulary_size, None)
-    card = _card("language", {"architecture": "ngram", "order": 3}, objective="next-token", sampling={})
+    card = _card("language", {"architecture": "ngram", "order": 3}, objective="next-token", sampling=sampling())
     saved.save(folder, weights, card, _tokenizer(folder, made))
 
 
@@ -63,10 +69,12 @@ def cloze(folder: Path) -> None:
 def word_number(folder: Path) -> None:
     from anamnesis.language.numbers.network import new_network
     from anamnesis.language.numbers.settings import Connected
+    from anamnesis.language.serving import EXAMPLES
 
     model = {"architecture": "fc", "window": 2, "hidden": 3}
-    made = words.learn([TEXT])
-    weights = arrays(new_network(Connected.model_validate(model))) | {"words": np.arange(3, 8)}
+    made = words.learn([EXAMPLES["word-number"]])
+    numbered = np.arange(3, made.vocabulary_size)
+    weights = arrays(new_network(Connected.model_validate(model))) | {"words": numbered}
     card = _card("language", model, objective="word-number", length=5)
     saved.save(folder, weights, card, _tokenizer(folder, made))
 

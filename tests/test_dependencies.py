@@ -41,6 +41,7 @@ COMPUTED = {
     "anamnesis.nn.layers": lambda name: [f"anamnesis.nn.{kind[0]}" for kind in KINDS.values()],
     "anamnesis.language.objectives": lambda name: [f"{each}.{name}" for each in objectives.PACKAGES.values()],
     "anamnesis.classification.readers": lambda name: [f"{each}.{name}" for each in readers.PACKAGES.values()],
+    "anamnesis.serving": lambda name: [],  # Of `register` alone, which asks a model for an example.
     "anamnesis.tracking.registration": lambda name: [],  # It packs code for MLflow, and imports it to do so.
 }
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from anamnesis.cli import location
+from anamnesis.cli import location, printing
+from anamnesis.console import printable
 from anamnesis.project import home, profile_of
 
 commands = typer.Typer()
@@ -45,10 +46,10 @@ def repro(
     # The stage `register` has done so, if it was part of the run.
     if not sync.is_synced(root):
         try:
-            print(sync.sync(root))
+            printing.write(str(sync.sync(root)))
         except TrackingError as error:
             # The results are on disk by now; MLflow only mirrors them.
-            print(f"warning: {error}; `anamnesis sync` catches up later", file=sys.stderr, flush=True)
+            print(f"warning: {printable(str(error))}; `anamnesis sync` catches up later", file=sys.stderr, flush=True)
     if not targets:
         leaderboard()
         page = (root / "reports" / "index.html").resolve().relative_to(home(root))

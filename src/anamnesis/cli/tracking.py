@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from anamnesis.cli import location
+from anamnesis.cli import location, printing
 from anamnesis.errors import AnamnesisError, ParamsError
 
 commands = typer.Typer()
@@ -29,7 +29,7 @@ def promote(
     location.enter()
     from anamnesis.tracking.promotion import promote as move
 
-    print(move(model, force, reason.strip() or None))
+    printing.write(str(move(model, force, reason.strip() or None)))
 
 
 @commands.command(epilog="Example: anamnesis sync")
@@ -44,7 +44,7 @@ def sync() -> None:
     from anamnesis.tracking.sync import sync as bring
 
     forget_outage(root)
-    print(bring(root))
+    printing.write(str(bring(root)))
 
 
 def close_project_run(run_id: str) -> None:

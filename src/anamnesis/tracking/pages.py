@@ -5,6 +5,7 @@ import socket
 import sys
 from pathlib import Path
 
+from anamnesis.console import printable
 from anamnesis.errors import AnamnesisError
 from anamnesis.tracking.store import SQLITE, connect, forget_outage
 
@@ -33,7 +34,7 @@ def serve(root: Path, host: str, port: int) -> None:
     for experiment in sorted(store.client.search_experiments(), key=lambda each: each.name):
         if experiment.name != "Default":
             runs = f"{address}/experiments/{experiment.experiment_id}/runs"
-            print(f"{experiment.name:30} {runs}?{TRAINING}&compareRunsMode=CHART")
+            print(f"{printable(experiment.name):30} {runs}?{TRAINING}&compareRunsMode=CHART")
     print(f"{'registered models':30} {address}/models?{TRAINING}\n(Ctrl-C ends it)", flush=True)
     # By default it starts more than ten processes, which take gigabytes.
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
