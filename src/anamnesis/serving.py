@@ -149,16 +149,19 @@ def ranking(found: Sequence[tuple[str, float]], top: int) -> str:
 
 
 def _check(name: str, value: Any, usual: Any) -> None:
+    found = repr(value)[:40]
     if isinstance(usual, bool):
         if not isinstance(value, bool):
-            raise AnamnesisError(f"{name}: found {value!r}; allowed: true or false")
+            raise AnamnesisError(f"{name}: found {found}; allowed: true or false")
         return
     least, most = LIMITS[name]
-    kind, wanted = (Real, "a number ") if isinstance(usual, float) else (Integral, "a whole number ")
-    if isinstance(value, bool) or not isinstance(value, kind):
-        raise AnamnesisError(f"{name}: found {value!r}; allowed: {wanted}{_range(name)}")
-    if not least <= float(value) <= most:
-        raise AnamnesisError(f"{name}: found {value}; allowed: {_range(name)}")
+    fits, wanted = isinstance(value, Integral), "a whole number "
+    if isinstance(usual, float):
+        fits, wanted = isinstance(value, Real), "a number "
+    if isinstance(value, bool) or not fits:
+        raise AnamnesisError(f"{name}: found {found}; allowed: {wanted}{_range(name)}")
+    if not least <= value <= most:
+        raise AnamnesisError(f"{name}: found {found}; allowed: {_range(name)}")
 
 
 def _nearest(value: Any, least: float, most: float) -> Any:

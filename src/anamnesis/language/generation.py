@@ -16,6 +16,8 @@ from anamnesis.language.settings import Sampling
 
 # Tokens of a prompt that are read at once.
 PART = 256
+# Lower temperatures draw the same tokens: a quotient by this one does not overflow yet.
+COLDEST = 1e-290
 
 
 def generate(
@@ -177,6 +179,5 @@ def _draw(
         weights, noise, allowed = weights[likeliest], noise[likeliest], allowed[likeliest]
     # The largest weight becomes 0, so that no temperature, however low, makes all of them infinite.
     largest = weights.max()
-    with np.errstate(over="ignore"):
-        weights = (weights - largest) / temperature if largest > -np.inf else np.zeros(len(weights))
+    weights = (weights - largest) / max(temperature, COLDEST) if largest > -np.inf else np.zeros(len(weights))
     return int(allowed[(weights + noise).argmax()])
