@@ -78,7 +78,7 @@ def _print_by_group(rows: Sequence[Row]) -> None:
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.board, row.corpus), []).append(row)
-    widths = [max(len(row[index]) for row in rows) for index in (0, 4, 5)]
+    widths = [max(len(str(row[index])) for row in rows) for index in (0, 4, 5)]
     for (name, corpus), members in groups.items():
         board = BOARDS[name]
         printing.heading(f"{corpus}: {board.title} Test {formats.name(board.metric)}.")

@@ -101,7 +101,8 @@ def _check_name(name: str, root: Path) -> None:
     if f"{name}@champion" in references:
         raise ParamsError(f"no experiment is named {name!r}; did you mean the registered model '{name}@champion'?")
     hint = params.suggest(name, [*experiments, *references])
-    raise ParamsError(f"no experiment is named {name!r}; {hint}; `anamnesis list` shows all experiments")
+    everything = "; `anamnesis list` shows them" if hint.startswith("allowed") else ""
+    raise ParamsError(f"no experiment is named {name!r}; {hint}{everything}")
 
 
 def _example(kind: str, root: Path) -> str:
