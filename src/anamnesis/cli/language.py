@@ -2,7 +2,6 @@
 
 import json
 import sys
-from math import log
 from typing import Annotated
 
 import typer
@@ -80,16 +79,17 @@ def score(
 ) -> None:
     """Say how likely a trained language model finds sentences, and how much each word surprises it.
 
-    The log-probability is natural. An unknown token also costs the logarithm of the number of different characters in
-    the training text for each of its characters, so that words that the model does not know are not likely ones; all
-    numbers include this price, as bits per character do. The perplexity is that of a token, so that sentences of any
-    length compare: the lower, the more expected. A word's surprise is the sum of its tokens', so that all of them add
-    up to minus the log-probability; with characters, the space after a word is part of it.
+    The log-probability is natural. An unknown token also costs so many nats for each of its characters, as in bits per
+    character, so that words that the model does not know are not likely ones; all numbers include this price. The
+    perplexity is that of a token, so that sentences of any length compare: the lower, the more expected. A word's
+    surprise is the sum of its tokens', so that all of them add up to minus the log-probability; with characters, the
+    space after a word is part of it.
     """
     given = inputs.given(sentences, "sentence")
     loaded = models.load(model)
     from anamnesis.language.scoring import alphabet
     from anamnesis.language.scoring import score as rate
+    from anamnesis.tokens.leftovers import spelling
 
     results = rate(loaded, given)
     pairs = list(zip(given, results, strict=True))
@@ -105,7 +105,7 @@ def score(
     ]
     printing.table(["log-probability", "perplexity", "tokens", "unknown", "sentence"], rows, right=range(4))
     if any(result.unknown_tokens for result in results):
-        price = f"{log(alphabet(loaded)):.2f} nats for each character of an unknown token"
+        price = f"{spelling(1, 0, alphabet(loaded)):.2f} nats for each character of an unknown token"
         print(f"note: log-probability and perplexity include {price}", file=sys.stderr)
     printing.heading("surprise of each word, in nats")
     for result in results:

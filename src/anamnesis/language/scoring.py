@@ -13,6 +13,7 @@ from anamnesis.language.beginning import beginning
 from anamnesis.language.protocol import NextTokenModel
 from anamnesis.language.reading import surprisals
 from anamnesis.tokens.base import END
+from anamnesis.tokens.leftovers import spelling
 from anamnesis.tokens.words import Words
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def score(model: NextTokenModel, sentences: list[str]) -> list[SentenceScore]:
     a sentence is read as the start of a line, so its first token is predicted after a line end. Where the training
     text held no line end, the first token only serves to predict the others.
 
-    An unknown token costs ln(`alphabet`) nats for each of its characters, as in bits per character: see `bits.py`.
+    An unknown token is spelled out at the price that it has in bits per character (`tokens.leftovers.spelling`).
     Without that price a model would prefer words that it does not know.
 
     Raises:
@@ -70,14 +71,14 @@ def score(model: NextTokenModel, sentences: list[str]) -> list[SentenceScore]:
     for number, (sentence, ids) in enumerate(zip(sentences, texts, strict=True), start=1):
         if not sentence.strip() or not counted(tokenizer, ids).any():
             raise AnamnesisError(f"sentence {number}: found {sentence!r}, which holds nothing to predict")
-    letter = log(alphabet(model))
+    characters, ends = alphabet(model), int(isinstance(tokenizer, Words))
     results = []
     for sentence, ids, surprises in zip(sentences, texts, surprisals(model, texts), strict=True):
         kept = counted(tokenizer, ids)
         predicted = ids[1:][kept].tolist()
         lengths = [len(word) for word in _cut(tokenizer, sentence, predicted)]
         nats = [
-            surprise + (length * letter if token == tokenizer.unknown_id else 0)
+            surprise + (spelling(length, ends, characters) if token == tokenizer.unknown_id else 0)
             for surprise, token, length in zip(surprises[kept].tolist(), predicted, lengths, strict=True)
         ]
         unknown = sum(token == tokenizer.unknown_id for token in predicted)
