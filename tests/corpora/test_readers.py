@@ -142,6 +142,7 @@ def test_series_is_cut_in_time(tmp_path):
     ("table", "problem"),
     [
         ("time,x\n1,2\n", "no column 'value'; there are time, x"),
+        ('time,"x\ny"\n1,2\n', r"no column 'value'; there are time, x\\ny"),
         ("time,value\n1,2\n2,abc\n", "line 3: 'abc' is not a number"),
         ("time,value\n1,nan\n", "line 2: 'nan' is not a number"),
         ("time,value\n1\n", "line 2: 1 columns; 2 are expected"),

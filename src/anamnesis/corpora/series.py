@@ -61,7 +61,7 @@ def _with_equal_times(given: dict[SplitName, list[Row]]) -> dict[SplitName, list
         values.check_order(written[here], places, moments[here])
         for place, time, moment in zip(places, written[here], moments[here], strict=True):
             if moment in known:
-                raise AnamnesisError(f"{place}: {time} is in another split, too; allowed: each date once")
+                raise AnamnesisError(f"{place}: {time[:40]} is in another split, too; allowed: each date once")
         known.update(moments[here])
         result[name] = [(time, value) for time, (_, _, value) in zip(written[here], found, strict=True)]
         start = here.stop

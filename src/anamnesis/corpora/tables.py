@@ -8,6 +8,9 @@ from pathlib import Path
 
 from anamnesis.errors import AnamnesisError
 
+# Columns that an error names.
+LISTED = 12
+
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
 
@@ -43,7 +46,9 @@ def check_columns(header: Sequence[str], wanted: Iterable[str], name: str) -> No
     """Raise an AnamnesisError where a column wanted is not in the header, or several have its name."""
     for column in wanted:
         if column not in header:
-            raise AnamnesisError(f"{name}: no column {column!r}; there are {', '.join(header) or 'none'}")
+            # Escaped and cut: a damaged header may be any text.
+            there = [repr(each[:40])[1:-1] for each in header[:LISTED]] + ["..."] * (len(header) > LISTED)
+            raise AnamnesisError(f"{name}: no column {column!r}; there are {', '.join(there) or 'none'}")
         if header.count(column) > 1:
             raise AnamnesisError(f"{name}: {header.count(column)} columns are named {column!r}; allowed: one")
 

@@ -54,7 +54,8 @@ def dates(cells: Sequence[str], places: Sequence[str], allowed: str) -> list[dat
         offsets.append(found.utcoffset())
         if offsets[-1] != offsets[0]:
             raise AnamnesisError(
-                f"{place}: {cell} has another offset from UTC than {cells[0]}; allowed: one for all dates, or none"
+                f"{place}: {cell[:40]} has another offset from UTC than {cells[0][:40]}; "
+                "allowed: one for all dates, or none"
             )
         result.append(found.replace(tzinfo=None))
     return result
@@ -102,5 +103,5 @@ def check_order(cells: Sequence[str], places: Sequence[str], moments: Sequence[A
     """
     for row in range(1, len(cells)):
         if moments[row] <= moments[row - 1]:
-            how = "is there twice" if moments[row] == moments[row - 1] else f"comes after {cells[row - 1]}"
-            raise AnamnesisError(f"{places[row]}: {cells[row]} {how}; allowed: each date once, in ascending order")
+            how = "is there twice" if moments[row] == moments[row - 1] else f"comes after {cells[row - 1][:40]}"
+            raise AnamnesisError(f"{places[row]}: {cells[row][:40]} {how}; allowed: each date once, in ascending order")
