@@ -1,4 +1,4 @@
-"""Outputs of experiments that params.yaml no longer has leave the folders whose content `compare` and `register` read."""
+"""Outputs of experiments that params.yaml no longer has leave the folders that `compare` and `register` read."""
 
 import os
 from collections.abc import Container

@@ -60,9 +60,9 @@ def repro(root: Path, names: list[str], jobs: int, console: Console) -> bool:
     from anamnesis.engine.repository import open_repository
 
     with open_repository(root) as repository:
-        if not names or {"compare", "register"} & set(targets):
-            if line := removed.move_leftovers(root, settings.experiments):
-                console.print(line, highlight=False, markup=False, soft_wrap=True)
+        reads_folders = not names or {"compare", "register"} & set(targets)
+        if reads_folders and (line := removed.move_leftovers(root, settings.experiments)):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         stages = repository.plan(targets)
         if all(stage.current for stage in stages):
             repository.close(well=not names)
