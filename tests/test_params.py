@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -663,6 +664,17 @@ def test_damaged_yaml_is_read_or_refused_in_one_line(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("yaml") / "damaged.yaml"
     path.write_bytes(text[:place] + piece + text[place + data.draw(st.integers(0, 8)) :])
     assert len(refusal(lambda: read_yaml(path)).splitlines()) <= 1
+
+
+def test_the_entries_for_a_text_of_ones_own_are_valid_beside_the_projects_own():
+    section = (
+        (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Your own text\n")[2].partition("\n## ")[0]
+    )
+    content = copy.deepcopy(project_settings())
+    for block in re.findall(r"^ *```yaml\n(.*?)^ *```", section, re.S | re.M):
+        for key, entries in yaml.safe_load(block).items():
+            content.setdefault(key, {}).update(entries)
+    assert params.check(content).experiments["mybook-lstm"].start == "sherlock-lstm"
 
 
 def test_the_commented_experiment_with_an_own_cell_is_valid_once_the_marks_are_taken_away(tmp_path):

@@ -13,9 +13,8 @@ commands = typer.Typer()
 
 
 @commands.command(
-    epilog="Examples: anamnesis caption number.png --n-best 3\n\n"
-    "anamnesis caption --model captions-gru photo.jpg scan.png\n\n"
-    "anamnesis caption predictions/captions-lstm/images/*.png"
+    epilog="Examples: anamnesis caption predictions/captions-gru/images/*.png\n\n"
+    "anamnesis caption --model captions-gru --n-best 3 predictions/captions-gru/images/*.png"
 )
 def caption(
     images: Annotated[

@@ -12,8 +12,8 @@ commands = typer.Typer()
 
 
 @commands.command(
-    epilog="Examples: anamnesis classify --model news-lstm 'Oil prices rose after the ministers met.'\n\n"
-    "anamnesis classify --model news-birnn --top 3 < documents.txt\n\n"
+    epilog="Examples: anamnesis classify --model news-lstm 'Oil prices rose after OPEC agreed to cut its output.'\n\n"
+    "anamnesis classify --model news-birnn --top 3 < docs/examples/news.txt\n\n"
     "anamnesis classify --model films-cnn-lstm predictions/films-cnn-lstm/films/*.gif"
 )
 def classify(

@@ -14,8 +14,8 @@ commands = typer.Typer()
 
 
 @commands.command(
-    epilog="Examples: anamnesis generate sherlock-lstm --prompt 'It was ' --temperature 0.5\n\n"
-    "anamnesis generate language-sherlock@champion --greedy --length 80"
+    epilog="Examples: anamnesis generate shakespeare-lstm --prompt 'DUKE.' --temperature 0.6\n\n"
+    "anamnesis generate language-sherlock@champion --prompt 'It was ' --length 80"
 )
 def generate(
     model: ModelName,
@@ -61,7 +61,7 @@ def generate(
 
 @commands.command(
     epilog="Examples: anamnesis score sherlock-lstm 'The game is afoot.' 'Afoot game the is.'\n\n"
-    "anamnesis score sherlock-lstm < sentences.txt"
+    "anamnesis score sherlock-lstm < docs/examples/sentences.txt"
 )
 def score(
     model: ModelName,
@@ -121,8 +121,8 @@ def score(
 
 
 @commands.command(
-    epilog="Examples: anamnesis fill novel-cloze-birnn 'It is a truth ____ acknowledged.'\n\n"
-    "anamnesis fill cloze-novel@champion 'I will ____ a new carriage.' --top 10"
+    epilog="Examples: anamnesis fill novel-cloze-birnn 'Mr. ____ was very handsome.'\n\n"
+    "anamnesis fill cloze-novel@champion 'Mr. ____ was very handsome.' --top 10"
 )
 def fill(
     model: ModelName,

@@ -15,7 +15,7 @@ commands = typer.Typer()
 
 @commands.command(
     epilog="Examples: anamnesis translate 'Save the changes?' --n-best 3\n\n"
-    "anamnesis translate --model en-nl-attention < english.txt > dutch.txt\n\n"
+    "anamnesis translate --model en-nl-attention < docs/examples/messages.txt\n\n"
     "anamnesis translate --model translation-en-nl@champion 'Save the changes?' --attention-file changes.png"
 )
 def translate(

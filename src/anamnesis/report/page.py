@@ -299,14 +299,15 @@ def verdict(rows: list[Row]) -> str:
 
 
 def sample_groups(root: Path, rows: list[Row]) -> list[SampleGroup]:
-    """Texts by prompt and strategy, in the order they are first met, the experiments of each group best first."""
+    """Texts by prompt and strategy, greedy ones last, the experiments of each group best first."""
     groups: dict[tuple[str, str], SampleGroup] = {}
     for row in rows:
         for sample in results.samples(root, row.result.experiment):
             key = (sample.prompt, sample.strategy)
             text = Text(row.result.experiment, _note(row.result), row.result.baseline, sample.prompt, sample.text)
             groups.setdefault(key, SampleGroup(*key, texts=[])).texts.append(text)
-    return list(groups.values())
+    # The page opens the first group, and the likeliest token each time soon repeats itself.
+    return sorted(groups.values(), key=lambda group: group.strategy == "greedy")
 
 
 def word_numbers(root: Path, rows: list[Row], ranked: list[Row]) -> list[SampleGroup]:
