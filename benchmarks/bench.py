@@ -1,7 +1,7 @@
 """Speed as ratios, each of two things measured alternately in this one run, because machines are noisy.
 
 python benchmarks/bench.py [training] [generation] [context] [gates] [translation] [classification] [pipeline]
-    [overhead] [scale] [startup]
+    [overhead] [scale] [startup] [memory]
 python benchmarks/bench.py gpu [--device cpu]
 """
 
@@ -19,6 +19,7 @@ from classification import classification
 from gpu import gpu
 from layers import context, gates
 from measure import Result, alternate
+from memory import memory
 from scale import scale
 from translation import translation
 
@@ -219,6 +220,7 @@ MEASURES: dict[str, Callable[[], Result | list[Result]]] = {
         overhead,
         scale,
         startup,
+        memory,
     )
 }
 

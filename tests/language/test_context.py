@@ -27,7 +27,7 @@ class Reader:
 
 
 def carried(model, ids):
-    return evaluate_split(model, ids, {"characters": 1, "unknown_characters": 0}, 2).log_probabilities
+    return evaluate_split(model, ids, {"characters": 1, "unknown_characters": 0}, 2, keep=True).log_probabilities
 
 
 @pytest.mark.parametrize("kind", ["characters", "words"])

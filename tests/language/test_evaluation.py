@@ -4,7 +4,9 @@ import csv
 import json
 import subprocess
 import sys
-from math import exp, log
+import tracemalloc
+from fractions import Fraction
+from math import exp, fsum, log
 from pathlib import Path
 
 import numpy as np
@@ -303,3 +305,36 @@ def test_the_stage_script_says_one_line_about_a_missing_model(tmp_path):
         "error: models/nothing/model.json: cannot be read: No such file or directory; "
         "run `anamnesis repro` to make it again\n"
     )
+
+
+def test_a_sum_in_chunks_is_the_exact_sum_rounded_once():
+    random = np.random.default_rng(3)
+    for _ in range(200):
+        values = random.standard_normal(50) * 10.0 ** random.integers(-20, 20, 50)
+        parts: list[float] = []
+        for chunk in np.split(values, np.sort(random.integers(0, 50, 4))):
+            parts = evaluation.exact_sum(parts, chunk)
+        assert fsum(parts) == float(sum(map(Fraction, values.tolist())))
+        assert len(parts) < 10
+    parts = evaluation.exact_sum(evaluation.exact_sum([1.0], np.array([-np.inf])), np.array([2.0]))
+    assert parts == [-np.inf]
+
+
+def test_scoring_and_counting_take_memory_for_a_chunk_and_not_for_the_text():
+    """Beside the text, counting keeps one node of 4 bytes for each token, and scoring nothing."""
+    random = np.random.default_rng(0)
+    texts = [random.integers(0, 4, size).astype(np.uint8) for size in (200_000, 1_200_000)]
+    tokenizer = Characters(["<unk>", *"abc"])
+    peaks = []
+    for ids in texts:
+        tracemalloc.start()
+        weights = ngram.count(ids, 5, 4, None, block=2**14)
+        counted = tracemalloc.get_traced_memory()[1]
+        model = ngram.NGramModel({"model": {"order": 5}}, weights, tokenizer)
+        tracemalloc.reset_peak()
+        evaluate_split(model, ids, {"characters": len(ids), "unknown_characters": 0}, 4)
+        peaks.append((counted, tracemalloc.get_traced_memory()[1]))
+        tracemalloc.stop()
+    (counted_few, scored_few), (counted_many, scored_many) = peaks
+    assert counted_many - counted_few < 5 * 1_000_000
+    assert scored_many - scored_few < 1_000_000

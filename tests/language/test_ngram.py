@@ -203,6 +203,34 @@ def test_words_never_look_back_over_a_sentence_start():
     np.testing.assert_array_equal(one[0, -1], other[0, -1])
 
 
+@pytest.mark.parametrize("start", [None, 0])
+def test_counts_are_those_of_every_tuple_whatever_the_blocks(start):
+    random = np.random.default_rng(5)
+    for block in (1, 2, 3, 7, 50, 1000):
+        ids = random.integers(0, 4, 60).astype(np.uint16)
+        weights = ngram.count(ids, 4, 4, start, block)
+        boundary, base = (4, 5) if start is None else (0, 4)
+        text = [boundary, *ids.tolist()] if ids[0] != boundary else ids.tolist()
+        # An n-gram may begin with a start, and has none after its first token.
+        tuples = {
+            k: Counter(
+                tuple(text[place : place + k])
+                for place in range(len(text) - k + 1)
+                if boundary not in text[place + 1 : place + k]
+            )
+            for k in (2, 3, 4)
+        }
+        for k in range(2, 5):
+            nodes = sorted(tuples[k])
+            parents = [(token,) for token in range(base)] if k == 2 else sorted(tuples[k - 1])
+            keys = [parents.index(node[:-1]) * base + node[-1] for node in nodes]
+            assert weights[f"keys.{k}"].tolist() == keys
+        assert weights["counts.4"].tolist() == [tuples[4][node] for node in sorted(tuples[4])]
+        before = Counter(node[1:] for node in tuples[4])
+        expected = [tuples[3][node] if node[0] == boundary else before[node] for node in sorted(tuples[3])]
+        assert weights["counts.3"].tolist() == expected
+
+
 @pytest.mark.parametrize("ids", [[], [0], [0, 0]])
 def test_a_text_without_tokens_is_refused(ids):
     with pytest.raises(AnamnesisError, match="no token to count"):

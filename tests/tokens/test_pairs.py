@@ -276,7 +276,7 @@ def test_a_text_holds_no_pairs(build):
 def test_pairs_are_not_one_text(made):
     folder, _ = made(kind="word-pairs")
     with pytest.raises(AnamnesisError, match=r"holds sentence pairs, not one text; `open_pairs` reads them"):
-        store.text_of(folder, "train")
+        "".join(store.text_blocks(folder, "train"))
 
 
 @pytest.mark.parametrize("side", ["source", "target"])

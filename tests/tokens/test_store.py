@@ -213,17 +213,17 @@ TALES = "Once upon a time\nthere was.\n\f\nTwo\r\ntimes\f\n\f\nthe end\n"
 def test_the_text_comes_back_with_its_separators(build, values):
     texts = {"train": TALES * 3, "valid": "the\n\f\ntime\n", "test": "Once\n\f\nthe end\n\f\n"}
     folder, _ = build(**texts, **values)
-    assert {split: store.text_of(folder, split) for split in texts} == texts
+    assert {split: "".join(store.text_blocks(folder, split)) for split in texts} == texts
 
 
 def test_a_text_that_does_not_come_back(build):
     folder, _ = build("abc", "abd", "ab")
-    assert store.text_of(folder, "test") == "ab"
+    assert "".join(store.text_blocks(folder, "test")) == "ab"
     with pytest.raises(AnamnesisError, match=r"store: 1 tokens of valid are unknown: its text cannot be had from ids$"):
-        store.text_of(folder, "valid")
+        "".join(store.text_blocks(folder, "valid"))
     folder, _ = build("One  two.", "two", "One", kind="words")
     with pytest.raises(AnamnesisError, match=r"the ids of train, of kind words, do not give back its text"):
-        store.text_of(folder, "train")
+        "".join(store.text_blocks(folder, "train"))
 
 
 def test_words_without_marks_are_counted_over_all_splits(build):

@@ -18,15 +18,17 @@ from anamnesis.language.protocol import NextTokenModel, StateReader
 from anamnesis.language.reading import target_scores
 from anamnesis.language.scoring import counted
 from anamnesis.language.settings import Experiment
-from anamnesis.language.targets import TargetScores
 from anamnesis.training.results import common_metrics, csv_text, curve_csv, question, rounded
 
 
 class SplitScores(NamedTuple):
-    """Metrics of a split by name, and ln p (tokens - 1,) of each of its tokens but the first, `<s>` included."""
+    """Metrics of a split by name, and ln p (tokens - 1,) of each of its tokens but the first, `<s>` included.
+
+    The log-probabilities are None where the caller did not ask to keep them.
+    """
 
     metrics: dict[str, float | int]
-    log_probabilities: NDArray[np.float64]
+    log_probabilities: NDArray[np.float64] | None
 
 
 def evaluate_split(
@@ -36,8 +38,9 @@ def evaluate_split(
     alphabet: int,
     chunk: int | None = None,
     progress: Callable[[int], None] = lambda tokens: None,
+    keep: bool = False,
 ) -> SplitScores:
-    """Scores of a model on a whole split, read as one stream from the initial state.
+    """Scores of a model on a whole split, read as one stream from the initial state, in memory for one chunk.
 
     Every token but the first of the split and `<s>` is a target and weighs the same. `accuracy` and `top5_accuracy`
     are the shares of targets that were the model's likeliest token, or among its five likeliest; see `targets.credit`.
@@ -48,6 +51,7 @@ def evaluate_split(
         alphabet: number of different characters in the training split.
         chunk: as for `target_scores`.
         progress: called with the number of tokens scored since the last call.
+        keep: return the log-probabilities, 8 bytes for each token.
 
     Returns:
         perplexity, bits_per_character, accuracy, top5_accuracy to 6 significant digits, and targets, their number.
@@ -55,17 +59,22 @@ def evaluate_split(
     Raises:
         AnamnesisError: the split has no target, or the model gives one of them no probability.
     """
-    kept: list[TargetScores] = []
+    sums: list[list[float]] = [[], [], []]
+    kept = [np.empty(0)]
+    place = count = 0
     for scores in target_scores(model, ids, chunk):
-        kept.append(scores)
-        progress(len(scores.top1))
-    targets = counted(model.tokenizer, ids)
-    count = int(np.count_nonzero(targets))
+        length = len(scores.top1)
+        targets = counted(model.tokenizer, ids[place : place + length + 1])
+        # Exact sums, so that no rounding depends on where a chunk ends.
+        sums = [exact_sum(sum_, column[targets]) for sum_, column in zip(sums, scores, strict=True)]
+        if keep:
+            kept.append(scores.log_probabilities)
+        place += length
+        count += int(np.count_nonzero(targets))
+        progress(length)
     if count == 0:
         raise AnamnesisError(f"found {len(ids)} tokens, none of which is to be predicted")
-    every = TargetScores(*(np.concatenate(column) for column in zip(*kept, strict=True)))
-    # Exact sums, so that no rounding depends on where a chunk ends.
-    log_probability, top1, top5 = (fsum(column[targets].tolist()) for column in every)
+    log_probability, top1, top5 = map(fsum, sums)
     if not isfinite(log_probability):
         raise AnamnesisError("the model gives a token of the text no probability, or none that is a number")
     metrics = {
@@ -75,10 +84,24 @@ def evaluate_split(
         "top5_accuracy": rounded(top5 / count),
         "targets": count,
     }
-    return SplitScores(metrics, every.log_probabilities)
+    return SplitScores(metrics, np.concatenate(kept) if keep else None)
 
 
-def evaluate_splits(title: str, model: NextTokenModel, store: Path, splits: tuple[str, ...]) -> dict[str, SplitScores]:
+def exact_sum(sum_: list[float], values: NDArray[np.float64]) -> list[float]:
+    """A few numbers whose exact sum is that of all of `sum_` and `values`; one alone where it is not finite."""
+    terms, result = [*sum_, *values.tolist()], list[float]()
+    # `fsum` rounds the exact sum once; what it rounded off is the exact sum of the terms and of its negative.
+    while rest := fsum(terms):
+        if not isfinite(rest):
+            return [rest]
+        result.append(rest)
+        terms.append(-rest)
+    return result
+
+
+def evaluate_splits(
+    title: str, model: NextTokenModel, store: Path, splits: tuple[str, ...], keep: bool = False
+) -> dict[str, SplitScores]:
     """`evaluate_split` for each of some splits of a token store, in the model's tokens, with a progress bar.
 
     Raises:
@@ -100,6 +123,7 @@ def evaluate_splits(title: str, model: NextTokenModel, store: Path, splits: tupl
                     counts,
                     alphabet,
                     progress=lambda count: bar.advance(task, count),
+                    keep=keep,
                 )
             except AnamnesisError as error:
                 raise AnamnesisError(f"{store / split}.npy: {error}") from None
@@ -151,15 +175,20 @@ def _evaluate(name: str, experiment: Experiment, root: Path) -> None:
         raise AnamnesisError(f"{folder}: trained on other tokens than {store} holds; run `anamnesis repro {name}`")
     metrics = common_metrics(card, experiment.board, stats, text_question(stats))
     contexts = []
-    for split, scores in evaluate_splits(f"evaluate {name}", model, store, ("valid", "test")).items():
+    keep = isinstance(model, StateReader)
+    by_split = evaluate_splits(f"evaluate {name}", model, store, ("valid", "test"), keep)
+    for split, scores in by_split.items():
         ids, _ = read_split(store, split, model.tokenizer)
         metrics[split] = scores.metrics
         if (preference := shuffle_preference(model, ids)) is not None:
             metrics[split]["shuffle_preference"] = rounded(preference)
-        if isinstance(model, StateReader) and (found := context.cut(model, ids, scores.log_probabilities)):
-            contexts += context.csv_rows(split, found)
-            if found.span is not None:
-                metrics[split]["context_tokens"] = found.span
+        if isinstance(model, StateReader):
+            assert scores.log_probabilities is not None
+            found = context.cut(model, ids, scores.log_probabilities)
+            if found is not None:
+                contexts += context.csv_rows(split, found)
+                if found.span is not None:
+                    metrics[split]["context_tokens"] = found.span
     with files.new_folder(root / "predictions" / name) as predictions:
         files.write_json(predictions / "samples.json", samples(model, experiment.sampling, experiment.seed))
         files.write_text(predictions / "curve.csv", curve_csv(folder / "history.csv", name))

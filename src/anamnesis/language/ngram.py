@@ -16,7 +16,8 @@ et al. 2013, section 3.2), none reaches back over `<s>`, and `<s>` itself is nev
 `<s>` gets one virtual `<s>` before its first token.
 """
 
-from functools import cached_property
+from collections.abc import Iterable, Iterator
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,9 +37,13 @@ FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 # One more than the top 5, to see whether a tie goes on below it.
 LEADERS = 6
 NOWHERE = -1
+# Tokens counted at once.
+BLOCK = 2**20
 
 
-def count(ids: NDArray[np.integer], order: int, vocabulary_size: int, start_id: int | None) -> dict[str, NDArray[Any]]:
+def count(
+    ids: NDArray[np.integer], order: int, vocabulary_size: int, start_id: int | None, block: int = BLOCK
+) -> dict[str, NDArray[Any]]:
     """Count the n-grams of a text.
 
     The n-grams of order k are the nodes at depth k of a trie, numbered by the rank of their key
@@ -46,7 +51,8 @@ def count(ids: NDArray[np.integer], order: int, vocabulary_size: int, start_id: 
     the node is the token.
 
     Args:
-        ids: the tokens (tokens,), with `start_id` before each sentence where there is one.
+        ids: the tokens (tokens,), with `start_id` before each sentence where there is one; may be a memory map.
+        block: tokens counted at once, which changes nothing but time and memory.
 
     Returns:
         `keys.K` (n-grams of order K,) int64, rising, for K from 2; `counts.K` (n-grams of order K,) uint32 for K
@@ -56,34 +62,72 @@ def count(ids: NDArray[np.integer], order: int, vocabulary_size: int, start_id: 
         AnamnesisError: there is no token to count.
     """
     boundary, base = _boundary(vocabulary_size, start_id)
-    stream = np.concatenate(([boundary], ids)).astype(np.int64)
-    if len(ids) and stream[1] == boundary:
-        stream = stream[1:]
-    predicted = stream != boundary
-    if not predicted.any():
+    # The text after a start, which a store without `<s>` does not hold.
+    text = ids[1:] if len(ids) and ids[0] == boundary else ids
+    if not any((text[first : first + block] != boundary).any() for first in range(0, len(text), block)):
         raise AnamnesisError("the training split holds no token to count")
     arrays: dict[str, NDArray[Any]] = {}
-    nodes = stream
-    counts = np.bincount(stream, minlength=base)
+    counts = sum(
+        (np.bincount(text[first : first + block], minlength=base) for first in range(0, len(text), block)),
+        np.zeros(base, np.int64),
+    )
     counts[boundary] = 0
     starts = np.arange(base) == boundary
+    # Node of the last k-1 tokens at each place, nowhere if they would reach back over a start. It is the one array as
+    # long as the text: everything else is made of a block of it at a time.
+    kind: type[np.signedinteger] = np.int32 if len(text) < 2**31 else np.int64
+    nodes: NDArray[np.signedinteger] = np.empty(len(text) + 1, kind)
+    nodes[0], nodes[1:] = boundary, text
     for k in range(2, order + 1):
-        # Node of the k-1 tokens before each place, nowhere if they would reach back over a start.
-        parents = np.concatenate(([NOWHERE], nodes[:-1]))
-        places = np.flatnonzero((parents != NOWHERE) & predicted)
-        keys, inverse, occurrences = np.unique(
-            parents[places] * base + stream[places], return_inverse=True, return_counts=True
-        )
+        keys, occurrences = _tally(wanted for _, _, wanted in _blocks(nodes, text, boundary, base, block))
         suffixes = np.empty_like(keys)
-        suffixes[inverse] = nodes[places]
+        for own, places, wanted in _blocks(nodes, text, boundary, base, block):
+            different, inverse = np.unique(wanted, return_inverse=True)
+            found = np.searchsorted(keys, different)[inverse]
+            suffixes[found] = own[places]
+            own[:] = NOWHERE
+            own[places] = found
+        nodes[0] = NOWHERE
         continuations = np.bincount(suffixes, minlength=len(counts))
         arrays[f"counts.{k - 1}"] = np.where(starts, counts, continuations).astype(np.uint32)
         arrays[f"keys.{k}"] = keys
         counts, starts = occurrences, starts[keys // base]
-        nodes = np.full_like(stream, NOWHERE)
-        nodes[places] = inverse
     arrays[f"counts.{order}"] = counts.astype(np.uint32)
     return arrays
+
+
+def _blocks(
+    nodes: NDArray[np.signedinteger], text: NDArray[np.integer], boundary: int, base: int, block: int
+) -> Iterator[tuple[NDArray[np.signedinteger], Ints, Ints]]:
+    """For each block of a text: the nodes that end there, a view to be written to; where an n-gram one longer ends in
+    the block; and the keys of these."""
+    before = nodes[0]
+    for first in range(0, len(text), block):
+        tokens = text[first : first + block].astype(np.int64)
+        own = nodes[first + 1 : first + 1 + len(tokens)]
+        parents = np.concatenate(([before], own[:-1])).astype(np.int64)
+        before = own[-1]
+        places = np.flatnonzero((parents != NOWHERE) & (tokens != boundary))
+        yield own, places, parents[places] * base + tokens[places]
+
+
+def _tally(blocks: Iterable[Ints]) -> tuple[Ints, Ints]:
+    """The different keys of all blocks, rising, and how often each occurs."""
+    tallies: list[tuple[Ints, Ints]] = []
+    for keys in blocks:
+        tallies.append(np.unique(keys, return_counts=True))
+        # Only tallies of about one size are merged, so that few keys are merged often.
+        while len(tallies) > 1 and len(tallies[-2][0]) <= 2 * len(tallies[-1][0]):
+            tallies.append(_merge(tallies.pop(), tallies.pop()))
+    return reduce(_merge, tallies)
+
+
+def _merge(one: tuple[Ints, Ints], other: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+    keys, counts = (np.concatenate(both) for both in zip(one, other, strict=True))
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    first = np.flatnonzero(np.diff(keys, prepend=NOWHERE))
+    return (keys[first], np.add.reduceat(counts[order], first)) if len(keys) else (keys, counts)
 
 
 def discounts(counts: NDArray[np.integer]) -> tuple[float, float, float]:

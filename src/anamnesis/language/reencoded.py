@@ -1,5 +1,6 @@
 """A split of a token store in the tokens of another tokenizer, as a model that started elsewhere reads it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from anamnesis.tokens import tokenizer
 from anamnesis.tokens.base import Tokenizer
-from anamnesis.tokens.store import open_split, read_stats, text_of
+from anamnesis.tokens.store import array_blocks, open_split, read_stats, text_blocks
 
 TOKENIZER = "tokenizer.json"
 
@@ -31,15 +32,20 @@ def read_split(store: Path, split: str, vocabulary: Tokenizer) -> tuple[NDArray[
     own, counts = tokenizer.load(store / TOKENIZER), read_stats(store)["splits"][split]
     if same(own, vocabulary):
         return open_split(store, split), counts
-
     # An unknown character becomes U+FFFD, one for one, and so is unknown again.
-    spelled = own.kind == "characters"
-    text = own.decode(open_split(store, split).tolist()) if spelled else text_of(store, split)
-    chunks = list(vocabulary.chunks([text]))
-    ids: NDArray[np.integer] = np.concatenate([chunk.ids for chunk in chunks])
+    text: Iterable[str]
+    if own.kind == "characters":
+        text = (own.decode(part.tolist()) for part in array_blocks(open_split(store, split)))
+    else:
+        text = text_blocks(store, split)
+    parts: list[NDArray[np.integer]] = []
+    unknown_characters = 0
+    for chunk in vocabulary.chunks(text):
+        parts.append(chunk.ids.astype(np.min_scalar_type(vocabulary.vocabulary_size)))
+        unknown_characters += chunk.unknown_characters
+    ids = np.concatenate(parts)
     starts = 0 if vocabulary.start_id is None else int(np.count_nonzero(ids == vocabulary.start_id))
     unknown = 0 if vocabulary.unknown_id is None else int(np.count_nonzero(ids == vocabulary.unknown_id))
-    unknown_characters = sum(chunk.unknown_characters for chunk in chunks)
     return ids, {
         **{key: counts[key] for key in ("characters", "text_sha256")},
         "tokens": len(ids),

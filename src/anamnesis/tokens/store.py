@@ -7,10 +7,12 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anamnesis import files
 from anamnesis.errors import AnamnesisError
@@ -48,7 +50,7 @@ __all__ = [
     "pair_texts",
     "read_stats",
     "sources",
-    "text_of",
+    "text_blocks",
     "write",
 ]
 
@@ -231,8 +233,10 @@ def read_stats(folder: Path) -> dict[str, Any]:
     return stats
 
 
-def text_of(folder: Path, split: str) -> str:
+def text_blocks(folder: Path, split: str, block: int = text.BLOCK) -> Iterator[str]:
     """The text of a split, byte for byte what the corpus holds, with the lines that separate its documents.
+
+    It comes in the pieces that `block` tokens spell.
 
     Raises:
         AnamnesisError: the ids do not say what the text was: unknown tokens, words, or a table; or a file is
@@ -246,10 +250,20 @@ def text_of(folder: Path, split: str) -> str:
     learned, ids = tokenizer.load(folder / "tokenizer.json"), open_split(folder, split)
     if learned.unknown_id is not None and (unknown := int(np.count_nonzero(ids == learned.unknown_id))):
         raise AnamnesisError(f"{folder}: {unknown:,} tokens of {split} are unknown: its text cannot be had from ids")
-    result = learned.decode(ids.tolist())
-    if hashlib.sha256(result.encode()).hexdigest() != stats["splits"][split]["text_sha256"]:
+    found = hashlib.sha256()
+    spelled = learned.stream(chain.from_iterable(part.tolist() for part in array_blocks(ids, block)))
+    while pieces := list(islice(spelled, block)):
+        result = "".join(pieces)
+        found.update(result.encode())
+        yield result
+    if found.hexdigest() != stats["splits"][split]["text_sha256"]:
         raise AnamnesisError(f"{folder}: the ids of {split}, of kind {stats['kind']}, do not give back its text")
-    return result
+
+
+def array_blocks(ids: NDArray[Any], block: int = text.BLOCK) -> Iterator[NDArray[Any]]:
+    """The ids (tokens,) in consecutive pieces of `block` tokens."""
+    for first in range(0, len(ids), block):
+        yield ids[first : first + block]
 
 
 class _Reader:
