@@ -200,7 +200,8 @@ def load(folder: Path) -> Any:
 
 def sign(folder: Path, card: dict[str, Any]) -> None:
     """Write a card whose digests and fingerprint are right, as whoever forges a model can."""
-    for name in ("weights.safetensors", *card.get("files", [])):
+    names = card.get("files")
+    for name in ("weights.safetensors", *(names if isinstance(names, list) else [])):
         if isinstance(name, str) and (folder / name).is_file():
             card[f"{name.partition('.')[0]}_sha256"] = files.sha256_file(folder / name)
     files.write_json(folder / "model.json", card | {"fingerprint": saved.fingerprint(card)})

@@ -15,7 +15,7 @@ def test_repro_syncs_only_what_is_not_yet(root, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     monkeypatch.setattr(run, "repro", lambda root, targets, jobs, console: True)
     monkeypatch.setattr(sync, "project", lambda names, root: calls.append("sync") or projection.Summary())
-    monkeypatch.setattr(sync, "choose", lambda settings, root: [])
+    monkeypatch.setattr(sync, "choose", lambda settings, root: {"models": []})
     monkeypatch.setattr(terminal, "print_leaderboard", lambda root: print("the leaderboard"))
     (root / "mlflow.db").touch()
     pipeline.repro(None, 1)
