@@ -95,3 +95,10 @@ def test_training_sentences_that_are_none_are_refused(sources: list[str], target
     with pytest.raises(AnamnesisError) as error:
         Nearest(sources, targets)
     assert str(error.value) == said
+
+
+def test_letters_are_the_words_of_a_script_without_spaces() -> None:
+    sources = ["我们明天去上海", "ฉันรักเมืองไทย", "打开 file 吗?", "Save the file"]
+    nearest = Nearest(sources, ["a", "b", "c", "d"])
+    asked = ["今天我们去北京", "เมืองไทย", "打开文件吗?", "the file"]
+    assert [best[0].text for best in nearest.translate(asked, 1)] == ["a", "b", "c", "d"]

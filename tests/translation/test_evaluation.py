@@ -70,7 +70,7 @@ def test_a_network_is_scored(project: Path, experiment: Make, architecture: str,
         sources, references = pair_texts(store, split)
         best = [each for [each] in model.translate(sources, 3)]
         plain = [each for [each] in model.translate(sources, 1)]
-        expected = corpus_scores([each.text for each in best], references)
+        expected = corpus_scores([each.text for each in best], references, "nl")
         assert metrics["signatures"] == expected.signatures
         both = [log_probability(model, *texts) for texts in zip(sources, references, strict=True)]
         nats = -sum(value for value, _ in both) / sum(count for _, count in both)
@@ -79,7 +79,7 @@ def test_a_network_is_scored(project: Path, experiment: Make, architecture: str,
             "bleu": expected.bleu,
             "chrf": expected.chrf,
             "perplexity": pytest.approx(math.exp(nats), rel=1e-4),
-            "bleu_greedy": corpus_scores([each.text for each in plain], references).bleu,
+            "bleu_greedy": corpus_scores([each.text for each in plain], references, "nl").bleu,
             "length_ratio": expected.length_ratio,
             "score_beam": pytest.approx(np.mean([each.score for each in best]), rel=1e-4),
             "score_greedy": pytest.approx(np.mean([each.score for each in plain]), rel=1e-4),
@@ -130,7 +130,7 @@ def test_a_floor_is_scored(project: Path, experiment: Make, architecture: str) -
     for split in ("valid", "test"):
         sources, references = pair_texts(project / "data" / "tokens" / "words", split)
         texts = sources if architecture == "copy" else [each.text for [each] in model.translate(sources, 1)]
-        expected = corpus_scores(texts, references)
+        expected = corpus_scores(texts, references, "nl")
         assert metrics[split] == {
             "bleu": expected.bleu,
             "chrf": expected.chrf,
@@ -142,7 +142,7 @@ def test_a_floor_is_scored(project: Path, experiment: Make, architecture: str) -
         assert (row["greedy"], row["score"], row["greedy_score"]) == ("", "", "")
     lengths = rows_of(predictions / "lengths.csv")
     assert [(int(row["low"]), int(row["high"]) if row["high"] else None) for row in lengths] == list(BINS)
-    for row, each in zip(lengths, bleu_by_length(sources, texts, references), strict=True):
+    for row, each in zip(lengths, bleu_by_length(sources, texts, references, ("en", "nl")), strict=True):
         assert int(row["sentences"]) == each.sentences
         assert row["bleu"] == "" if each.bleu is None else float(row["bleu"]) == each.bleu
 

@@ -9,6 +9,7 @@ from anamnesis.report import charts, formats, results
 from anamnesis.report.charts import Figure, Spec
 from anamnesis.report.leaderboard import Row
 from anamnesis.report.results import Result
+from anamnesis.tokens.languages import unit, units
 
 SPLIT = "test"
 # A BLEU over fewer sentences says little.
@@ -85,10 +86,12 @@ class Example:
 class Translation:
     """What the page says of one corpus besides its leaderboard; what there is nothing of is empty.
 
-    `signatures` are (metric, how sacrebleu computed it); `judge` is the network by whose chrF the examples were picked.
+    `unit` is what the length of a source is counted in. `signatures` are (metric, how sacrebleu computed it); `judge`
+    is the network by whose chrF the examples were picked.
     """
 
     languages: tuple[str, str] | None
+    unit: str
     signatures: list[tuple[str, str]]
     decoding: list[Decoding]
     lengths: Figure | None
@@ -116,14 +119,14 @@ def translation(root: Path, ranked: list[Row], order: list[str]) -> Translation 
     judge, best, worst = examples(root, models, short)
     return Translation(
         languages=models[0].languages,
+        unit=_unit(models),
         signatures=list(dict.fromkeys(item for model in models for item in model.signatures.items())),
         decoding=decoding(networks, short),
         lengths=lengths(sorted(models, key=lambda model: order.index(model.experiment)), binned),
         compared=compared(
-            *(
-                next(((n.experiment, binned[n.experiment]) for n in networks if _is(n, kind, binned)), None)
-                for kind in ("attention", "seq2seq")
-            )
+            _best("attention", networks, binned),
+            _best("seq2seq", networks, binned),
+            _unit(models),
         ),
         attention=heat_maps(root, networks),
         judge=judge,
@@ -159,7 +162,7 @@ def lengths(models: list[Result], binned: dict[str, list[Bin]]) -> Figure | None
         "sort": list(labels),
         "scale": {"domain": list(labels)},
         "axis": {
-            "title": "source words, and number of sentences",
+            "title": f"source {_unit(models)}, and number of sentences",
             "labelExpr": f"[datum.label, {json.dumps(labels)}[datum.label]]",
             "labelAngle": 0,
             "grid": False,
@@ -173,12 +176,12 @@ def lengths(models: list[Result], binned: dict[str, list[Bin]]) -> Figure | None
     }
     tooltip: list[Spec] = [
         {"field": "experiment", "type": "nominal"},
-        {"field": "words", "type": "nominal", "title": "source words"},
+        {"field": "words", "type": "nominal", "title": f"source {_unit(models)}"},
         {"field": "sentences", "type": "quantitative"},
         {"field": "bleu", "type": "quantitative", "format": ".1f", "title": formats.name("bleu")},
     ]
     figure = charts.floored("BLEU by source length", points, floors, x, y, tooltip)
-    figure.spec["description"] = "BLEU by source length in words: " + "; ".join(
+    figure.spec["description"] = f"BLEU by source length in {_unit(models)}: " + "; ".join(
         f"{name} "
         + ", ".join(
             f"{formats.score('bleu', point['bleu'])} ({point['words']})"
@@ -190,7 +193,9 @@ def lengths(models: list[Result], binned: dict[str, list[Bin]]) -> Figure | None
     return figure
 
 
-def compared(attention: tuple[str, list[Bin]] | None, seq2seq: tuple[str, list[Bin]] | None) -> str:
+def compared(
+    attention: tuple[str, list[Bin]] | None, seq2seq: tuple[str, list[Bin]] | None, unit: str = "words"
+) -> str:
     """What attention gives short sentences and long ones, as measured: the first and last bin with `ENOUGH` sentences.
 
     Empty where one of the two networks is missing.
@@ -209,7 +214,7 @@ def compared(attention: tuple[str, list[Bin]] | None, seq2seq: tuple[str, list[B
 
     def told(bin: Bin, mine: float, its: float) -> str:
         numbers = " against ".join(formats.score("bleu", value) for value in (mine, its))
-        return f"{numbers} at {bin.label} words ({formats.count(bin.sentences)} sentences)"
+        return f"{numbers} at {bin.label} {unit} ({formats.count(bin.sentences)} sentences)"
 
     start = f"BLEU of {one} against that of {other}: {told(*large[0])}"
     if len(large) == 1:
@@ -261,8 +266,11 @@ def examples(root: Path, models: list[Result], short: dict[str, str]) -> tuple[s
     judge = next((m.experiment for m in models if not m.baseline and tables[m.experiment]), "")
     if not judge:
         return "", [], []
+    language = models[0].languages[0] if models[0].languages else ""
     inside = [
-        row for row in tables[judge] if row["chrf"] is not None and WORDS[0] <= len(row["source"].split()) <= WORDS[1]
+        row
+        for row in tables[judge]
+        if row["chrf"] is not None and WORDS[0] <= len(units(row["source"], language)) <= WORDS[1]
     ]
     # Sorting is stable: equal scores stay in the order of the corpus.
     best = sorted(inside, key=lambda row: -row["chrf"])[: min(SHOWN, math.ceil(len(inside) / 2))]
@@ -284,6 +292,11 @@ def examples(root: Path, models: list[Result], short: dict[str, str]) -> tuple[s
     return judge, [example(row) for row in best], [example(row) for row in worst]
 
 
+def _unit(models: list[Result]) -> str:
+    """What the length of a source sentence is counted in."""
+    return unit(models[0].languages[0] if models[0].languages else None)
+
+
 def _points(models: list[Result], binned: dict[str, list[Bin]]) -> list[Spec]:
     return [
         {"experiment": model.experiment, "words": bin.label, "sentences": bin.sentences, "bleu": bin.bleu}
@@ -293,5 +306,8 @@ def _points(models: list[Result], binned: dict[str, list[Bin]]) -> list[Spec]:
     ]
 
 
-def _is(network: Result, architecture: str, binned: dict[str, list[Bin]]) -> bool:
-    return network.architecture == architecture and network.experiment in binned
+def _best(architecture: str, networks: list[Result], binned: dict[str, list[Bin]]) -> tuple[str, list[Bin]] | None:
+    """The name and the bins of the first network of an architecture whose evaluation left any."""
+    found = (each.experiment for each in networks if each.architecture == architecture and each.experiment in binned)
+    name = next(found, None)
+    return None if name is None else (name, binned[name])

@@ -12,6 +12,10 @@ from anamnesis.translation.translations import Translation
 CHUNK = 128
 # Decimals of a similarity that count, or the rounding of a sum could tell equally near sentences apart.
 DECIMALS = 9
+# Scripts without spaces between words: Thai, Lao, Tibetan, Burmese, Khmer, kana, Chinese characters.
+UNSPACED = r"\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+# Words of one letter count, too: of a short sentence they may be half. Of those scripts a letter is a word.
+WORD = rf"[^\W{UNSPACED}]+|(?!\W)[{UNSPACED}]"
 
 
 class Copy:
@@ -28,8 +32,8 @@ class Copy:
 class Nearest:
     """Gives the translation of the training sentence that is nearest by the cosine of TF-IDF vectors.
 
-    The terms are words in lower case, weighted by their count times ln((1 + sentences) / (1 + sentences with the
-    word)) + 1.
+    The terms are words in lower case, or the letters of scripts without spaces between words, weighted by their count
+    times ln((1 + sentences) / (1 + sentences with the word)) + 1.
     """
 
     def __init__(self, sources: Sequence[str], targets: Sequence[str], card: dict[str, Any] | None = None) -> None:
@@ -42,8 +46,7 @@ class Nearest:
 
         if len(sources) != len(targets):
             raise AnamnesisError(f"nearest: found {len(sources)} training sources and {len(targets)} targets")
-        # Words of one letter count, too: of a short sentence they may be half.
-        self._vectorizer = TfidfVectorizer(token_pattern=r"\w+")
+        self._vectorizer = TfidfVectorizer(token_pattern=WORD)
         try:
             self._sources = self._vectorizer.fit_transform(sources)
         except ValueError:

@@ -10,6 +10,7 @@ import numpy as np
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
+from anamnesis.tokens.languages import units
 from anamnesis.training.results import common_metrics, csv_text, curve_csv, question, rounded
 from anamnesis.translation import saved
 from anamnesis.translation.scores import BINS, bleu_by_length, corpus_bleu, corpus_scores, sentence_chrf
@@ -42,6 +43,8 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
     for tokenizer in saved.TOKENIZERS:
         if files.sha256_file(store / tokenizer) != files.sha256_file(folder / tokenizer):
             raise AnamnesisError(f"{folder}: trained on other tokens than {store} holds; run `anamnesis repro {name}`")
+    stats = read_stats(store)
+    languages: list[str] = stats["languages"]
     texts = {split: pair_texts(store, split) for split in ("valid", "test")}
     network = isinstance(experiment.model, Network)
     scores: dict[str, dict[str, float]] = {}
@@ -52,17 +55,24 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
         )
         for split, (sources, references) in texts.items():
             scores[split], signatures, found, plain = _scores(
-                model, experiment, store, split, sources, references, lambda count: bar.advance(task, count)
+                model,
+                experiment,
+                store,
+                split,
+                languages[1],
+                sources,
+                references,
+                lambda count: bar.advance(task, count),
             )
-    metrics = common_metrics(model.card, experiment.board, read_stats(store), sentences_question(texts, signatures))
+    metrics = common_metrics(model.card, experiment.board, stats, sentences_question(texts, signatures))
     metrics["signatures"] = signatures
     with files.new_folder(root / "predictions" / name) as predictions:
         files.write_text(predictions / "translations.csv", _translations_csv(sources, references, found, plain))
-        files.write_text(predictions / "lengths.csv", _lengths_csv(sources, references, found))
+        files.write_text(predictions / "lengths.csv", _lengths_csv(sources, references, found, languages))
         if network:
             files.write_text(predictions / "curve.csv", curve_csv(folder / "history.csv", name))
         if experiment.model.architecture == "attention":
-            files.write_json(predictions / "attention.json", _attention(model, sources, found))
+            files.write_json(predictions / "attention.json", _attention(model, sources, found, languages[0]))
     files.write_json(root / "metrics" / f"{name}.json", metrics | scores)
     test = scores["test"]
     console.summary(
@@ -100,6 +110,7 @@ def _scores(
     experiment: Experiment,
     store: Path,
     split: str,
+    language: str,
     sources: list[str],
     references: list[str],
     progress: Callable[[int], object],
@@ -111,12 +122,12 @@ def _scores(
     if not isinstance(model, NetworkTranslator):
         found = [best[0] for best in model.translate(sources, 1)]
         progress(len(sources))
-        measured = corpus_scores([each.text for each in found], references)
+        measured = corpus_scores([each.text for each in found], references, language)
         shares = {"bleu": measured.bleu, "chrf": measured.chrf, "length_ratio": measured.length_ratio}
         return shares, measured.signatures, found, None
     found = [best[0] for best in model.translate(sources, experiment.search.beam, progress=progress)]
     plain = [best[0] for best in model.translate(sources, 1, progress=progress)]
-    measured = corpus_scores([each.text for each in found], references)
+    measured = corpus_scores([each.text for each in found], references, language)
     pairs = pair_ids(store, split, model.source, model.target)
     tokens = sum(map(len, pairs[1]))
     nats = -math.fsum(model.likelihoods(*pairs).tolist()) / tokens
@@ -128,7 +139,7 @@ def _scores(
             "bleu": measured.bleu,
             "chrf": measured.chrf,
             "perplexity": rounded(math.exp(nats)),
-            "bleu_greedy": corpus_bleu([each.text for each in plain], references),
+            "bleu_greedy": corpus_bleu([each.text for each in plain], references, language),
             "length_ratio": measured.length_ratio,
             "score_beam": rounded(float(np.mean([one for one, _ in both]))),
             "score_greedy": rounded(float(np.mean([other for _, other in both]))),
@@ -163,19 +174,19 @@ def _translations_csv(
     return csv_text(rows)
 
 
-def _lengths_csv(sources: list[str], references: list[str], found: list[Translation]) -> str:
+def _lengths_csv(sources: list[str], references: list[str], found: list[Translation], languages: list[str]) -> str:
     """lengths.csv: BLEU of the test sentences by words of the source; an open bin has no `high`."""
-    rows = bleu_by_length(sources, [each.text for each in found], references)
+    rows = bleu_by_length(sources, [each.text for each in found], references, languages)
     shown = [["" if value is None else value for value in row] for row in rows]
     return csv_text([("low", "high", "sentences", "bleu"), *shown])
 
 
-def _attention(model: Any, sources: list[str], found: list[Translation]) -> list[dict[str, Any]]:
+def _attention(model: Any, sources: list[str], found: list[Translation], language: str) -> list[dict[str, Any]]:
     """The attention of the first test sentences of some lengths, each row the weights of one target token."""
     chosen: list[int] = []
     for low, high in SHOWN_BINS:
         assert (low, high) in BINS
-        fitting = (i for i, source in enumerate(sources) if low <= len(source.split()) <= high and found[i].text)
+        fitting = (i for i, each in enumerate(sources) if low <= len(units(each, language)) <= high and found[i].text)
         chosen += [index for index, _ in zip(fitting, range(SHOWN), strict=False)]
     shown = []
     for index in chosen:
