@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from anamnesis.corpora import archives
-from anamnesis.tokens import sentences
+from anamnesis.tokens import placeholders, sentences
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 FILES = {".".join(path.relative_to(SOURCE).with_suffix("").parts): path for path in SOURCE.rglob("*.py")}
@@ -28,6 +28,7 @@ BUILT = {
     "anamnesis.corpora.settings": [],  # It only checks that a user's expression is one.
     "anamnesis.corpora.text": [],
     "anamnesis.report.forecasting": [re.compile(r"\d{4}-\d{2}"), re.compile(r"\d{4}-\d{2}-\d{2}")],
+    "anamnesis.tokens.placeholders": [placeholders._any(["%s", "{name}", "<b>"]), re.compile(r"[\w\-@]+")],
     "anamnesis.tokens.sentences": [sentences._spaced()],
 }
 # A class of characters in a written pattern.

@@ -161,3 +161,22 @@ def test_a_model_of_another_task_is_one_line(root, pairs, translate, monkeypatch
     ):
         done = CliRunner().invoke(cli.app, arguments)
         assert str(done.exception) == f"{arguments[1]} is a translation model; {needed}"
+
+
+def test_a_note_names_the_placeholders_that_a_translation_lost(pairs, monkeypatch):
+    from anamnesis import numerics
+
+    monkeypatch.setattr(numerics, "pin", lambda: None)
+    monkeypatch.chdir(pairs)
+
+    def run(*texts: str, model: str = "toy-nearest"):
+        done = CliRunner().invoke(cli.app, ["translate", "--model", model, *texts])
+        assert done.exit_code == 0
+        return done.stdout.splitlines(), done.stderr.splitlines()
+
+    lines, notes = run("The cat %s sleeps at {home} <b>%s</b>.")
+    assert (lines, notes) == (["De kat slaapt."], ["note: the translation lost %s, {home}, <b>, </b>"])
+    lines, notes = run("The cat sleeps.", "", "A %d dog runs: https://a.example/b.")
+    assert notes == ["note: the translation of text 3 lost %d, https://a.example/b"]
+    assert len(lines) == 3
+    assert run("Save %s in {x}.", model="toy-copy") == (["Save %s in {x}."], [])

@@ -466,6 +466,38 @@ def test_pairs_from_catalogues_and_translations(tmp_path):
     }
 
 
+def test_pairs_with_the_same_placeholders_stay_where_they_are_asked_for(tmp_path):
+    kept = [
+        ("Save", "Opslaan"),
+        ("%s of %d", "%d van de %s"),
+        ("Dear <b>%(name)s</b>, see https://a.example/x.", "Zie https://a.example/x, beste <b>%(name)s</b>."),
+        ("{a}, {a} and {b}", "{b}, {a} en {a}"),
+        ("Nothing here", "Hier niets"),
+    ]
+    left = [
+        ("%s", "%s"),
+        ("Open %s", "Open"),
+        ("{a} and {b}", "{a} en {a}"),
+        ("{n, plural, one {# day} other {days}}", "{n, plural, one {# day} other {dagen}}"),
+        ("Same %s", "same %s"),
+    ]
+    parts = [part(tmp_path, "n.txt", "\n".join("\t".join(pair) for pair in [*kept, *left]))]
+    settings = {"reader": "pairs", "source": SOURCE, "minimum": 3, "plain": True, "split": Draw(valid=1, test=1)}
+    counts = pairs.read(Pairs(**settings, placeholders=True), parts, tmp_path)
+    assert sorted(tuple(row[:2]) for row in joined(rows(tmp_path))) == sorted(kept)
+    assert {name: number for name, number in counts["left_out"].items() if number} == {
+        "too_short": 1,
+        "templates": 3,
+        "same_on_both_sides": 1,
+    }
+    with pytest.raises(ValueError, match=r"placeholders: found true; allowed: false, unless `plain` is true"):
+        Pairs(reader="pairs", source=SOURCE, placeholders=True)
+
+
+def test_words_of_a_language_without_spaces_are_its_characters():
+    assert [pairs.words("打开 文件!", language) for language in ("zh", "en")] == [4, 2]
+
+
 @pytest.mark.parametrize(
     "text", ["%s of it", "{a} b", "$x is", "<b>", "&amp;", "www.x", "a@b.c", "[a](b)", "`x`", "**a**", "a _File", "a_b"]
 )

@@ -67,8 +67,23 @@ def test_any_text_comes_back_whatever_the_blocks(text, size):
 def test_the_stream_holds_half_a_character_back():
     ids = TOKENIZER.encode("🙂").tolist()
     assert list(TOKENIZER.stream(ids)) == ["", "", "", "🙂", ""]
-    assert TOKENIZER.decode(ids[:2]) == "\ufffd"
+    assert TOKENIZER.decode(ids[:2]) == TOKENIZER.decode(ids[1:]) == ""
+    assert TOKENIZER.decode([*ids[:3], *TOKENIZER.encode("é"), ids[0]]) == "é"
     assert TOKENIZER.decode(TOKENIZER.encode("a\ud800")) == "a\ufffd"
+
+
+def test_a_marker_is_a_token_that_nothing_joins_but_the_space_before_it():
+    lines = ["low \x01. (\x01)", "\x01\x02 low", '"\x02"'] * 9
+    plain, learned = (subwords.learn_pieces([lines], 300, placeholders=each) for each in (False, True))
+    assert {token for token in learned.tokens if "ā" in token} == {"ā", "Ġā"}
+    assert {token for token in plain.tokens if "ā" in token} > {"ā", "(ā"}
+    pieces = [learned.decode([i]) for i in learned.encode('a "\x01". \x02')]
+    assert pieces == ["a", " ", '"', "\x01", '"', ".", " ", "\x02"]
+    assert learned.decode(learned.encode(lines[0])) == lines[0]
+    assert learned.saved() == {"merges": learned.merges, "placeholders": True}
+    assert plain.saved() == {"merges": plain.merges}
+    assert "é" in subwords.learn(["é é é"], 300).alphabet() > set(map(chr, range(128)))
+    assert "é" not in learned.alphabet()
 
 
 def test_vocabulary_size_and_bytes():

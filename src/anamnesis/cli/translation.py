@@ -14,9 +14,9 @@ commands = typer.Typer()
 
 
 @commands.command(
-    epilog="Examples: anamnesis translate 'Save the changes?' --n-best 3\n\n"
+    epilog="Examples: anamnesis translate 'The file could not be found.' 'Could not open file %s.' --n-best 3\n\n"
     "anamnesis translate --model en-nl-attention < docs/examples/messages.txt\n\n"
-    "anamnesis translate --model translation-en-nl@champion 'Save the changes?' --attention-file changes.png"
+    "anamnesis translate --model translation-en-nl@champion 'Click here to continue.' --attention-file click.png"
 )
 def translate(
     texts: Annotated[
@@ -46,6 +46,9 @@ def translate(
 ) -> None:
     """Translate sentences: one a line, in the order in which they come, a blank line for a blank one.
 
+    The models of this project know messages of programs, best of three to fifteen words, not letters or novels. A note
+    on standard error names the placeholders (%s, {name}), tags and addresses that a translation has lost.
+
     With --n-best or --attention a text has several lines, and a blank line stands between two texts. Scores and weights
     are tables on a terminal; elsewhere a line is SCORE TAB TRANSLATION, and attention a row of weights between tabs
     for each token of the translation, under the tokens of the text.
@@ -61,6 +64,7 @@ def translate(
     if drawn and loaded.card["architecture"] != "attention":
         raise AnamnesisError(f"{loaded.card['experiment']} has no attention to show; `anamnesis list` says which have")
     from anamnesis.tokens.cleaning import clean
+    from anamnesis.tokens.placeholders import lost
     from anamnesis.translation import heatmap
 
     results = loaded.translate(given, width, n_best or 1)
@@ -83,3 +87,7 @@ def translate(
         elif attention and seen is not None:
             rows = zip(seen.target, seen.weights.tolist(), strict=True)
             printing.table(["", *seen.source], [[token, *(f"{weight:.4f}" for weight in row)] for token, row in rows])
+    for number, (text, found) in enumerate(zip(given, results, strict=True), start=1):
+        if missing := lost(clean(text), clean(found[0].text)):
+            where = f" of text {number}" if len(given) > 1 else ""
+            print(f"note: the translation{where} lost {', '.join(missing)}", file=sys.stderr)

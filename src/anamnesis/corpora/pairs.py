@@ -11,7 +11,9 @@ from anamnesis.corpora.settings import Pairs, SplitName
 from anamnesis.corpora.sources import Part
 from anamnesis.corpora.splits import NAMES, fill, normalise
 from anamnesis.errors import AnamnesisError
+from anamnesis.tokens import placeholders
 from anamnesis.tokens.cleaning import clean
+from anamnesis.tokens.languages import units
 
 Pair = tuple[str, str, str]
 
@@ -71,9 +73,10 @@ def _usable(pairs: list[Pair], corpus: Pairs, left_out: dict[str, int], keep_dup
     for source, target, origin in pairs:
         pair = (clean(source), clean(target), origin)
         key = (normalise(pair[0]), normalise(pair[1]))
-        if min(words(pair[0]), words(pair[1])) < corpus.minimum_words:
+        rest = [placeholders.hide(sentence) if corpus.placeholders else sentence for sentence in pair[:2]]
+        if min(map(words, rest, corpus.languages)) < corpus.minimum_words:
             left_out["too_short"] += 1
-        elif corpus.plain and (TEMPLATE.search(pair[0]) or TEMPLATE.search(pair[1])):
+        elif corpus.plain and (any(map(TEMPLATE.search, rest)) or not _same_placeholders(pair, corpus)):
             left_out["templates"] += 1
         elif corpus.plain and key[0] == key[1]:
             left_out["same_on_both_sides"] += 1
@@ -85,9 +88,13 @@ def _usable(pairs: list[Pair], corpus: Pairs, left_out: dict[str, int], keep_dup
     return result
 
 
-def words(sentence: str) -> int:
-    """Pieces between blanks that have a letter in them."""
-    return sum(any(char.isalpha() for char in piece) for piece in sentence.split())
+def _same_placeholders(pair: Pair, corpus: Pairs) -> bool:
+    return not corpus.placeholders or placeholders.same(pair[0], pair[1])
+
+
+def words(sentence: str, language: str) -> int:
+    """Words with a letter in them; characters, in a language without spaces between words."""
+    return sum(any(char.isalpha() for char in unit) for unit in units(sentence, language))
 
 
 def _lines(part: Part) -> Iterator[Pair]:

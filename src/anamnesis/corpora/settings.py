@@ -366,10 +366,23 @@ class Pairs(Common):
 
     reader: Literal["pairs"]
     languages: list[str] = Field(["en", "nl"], min_length=2, max_length=2, description="codes of source and target")
-    minimum_words: int = Field(1, ge=1, description="words both sentences must have")
+    minimum_words: int = Field(
+        1, ge=1, description="words both sentences must have; characters, in a language without spaces between words"
+    )
     plain: bool = Field(False, description="leave out pairs with placeholders, markup or addresses, or equal sides")
+    placeholders: bool = Field(
+        False,
+        description="keep a pair that `plain` leaves out for its placeholders, tags or addresses (`%s`, `{name}`, "
+        "`<b>`) if both sentences have the same; they do not count as words",
+    )
     minimum: int = Field(30, ge=3, description="pairs there must be")
     split: Draw = Draw()
+
+    @model_validator(mode="after")
+    def _placeholders_need_plain(self) -> Self:
+        if self.placeholders and not self.plain:
+            raise ValueError("placeholders: found true; allowed: false, unless `plain` is true, without which all stay")
+        return self
 
 
 class Digits(Common):

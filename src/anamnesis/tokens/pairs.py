@@ -19,6 +19,7 @@ import numpy as np
 from anamnesis.errors import AnamnesisError
 from anamnesis.tokens import arrays, settings, subwords, tables, tokenizer
 from anamnesis.tokens.base import Chunk, Tokenizer
+from anamnesis.tokens.placeholders import copied, mark
 
 COLUMNS = ("source", "target", "origin")
 SIDES = ("source", "target")
@@ -107,8 +108,9 @@ def write(
 ) -> dict[str, Any]:
     """Learn the tokenizers from the training pairs and write every split, as `store.write` says.
 
-    Every sentence is encoded by itself, without `<s>` and `</s>`. The training split alone loses the pairs with more
-    than `entry.longest` tokens on a side, and the tokenizers are learned from what is left of it.
+    Every sentence is encoded by itself, without `<s>` and `</s>`, with markers in the place of placeholders where
+    `entry.placeholders` asks for that; the csv files hold the sentences as they are. The training split alone loses the
+    pairs with more than `entry.longest` tokens on a side, and the tokenizers are learned from what is left of it.
 
     Returns:
         The content of stats.json. `vocabulary_size`, `alphabet`, `tokens`, `targets` (an end for each sentence) and
@@ -119,7 +121,7 @@ def write(
             is short enough.
     """
     train = _read(sources["train"], lambda line: advance(len(line)))
-    learned, kept = _learn(entry, train, sources["train"])
+    learned, kept = _learn(entry, _marked(entry, train), sources["train"])
     for side, of_side in zip(SIDES, learned, strict=True):
         tokenizer.save(of_side, folder / f"{side}_tokenizer.json")
     stats: dict[str, Any] = {
@@ -139,7 +141,8 @@ def write(
 
         pairs = _read(path, observe)
         numbers = kept if split == "train" else list(range(len(pairs)))
-        counts = _write_split(folder, split, learned, [pairs[number] for number in numbers])
+        chosen = [pairs[number] for number in numbers]
+        counts = _write_split(folder, split, learned, chosen, _marked(entry, chosen))
         stats["splits"][split] = counts | {"left_out": len(pairs) - len(numbers), "text_sha256": digest.hexdigest()}
     stats["alphabet"] = len({character for number in kept for character in train[number][1]})
     return stats
@@ -155,6 +158,14 @@ def _read(path: Path, observe: Callable[[bytes], object]) -> list[Texts]:
             if not sentence or sentence.isspace():
                 raise AnamnesisError(f"{path}: pair {number}: nothing to tokenize in its {side}: {sentence!r}")
     return [(source, target) for source, target, _ in found]
+
+
+def _marked(entry: settings.PairTokens, pairs: list[Texts]) -> list[Texts]:
+    """The pairs as they are encoded: with markers in the place of the source's placeholders, in both sentences."""
+    if isinstance(entry, settings.WordPairs) or not entry.placeholders:
+        return pairs
+    parts = [copied(source) for source, _ in pairs]
+    return [(mark(source, part), mark(target, part)) for (source, target), part in zip(pairs, parts, strict=True)]
 
 
 def _learn(entry: settings.PairTokens, pairs: list[Texts], path: Path) -> tuple[tuple[Tokenizer, Tokenizer], list[int]]:
@@ -189,9 +200,10 @@ def _learn_all(entry: settings.PairTokens, pairs: list[Texts]) -> tuple[Tokenize
         )
         return source, target
     if entry.shared:
-        both = subwords.learn_pieces([sources, targets], entry.size)
+        both = subwords.learn_pieces([sources, targets], entry.size, entry.placeholders)
         return both, both
-    return subwords.learn_pieces([sources], entry.size), subwords.learn_pieces([targets], entry.size)
+    source, target = (subwords.learn_pieces([side], entry.size, entry.placeholders) for side in (sources, targets))
+    return source, target
 
 
 def _tokens(learned: tuple[Tokenizer, Tokenizer], pair: Texts) -> int:
@@ -199,13 +211,15 @@ def _tokens(learned: tuple[Tokenizer, Tokenizer], pair: Texts) -> int:
     return max(len(of_side.encode_document(sentence).ids) for of_side, sentence in zip(learned, pair, strict=True))
 
 
-def _write_split(folder: Path, split: str, learned: tuple[Tokenizer, Tokenizer], pairs: list[Texts]) -> dict[str, Any]:
+def _write_split(
+    folder: Path, split: str, learned: tuple[Tokenizer, Tokenizer], pairs: list[Texts], encoded: list[Texts]
+) -> dict[str, Any]:
     counts = []
     for index, (side, of_side) in enumerate(zip(SIDES, learned, strict=True)):
         lengths = [0]
 
         def chunks(index: int = index, of_side: Tokenizer = of_side, lengths: list[int] = lengths) -> Any:
-            for pair in pairs:
+            for pair in encoded:
                 chunk: Chunk = of_side.encode_document(pair[index])
                 lengths.append(len(chunk.ids))
                 yield chunk

@@ -5,8 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from anamnesis.schema import Settings
-
-UNSPACED = ("bo", "ja", "km", "lo", "my", "th")
+from anamnesis.tokens.languages import UNSPACED
 
 
 def _language(value: str) -> str:
@@ -100,6 +99,11 @@ class SubwordPairs(Settings):
     languages: list[Code] = Field(["en", "nl"], min_length=2, max_length=2, description="codes of source and target")
     size: int = Field(ge=256, le=1_000_000, description="largest vocabulary: the 256 bytes and the merges")
     shared: bool = Field(True, description="one vocabulary learned from both languages; false: one of each")
+    placeholders: bool = Field(
+        False,
+        description="a placeholder, tag or address (`%s`, `{name}`, `<b>`) is one token, which a translation copies; "
+        "so is a word or symbol with a character that no token holds; a text in capitals is read in small letters",
+    )
     longest: Longest = None
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anamnesis.tokens.base import Chunk, Tokenizer, check
+from anamnesis.tokens.placeholders import MARKERS
 from anamnesis.tokens.text import LINES, pieces
 
 if TYPE_CHECKING:
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
 class Subwords(Tokenizer):
     """One id for each byte and each merge of two tokens.
 
-    A literal "<s>" in a text is three bytes like any others: there are no special tokens. Where ids do not make up
-    valid UTF-8, as a model may well generate, `decode` gives U+FFFD.
+    A literal "<s>" in a text is three bytes like any others: there are no special tokens. A model may well generate
+    bytes that make up no character; `decode` leaves them out.
+
+    Attributes:
+        placeholders: a text may hold markers of placeholders (`tokens.placeholders`); no token joins one to anything
+            but the space before it.
 
     Raises:
         ValueError: the tokens are not different strings of byte symbols with all 256 bytes among them, or a merge
@@ -31,7 +36,7 @@ class Subwords(Tokenizer):
 
     kind = "subwords"
 
-    def __init__(self, tokens: list[str], merges: list[tuple[str, str]]) -> None:
+    def __init__(self, tokens: list[str], merges: list[tuple[str, str]], placeholders: bool = False) -> None:
         from tokenizers import models
 
         check(tokens, [])
@@ -43,9 +48,9 @@ class Subwords(Tokenizer):
             raise ValueError("a token holds a character that stands for no byte")
         if any(not known.issuperset((left, right, left + right)) for left, right in merges):
             raise ValueError("a merge does not join two tokens into a third")
-        self.tokens, self.merges = tokens, merges
+        self.tokens, self.merges, self.placeholders = tokens, merges, placeholders
         self._bytes = [bytes(symbols[symbol] for symbol in token) for token in tokens]
-        self._model = _untrained(models.BPE({token: i for i, token in enumerate(tokens)}, merges))
+        self._model = _untrained(models.BPE({token: i for i, token in enumerate(tokens)}, merges), placeholders)
 
     def chunks(self, blocks: Iterable[str]) -> Iterator[Chunk]:
         for lines in pieces(map(_valid, blocks), LINES):
@@ -53,13 +58,18 @@ class Subwords(Tokenizer):
             yield Chunk(np.concatenate([np.array(encoding.ids, np.uint32) for encoding in encodings]), 0)
 
     def stream(self, ids: Iterable[int]) -> Iterator[str]:
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        decoder = codecs.getincrementaldecoder("utf-8")("ignore")
         for i in ids:
             yield decoder.decode(self._bytes[i])
         yield decoder.decode(b"", final=True)
 
     def saved(self) -> dict[str, Any]:
-        return {"merges": self.merges}
+        return {"merges": self.merges} | ({"placeholders": True} if self.placeholders else {})
+
+    def alphabet(self) -> frozenset[str]:
+        """The characters of ASCII, and those that a token holds whole."""
+        held = "".join(token.decode("utf-8", "ignore") for token in self._bytes)
+        return frozenset(held) | frozenset(map(chr, range(128)))
 
 
 def learn(blocks: Iterable[str], size: int) -> Subwords:
@@ -70,20 +80,24 @@ def learn(blocks: Iterable[str], size: int) -> Subwords:
     return learn_pieces(pieces(blocks, LINES), size)
 
 
-def learn_pieces(lists: Iterable[list[str]], size: int) -> Subwords:
-    """As `learn`, from lists of strings; no token is merged across the end of a string."""
+def learn_pieces(lists: Iterable[list[str]], size: int, placeholders: bool = False) -> Subwords:
+    """As `learn`, from lists of strings; no token is merged across the end of a string.
+
+    Args:
+        placeholders: the strings hold markers of placeholders.
+    """
     import json
 
     from tokenizers import models, trainers
 
-    model = _untrained(models.BPE())
+    model = _untrained(models.BPE(), placeholders)
     trainer = trainers.BpeTrainer(
         vocab_size=size, min_frequency=2, show_progress=False, initial_alphabet=sorted(byte_symbols())
     )
     model.train_from_iterator(lists, trainer)
     learned = json.loads(model.to_str())["model"]
     merges = [(left, right) for left, right in learned["merges"]]
-    return Subwords(sorted(learned["vocab"], key=learned["vocab"].__getitem__), merges)
+    return Subwords(sorted(learned["vocab"], key=learned["vocab"].__getitem__), merges, placeholders)
 
 
 @cache
@@ -94,11 +108,14 @@ def byte_symbols() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(256 + number): byte for number, byte in enumerate(others)}
 
 
-def _untrained(model: Any) -> "tokenizers.Tokenizer":
-    from tokenizers import Tokenizer, pre_tokenizers
+def _untrained(model: Any, placeholders: bool) -> "tokenizers.Tokenizer":
+    from tokenizers import Regex, Tokenizer, pre_tokenizers
 
     result = Tokenizer(model)
     result.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    if placeholders:
+        apart = pre_tokenizers.Split(Regex(f" ?[{MARKERS[0]}-{MARKERS[-1]}]"), "isolated")
+        result.pre_tokenizer = pre_tokenizers.Sequence([apart, result.pre_tokenizer])
     return result
 
 

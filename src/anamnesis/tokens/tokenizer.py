@@ -86,6 +86,7 @@ class _Words(_Base):
 class _Subwords(_Base):
     kind: Literal["subwords"]
     merges: list[tuple[str, str]]
+    placeholders: bool = False
 
 
 _Saved = Annotated[_Characters | _Bigrams | _Words | _Subwords, Field(discriminator="kind")]
@@ -97,5 +98,5 @@ def _rebuild(saved: _Characters | _Bigrams | _Words | _Subwords) -> Tokenizer:
     if isinstance(saved, _Bigrams):
         return bigrams.Bigrams(saved.tokens)
     if isinstance(saved, _Subwords):
-        return subwords.Subwords(saved.tokens, saved.merges)
+        return subwords.Subwords(saved.tokens, saved.merges, saved.placeholders)
     return words.Words(saved.tokens, saved.language, saved.lower, saved.sentences, saved.delete)
