@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from anamnesis.corpora import archives
+from anamnesis.corpora import patterns as paths
 from anamnesis.tokens import placeholders, sentences
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
@@ -22,15 +22,19 @@ METHODS = {"match", "search", "fullmatch", "sub", "subn", "split", "findall", "f
 # Patterns that are put together while the program runs, by module: what may come of it. Those of a user's own
 # settings (`leave_out`, several `*` in one name of a member) are as fast as the user wrote them.
 BUILT = {
-    "anamnesis.corpora.archives": [archives.matcher(each) for each in ("**/*.mo", "a/**/{b,cd}-?.txt", "*/nl/*.json")],
+    "anamnesis.corpora.patterns": [paths.matcher(each) for each in ("**/*.mo", "a/**/{b,cd}-?.txt", "*/nl/*.json")],
     "anamnesis.corpora.pairs": [re.compile(r"(.*?)(de|en)(?:-[0-9a-f]{8,})?\.json")],
     "anamnesis.corpora.passages": [re.compile(r"\S(?:[\s\S]{0,18}\S)?(?!\S)|\S{20}")],
     "anamnesis.corpora.settings": [],  # It only checks that a user's expression is one.
     "anamnesis.corpora.text": [],
     "anamnesis.report.forecasting": [re.compile(r"\d{4}-\d{2}"), re.compile(r"\d{4}-\d{2}-\d{2}")],
     "anamnesis.tokens.placeholders": [placeholders._any(["%s", "{name}", "<b>"]), re.compile(r"[\w\-@]+")],
+    "anamnesis.tracking.store": [],  # `params.NAME`, which is timed in its own module.
+    "anamnesis.tokens.leftovers": [re.compile("[,.!]*")],
     "anamnesis.tokens.sentences": [sentences._spaced()],
 }
+# Places of other patterns that are put together.
+UNKNOWN: list[str] = []
 # A class of characters in a written pattern.
 CLASS = r"(?<!\\)\[\^?\]?(?:\\.|[^\]\\])*\]|\\[wWsSdD]"
 # Characters of every repeated text.
@@ -70,7 +74,8 @@ def patterns() -> Iterator[Any]:
                 pattern = eval(ast.unparse(call.args[0]), vars(import_module(module)).copy())
                 compiled = re.compile(pattern, eval(flags))
             except NameError:
-                assert module in BUILT, f"{module}, line {call.lineno}: say in BUILT what the pattern may be"
+                if module not in BUILT:
+                    UNKNOWN.append(f"{module}, line {call.lineno}")
                 continue
             used = (
                 {attribute} if attribute != "compile" else {each for each in METHODS if f"{name}.{each}(" in source()}
@@ -79,7 +84,7 @@ def patterns() -> Iterator[Any]:
             yield pytest.param(compiled, "fullmatch" if whole else "finditer", id=f"{module}-{call.lineno}")
     for module, built in BUILT.items():
         for number, compiled in enumerate(built):
-            whole = module in ("anamnesis.corpora.archives", "anamnesis.corpora.pairs", "anamnesis.report.forecasting")
+            whole = module in ("anamnesis.corpora.patterns", "anamnesis.corpora.pairs", "anamnesis.report.forecasting")
             yield pytest.param(compiled, "fullmatch" if whole else "finditer", id=f"{module}-built-{number}")
 
 
@@ -124,7 +129,14 @@ def seconds(pattern: re.Pattern[Any], how: str, text: Any) -> float:
     return best
 
 
-@pytest.mark.parametrize(("pattern", "how"), list(patterns()))
+PATTERNS = list(patterns())
+
+
+def test_every_pattern_is_timed() -> None:
+    assert UNKNOWN == [], "say in BUILT what these patterns may be"
+
+
+@pytest.mark.parametrize(("pattern", "how"), PATTERNS)
 def test_a_pattern_takes_linear_time(pattern: re.Pattern[Any], how: str) -> None:
     for few, text, many in zip(texts(pattern, 250), texts(pattern, SIZE), texts(pattern, 4 * SIZE), strict=True):
         assert seconds(pattern, how, few) < FAST, f"{few[:20]!r} repeated: worse than quadratic"
