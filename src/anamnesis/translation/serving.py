@@ -10,7 +10,7 @@ load = saved.load
 
 def example(card: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
     """A text that can be asked of a model, and the options it takes with their usual values."""
-    return ["Would you like to save the changes?"], serving.allowed_options({"beam": card["search"]["beam"]})
+    return ["The file could not be found."], serving.allowed_options({"beam": card["search"]["beam"]})
 
 
 def answer(model: Any, texts: list[str], options: dict[str, Any]) -> list[str]:
