@@ -52,7 +52,7 @@ BLOCKS: dict[str, dict[str, Any]] = {
     "documents": {"task": "classification", "reads": "documents", "tokens": "documents", "batch": 8, "length": 9},
     "films": {"task": "classification", "reads": "films", "tokens": "images", "batch": 10},
     "captioning": {"task": "captioning", "tokens": "images", "batch": 8},
-    "forecasting": {"task": "forecasting", "tokens": "series", "batch": 16, "context": 6, "steps": 7},
+    "forecasting": {"task": "forecasting", "tokens": "series", "batch": 16, "steps": 7},
 }
 FILMS = {"frames": 4, "size": 14, "train": 60, "valid": 20, "test": 20}
 ROWS = {"train": 60, "valid": 20, "test": 20}

@@ -114,7 +114,10 @@ class Project:
 
 @pytest.fixture(scope="session")
 def readme() -> dict[str, Any]:
-    """The entries that the README tells a user to add, and its source with splits of its own as corpus `bench`."""
+    """The entries that the README tells a user to add, and its source with splits of its own as corpus `bench`.
+
+    The network starts from nothing here, for there is no corpus that the README's could be pre-trained on.
+    """
     text = (REPOSITORY / "README.md").read_text()
     section = text.partition("\n## Your own text\n")[2].partition("\n## ")[0]
     content: dict[str, Any] = {}
@@ -122,17 +125,14 @@ def readme() -> dict[str, Any]:
         content |= yaml.safe_load(block)
     splits = re.search(r"`source: (\{kind: file, train:[^}]*\})`", section).group(1)
     content["own_corpora"]["bench"] = {"reader": "text", "source": yaml.safe_load(splits), "minimum": 200}
+    content["experiments"] = content.pop("derived")
+    del content["experiments"]["mybook-lstm"]["start"]
     return content
 
 
 def budgets(content: dict[str, Any]) -> dict[str, Any]:
-    """The README's entries with less to do, and baselines on words of the second corpus beside them.
-
-    The network starts from nothing here, for there is no corpus that the README's could be pre-trained on.
-    """
-    lstm = content.pop("derived")["mybook-lstm"]
-    del lstm["start"]
-    content["experiments"] = {"mybook-lstm": lstm}
+    """The README's entries with less to do, and baselines on words of the second corpus beside them."""
+    lstm = content["experiments"]["mybook-lstm"]
     lstm["model"]["hidden"] = 32
     lstm["batches"] = {"kind": "streams", "batch": 4, "steps": 50}
     lstm["training"] |= {"epochs": 2, "checkpoint_steps": 90}

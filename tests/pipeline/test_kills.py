@@ -66,8 +66,12 @@ SETTINGS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def warm() -> None:
-    for module in LOADED:
-        import_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        # `engine.warm` asks for them, and it may be too late to set them: all that counts here is that all forks agree.
+        for name, value in numerics.PINNED.items():
+            patch.setenv(name, value)
+        for module in LOADED:
+            import_module(module)
     # Both are kept in memory, which forks share.
     scripts.bundle()
     for template in page._environment().list_templates(["html"]):

@@ -238,7 +238,7 @@ def test_errors_name_the_file_or_the_nearest_name(root: Path, finish) -> None:
         projection.project(["toy-aa"], root)
     finish("toy-a")
     (root / "models" / "toy-a" / "model.json").write_text("{")
-    with pytest.raises(AnamnesisError, match=r"models/toy-a/model\.json: not readable as JSON"):
+    with pytest.raises(AnamnesisError, match=r"models/toy-a/model\.json: not valid JSON"):
         projection.project(["toy-a"], root)
 
 
