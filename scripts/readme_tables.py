@@ -2,7 +2,8 @@
 
 python scripts/readme_tables.py [--check]
 
-Rows stay where they are: which experiments a table names, and in what order, is for the author to decide.
+Registered experiments are bold. Rows stay where they are: which experiments a table names, and in what order, is for
+the author to decide.
 """
 
 import json
@@ -72,6 +73,9 @@ COLUMNS["topic of a document"] = COLUMNS["author of a passage"]
 
 def update(text: str, root: Path) -> str:
     """The text with the scores of the experiments in `root` in its tables."""
+    registry = root / "reports" / "registry.json"
+    models = json.loads(registry.read_text(encoding="utf-8"))["models"] if registry.is_file() else []
+    registered = {model["experiment"] for model in models}
     lines, headings = text.split("\n"), []
     for number, line in enumerate(lines):
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if line.startswith("|") else []
@@ -81,6 +85,8 @@ def update(text: str, root: Path) -> str:
             headings = cells
         elif (name := re.fullmatch(r"(?:\*\*)?`([a-z0-9-]+)`(?:\*\*)?", cells[0])) and "weights" in headings:
             columns = COLUMNS.get(headings[0], {})
+            if registered:
+                cells[0] = f"**`{name[1]}`**" if name[1] in registered else f"`{name[1]}`"
             lines[number] = _row(cells, headings, columns, root / "metrics" / f"{name[1]}.json")
     return "\n".join(lines)
 

@@ -29,6 +29,10 @@ def test_scores_are_written_where_there_are_metrics(tmp_path):
     (tmp_path / "metrics" / "a-lstm.json").write_text(json.dumps(metrics))
     expected = TEXT.replace("| 1 | 0.0 | 0.0 | 0.0 % |", "| 12,345 | 30.5 | 58.1 | 0.6 % |")
     assert tables.update(TEXT, tmp_path) == expected
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "registry.json").write_text(json.dumps({"models": [{"experiment": "b-copy"}]}))
+    moved = expected.replace("**`a-lstm`**", "`a-lstm`").replace("`b-copy`", "**`b-copy`**")
+    assert tables.update(TEXT, tmp_path) == moved
 
 
 def test_the_readme_says_what_was_measured():
