@@ -23,6 +23,7 @@ from anamnesis.language.passages.settings import Experiment as Passage
 from anamnesis.language.settings import Experiment as NextToken
 from anamnesis.memory.settings import Experiment as Memory
 from anamnesis.schema import Settings
+from anamnesis.tokens.languages import CHINESE, UNSPACED
 from anamnesis.tokens.settings import ImageTokens, PairTokens, SeriesTokens, TextTokens, Tokens
 from anamnesis.translation.settings import Experiment as Translation
 from anamnesis.yaml_file import dump_yaml, read_yaml
@@ -326,6 +327,9 @@ def _uncuttable(tokens: Any, corpus: Any) -> tuple[str, str] | None:
         return "kind", f"found {tokens.kind!r} for {held}; allowed: {', '.join(_values(kinds, 'kind'))}"
     if isinstance(tokens, PairTokens) and tokens.languages != corpus.languages:
         return "languages", f"found {', '.join(tokens.languages)}; the corpus has {', '.join(corpus.languages)}"
+    # Between spaces there may be a whole sentence, which would be copied for one rare character in it.
+    if getattr(tokens, "placeholders", False) and (source := tokens.languages[0]) in (*CHINESE, *UNSPACED):
+        return "placeholders", f"found true; allowed: false, as the language {source!r} puts no spaces between words"
     return None
 
 

@@ -34,7 +34,7 @@ def rows(root: Path) -> dict[str, list[tuple[int, float]]]:
 def test_values_follow_the_formula_and_splits_each_other(tmp_path: Path) -> None:
     assert fetch("waves", corpus(), tmp_path) == "train 500, valid 100, test 250 rows"
     found = rows(tmp_path)
-    times = [time for split in ("train", "test", "valid") for time, _ in found[split]]
+    times = [time for split in ("train", "valid", "test") for time, _ in found[split]]
     assert times == list(range(850))
     for split in found.values():
         for time, value in split:

@@ -128,13 +128,16 @@ def test_other_steps_are_another_question(project: Path, experiment: Make) -> No
     )
 
 
-def test_the_past_is_what_came_before_in_time_whatever_the_split_is_called(tmp_path: Path) -> None:
+def test_the_past_is_what_came_just_before_in_time_and_never_of_the_test_split_for_validation(tmp_path: Path) -> None:
+    folder = write_store(tmp_path, {"train": [3.0, 1.0, 4.0], "valid": [9.0, 2.0], "test": [1.0, 5.0]}, "usual")
+    assert with_past(folder, "valid", 2).tolist() == [1, 4, 9, 2]
+    assert with_past(folder, "test", 3).tolist() == [4, 9, 2, 1, 5]
+    # Where there is no past, the mean of the training values.
+    assert with_past(folder, "test", 7).tolist() == [8 / 3, 8 / 3, 3, 1, 4, 9, 2, 1, 5]
     # As of the corpus of sines: train, then test, then valid.
     folder = write_store(tmp_path, {"train": [3.0, 1.0, 4.0], "test": [1.0, 5.0], "valid": [9.0, 2.0]})
     assert with_past(folder, "test", 2).tolist() == [1, 4, 1, 5]
-    assert with_past(folder, "valid", 3).tolist() == [4, 1, 5, 9, 2]
-    # Where there is no past, the mean of the training values.
-    assert with_past(folder, "valid", 7).tolist() == [8 / 3, 8 / 3, 3, 1, 4, 1, 5, 9, 2]
+    assert with_past(folder, "valid", 3).tolist() == [8 / 3, 8 / 3, 8 / 3, 9, 2]
     folder = write_store(tmp_path, {"valid": [6.0, 7.0], "train": [3.0, 1.0, 2.0], "test": [8.0]}, "later")
     assert with_past(folder, "valid", 2).tolist() == [2, 2, 6, 7]
     assert with_past(folder, "test", 4).tolist() == [7, 3, 1, 2, 8]

@@ -91,7 +91,10 @@ def test_questions_of_the_same_words_are_told_apart(made, tmp_path):
     ask(tmp_path, "the whole text", "sherlock-gru")
     found = [group for _, groups in leaderboard.boards(leaderboard.table(tmp_path)) for group in groups]
     names = [group.name for group in found if group.corpus == "sherlock"]
-    assert names == ["sherlock: the whole text (digest 33333333)", "sherlock: the whole text (digest 55555555)"]
+    assert names == [
+        "sherlock: the whole text (digests 33333333, 44444444)",
+        "sherlock: the whole text (digests 55555555, 55555555)",
+    ]
 
 
 def test_seeds_that_were_asked_different_questions_are_not_averaged(made, tmp_path):

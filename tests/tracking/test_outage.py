@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fake_server import serving
+from requests.exceptions import ConnectionError as NoConnection
 
 from anamnesis import files, params
 from anamnesis.errors import AnamnesisError
@@ -62,13 +63,32 @@ def test_a_pipeline_waits_once_for_a_server_that_does_not_answer(
         patch.setenv("MLFLOW_TRACKING_URI", "")
         scores.log_result("toy-a", root)
         assert capsys.readouterr().err == ""
-    for ask in (lambda: registry.resolve("language-toy", root), lambda: promotion.promote("language-toy", root=root)):
+    asks = (lambda: registry.resolve("language-toy", root), lambda: registry.only("language", root))
+    for ask in (*asks, lambda: promotion.promote("language-toy", root=root)):
         with pytest.raises(store.TrackingError, match="cannot be used"):
             ask()
         assert calls(swallowing) == 1
     monkeypatch.setattr(store, "OUTAGE_SECONDS", 0)
     train(root)
     assert calls(swallowing) == 1
+
+
+def test_nothing_that_goes_wrong_with_tracking_fails_a_stage(
+    root: Path, finish, monkeypatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish("toy-a")
+
+    def refuse(*arguments: object) -> None:
+        raise OSError("No locks available, as of http://alice:s3cr@tpw@host/")
+
+    monkeypatch.setattr(scores, "project_results", refuse)
+    scores.log_result("toy-a", root)
+    said = capsys.readouterr().err
+    assert "No locks available" in said
+    assert "s3cr" not in said
+    # Neither does a note of the outage that cannot be written.
+    monkeypatch.setattr(files, "write_json", refuse)
+    store.remember_outage(root, "http://host", NoConnection())
 
 
 def test_a_training_whose_server_goes_away_tells_the_others(root: Path, monkeypatch) -> None:

@@ -200,10 +200,15 @@ def test_another_result_of_the_same_experiment_is_another_run(root: Path, finish
     finish("toy-a", seed=1)
     assert projection.project(["toy-a"], root).runs["toy-a"].info.run_id == first
     assert current() == [first]
+    # Runs of other people keep theirs: of another working copy, and of a project that knows nothing of this one.
+    own = client.get_run(first).info.experiment_id
+    foreign = client.create_run(own, tags={"current": "true", store.EXPERIMENT: "toy-a", store.OWNER: "another"})
+    stranger = client.create_run(client.create_experiment("team/churn"), tags={"current": "true"})
     finish("other-a")
     shutil.rmtree(root / "models" / "toy-a")
     projection.project(None, root)
-    assert current() == []
+    assert current() == [foreign.info.run_id]
+    assert client.get_run(stranger.info.run_id).data.tags["current"] == "true"
 
 
 def test_a_run_with_other_values_than_the_result_is_replaced(root: Path, finish, client: MlflowClient) -> None:

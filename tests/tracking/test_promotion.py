@@ -75,6 +75,18 @@ def test_a_challenger_that_was_asked_something_else_is_not_compared(root: Path, 
     assert champion(client) == "toy-a"
 
 
+def test_a_champion_of_an_earlier_version_is_compared_once_its_result_says_what_it_was_asked(
+    root: Path, rivals, client: MlflowClient
+) -> None:
+    rivals(3.5)
+    for tag in ("anamnesis.question", "anamnesis.asked"):
+        client.delete_model_version_tag("language-toy", "1", tag)
+    with pytest.raises(AnamnesisError, match="what the champion was asked is not noted"):
+        promote("language-toy", root=root)
+    register(root)
+    assert promote("language-toy", root=root).moved
+
+
 def test_two_versions_of_a_text_are_not_compared(root: Path, finish, client: MlflowClient) -> None:
     finish("toy-a", valid=4.0, test=4.0)
     register(root)

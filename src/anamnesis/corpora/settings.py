@@ -190,15 +190,15 @@ class Wave(Settings):
 
 
 class Sines(Settings):
-    """A series that is made: a sum of sine waves. In time, train comes first, then test, then valid."""
+    """A series that is made: a sum of sine waves. In time, train comes first, then valid, then test."""
 
     kind: Literal["sines"]
     waves: list[Wave] = Field(min_length=1)
     noise: float = Field(0.0, ge=0, description="standard deviation of normal noise on every value")
     seed: int = Field(1, ge=0, le=2**32 - 1, description="of the noise")
     train: int = Field(500, ge=1, description="values")
-    test: int = Field(250, ge=1, description="values, right after those of train")
-    valid: int = Field(100, ge=1, description="values, right after those of test")
+    valid: int = Field(100, ge=1, description="values, right after those of train")
+    test: int = Field(250, ge=1, description="values, right after those of valid")
 
 
 Source = Annotated[Package | Url | Mixed | File | Text | Sines, Field(discriminator="kind")]

@@ -26,9 +26,9 @@ def values(source: Sines, number: int) -> list[float]:
 def made(source: Sines, folder: Path) -> list[Part]:
     """A table of `time` and `value` for each split, put into files of `folder`.
 
-    In time train comes first, then test, then valid: no value is in two splits.
+    In time train comes first, then valid, then test: what one forecasts has only its past before it.
     """
-    sizes: list[tuple[SplitName, int]] = [("train", source.train), ("test", source.test), ("valid", source.valid)]
+    sizes: list[tuple[SplitName, int]] = [("train", source.train), ("valid", source.valid), ("test", source.test)]
     series = values(source, sum(size for _, size in sizes))
     result, first = [], 0
     for split, size in sizes:

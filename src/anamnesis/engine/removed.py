@@ -1,6 +1,7 @@
 """Outputs of experiments that params.yaml no longer has leave the folders that `compare` and `register` read."""
 
 import os
+import shutil
 from collections.abc import Container
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def move_leftovers(root: Path, experiments: Container[str]) -> str:
             number += 1
             target = root / FOLDER / path.with_name(f"{path.name}.{number}")
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(root / path, target)
+        # The folder of outputs may be on another disk.
+        shutil.move(root / path, target)
     if not found:
         return ""
     names = ", ".join(dict.fromkeys(path.stem for path in found))

@@ -1,6 +1,8 @@
 """Windows of a series, each with the value that follows it."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,8 @@ from anamnesis.errors import AnamnesisError
 from anamnesis.forecasting.settings import Experiment
 
 Values = NDArray[np.float64]
+# The splits that a window may reach back into.
+PAST = {"train": (), "valid": ("train",), "test": ("train", "valid")}
 
 
 def windows(values: Values, window: int) -> tuple[Values, Values]:
@@ -51,11 +55,11 @@ def split_values(store: Path, split: str, experiment: Experiment) -> Values:
 
 
 def with_past(store: Path, split: str, window: int) -> Values:
-    """The values of a split after the `window` values that came before them in time: (window + values,).
+    """The values of a split after the `window` values that came just before it in time: (window + values,).
 
-    Every value of the split is so a target, whatever the window: its past is known when one forecasts it. The past is
-    the end of the splits that come earlier by their first time; where there is no more of it, the mean of the training
-    values stands for each missing one.
+    Every value of the split is so a target, whatever the window: its past is known when one forecasts it. The mean of
+    the training values stands for each value that is missing, and for those before it: no value of the test split is
+    read when a model is chosen on the validation split.
 
         train  3 1 4 1 5   valid  9 2 6      with_past(valid, 2)    1 5 | 9 2 6
 
@@ -65,19 +69,31 @@ def with_past(store: Path, split: str, window: int) -> Values:
     from anamnesis.tokens.store import SPLITS, open_series
 
     series = {name: open_series(store, name) for name in SPLITS}
-    order = _in_time({name: each.times[0] for name, each in series.items()})
-    earlier = [series[name].values for name in order[: order.index(split)]]
-    past = np.concatenate([np.full(window, series["train"].values.mean()), *earlier])
-    return np.concatenate([past[len(past) - window :], series[split].values])
+    moment = _moment([time for each in series.values() for time in each.times[:1]])
+    start = moment(series[split].times[0])
+    earlier = sorted(
+        (moment(time), name, value)
+        for name, each in series.items()
+        for time, value in zip(each.times, each.values.tolist(), strict=True)
+        if name != split and moment(time) < start
+    )
+    past: list[float] = []
+    for _, name, value in reversed(earlier[-window:]):
+        if name not in PAST[split]:
+            break
+        past.append(value)
+    missing = np.full(window - len(past), series["train"].values.mean())
+    return np.concatenate([missing, past[::-1], series[split].values])
 
 
-def _in_time(first: dict[str, str]) -> list[str]:
-    """Splits by their first times: by value where all are numbers, else as texts, as ISO dates sort."""
+def _moment(times: list[str]) -> Callable[[str], Any]:
+    """What times are compared by: their numbers if they are numbers, else their texts, as ISO dates sort."""
     try:
-        numbers = {name: float(time) for name, time in first.items()}
+        for time in times:
+            float(time)
     except ValueError:
-        return sorted(first, key=first.__getitem__)
-    return sorted(numbers, key=numbers.__getitem__)
+        return str
+    return float
 
 
 def standard(values: Values) -> tuple[float, float]:

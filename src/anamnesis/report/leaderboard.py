@@ -125,8 +125,9 @@ def _in_words(groups: dict[Question, list[Result]]) -> dict[Question, str]:
     found = {}
     for question, asked in words.items():
         rivals = [other for other in words if other[:2] == question[:2] and other != question]
-        digest = f" (digest {question.valid[:8]})" if asked in [words[other] for other in rivals] else ""
-        found[question] = f"{asked}{digest}" if rivals else ""
+        digests = f" (digests {question.valid[:8]}, {question.test[:8]})"
+        is_alike = asked in [words[other] for other in rivals]
+        found[question] = f"{asked}{digests if is_alike else ''}" if rivals else ""
     return found
 
 

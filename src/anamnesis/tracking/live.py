@@ -6,7 +6,6 @@ import os
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,6 @@ from filelock import FileLock, Timeout
 
 from anamnesis.console import printable
 from anamnesis.errors import AnamnesisError
-from anamnesis.files import digest, write_text
 from anamnesis.tracking.names import run_name
 from anamnesis.tracking.results import flatten, read_json
 from anamnesis.tracking.store import (
@@ -24,10 +22,13 @@ from anamnesis.tracking.store import (
     EXPERIMENT,
     FINGERPRINT,
     INPUTS,
+    OWNER,
     Store,
     connect,
     describe_failure,
     experiment_name,
+    is_own,
+    owner,
     remember_outage,
     source_tags,
     tracking_uri,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
 
 LIVE = "anamnesis.live"
-OWNER = "anamnesis.owner"
 CHECKPOINT = "anamnesis.checkpoint"
 FLUSH_SECONDS = 2.0
 # Another process holds the lock of a training for a moment when it asks whether somebody trains.
@@ -261,20 +261,6 @@ def is_same(one: float, other: float) -> bool:
     return f"{one:.6g}" == f"{other:.6g}"
 
 
-def owner(root: Path) -> str:
-    """Names this working copy, or a profile's folder in it.
-
-    By it nobody ends a run that trains in another one with the same tracking store.
-    """
-    path = root / ".anamnesis" / "copy"
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            if not path.is_file():
-                write_text(path, uuid.uuid4().hex)
-    return digest(path.read_text(encoding="utf-8"), str(root.resolve()))[:16]
-
-
 def reap(store: Store, runs: "list[Run]", name: str, is_wanted: "Callable[[Run], bool]") -> "Run | None":
     """The first unfinished live run of this working copy that is wanted; the other dead ones are marked as killed.
 
@@ -285,12 +271,11 @@ def reap(store: Store, runs: "list[Run]", name: str, is_wanted: "Callable[[Run],
         name: of the experiment.
         is_wanted: whether what is to come belongs to a run.
     """
-    mine = owner(store.root)
     unfinished = [
         run
         for run in runs
         if run.data.tags.get(EXPERIMENT) == name
-        and run.data.tags.get(OWNER) == mine
+        and is_own(run, store.root)
         and LIVE in run.data.tags
         and FINGERPRINT not in run.data.tags
     ]

@@ -24,10 +24,13 @@ from anamnesis.tracking.store import (
     EXPERIMENT,
     FINGERPRINT,
     INPUTS,
+    OWNER,
     Store,
     connect,
     experiment_name,
+    is_own,
     local_path,
+    owner,
     reaching,
     shared_state,
     source_tags,
@@ -139,7 +142,7 @@ def _project_one(store: Store, experiment_id: str, runs: "list[Run]", result: Re
         seconds = result.timings.get("seconds")
         took = int(seconds * 1000) if isinstance(seconds, int | float) else 0
         started = int(time.time() * 1000) - took
-        tags |= source_tags(store)
+        tags |= source_tags(store) | {OWNER: owner(store.root)}
         name = run_name(result.name, result.card, store.root)
         run = store.client.create_run(experiment_id, start_time=started, tags=tags, run_name=name)
         summary.created.append(result.name)
@@ -247,7 +250,7 @@ def _clean(current: set[str], root: Path) -> None:
         ]
         filters = f"tags.{CURRENT} = 'true'"
         for run in store.pages(lambda token: store.client.search_runs(ids, filters, page_token=token)) if ids else ():
-            if run.info.run_id not in current:
+            if run.info.run_id not in current and is_own(run, root):
                 store.client.delete_tag(run.info.run_id, CURRENT)
 
 

@@ -104,7 +104,12 @@ def promote(model: str, force: bool = False, reason: str | None = None, root: Pa
 def _compare(challenger: "ModelVersion", champion: "ModelVersion") -> tuple[bool, str]:
     """Whether the challenger is better by its test score at the same question, and the reason in words."""
     digests = [version.tags.get(QUESTION) for version in (challenger, champion)]
-    if None in digests or digests[0] != digests[1]:
+    if digests[1] is None:
+        return (
+            False,
+            "not comparable: what the champion was asked is not noted, because an earlier version registered it",
+        )
+    if digests[0] != digests[1]:
         asked = [version.tags.get(ASKED, "unknown") for version in (challenger, champion)]
         if asked[0] == asked[1]:
             # The same words: other texts, or another version of them.

@@ -25,6 +25,7 @@ from anamnesis.tracking.store import (
     FINGERPRINT,
     Store,
     connect,
+    fingerprint_of,
     local_path,
     reaching,
     registered_name,
@@ -215,7 +216,9 @@ def _ensure_champion(store: Store, model: str, version: "ModelVersion", current:
             # The same model, whose earlier run or files were deleted: the alias follows to the rebuilt version.
             store.client.set_registered_model_alias(model, CHAMPION, version.version)
             champion = version
-        if known is None or known["fingerprint"] != champion.tags.get(FINGERPRINT):
+        if QUESTION not in champion.tags:
+            _add_question(store, model, champion)
+        if known is None or known["fingerprint"] != (fingerprint_of(champion.tags) or ""):
             # Promoted from another working copy, or by hand on MLflow's pages.
             tags = {key: value for key, value in champion.tags.items() if key.startswith(PROMOTED)}
             journal.append(store.root, journal.entry(model, champion.tags, tags))
@@ -252,12 +255,26 @@ def _restore(store: Store, model: str, fingerprint: str) -> "ModelVersion | None
     for version in _versions(store, model):
         if version.tags.get(FINGERPRINT) == fingerprint and _is_whole(version):
             return version
+    if (result := _result_of(store, fingerprint)) is None:
+        return None
+    run = project_results([result], store.root).runs[result.name]
+    return _ensure_version(store, model, result, run)
+
+
+def _result_of(store: Store, fingerprint: str | None) -> Result | None:
+    """The result here that has this fingerprint."""
     for path in sorted((store.root / "models").glob("*/model.json")):
         result = read(path.parent.name, store.root)
         if result and result.fingerprint == fingerprint:
-            run = project_results([result], store.root).runs[result.name]
-            return _ensure_version(store, model, result, run)
+            return result
     return None
+
+
+def _add_question(store: Store, model: str, champion: "ModelVersion") -> None:
+    """Add what a champion of an earlier version of this project was asked, if its result is here."""
+    if (result := _result_of(store, champion.tags.get(FINGERPRINT))) is not None:
+        for key, value in _tags(result).items():
+            store.client.set_model_version_tag(model, champion.version, key, value)
 
 
 def _ensure_model(store: Store, model: str, result: Result) -> None:

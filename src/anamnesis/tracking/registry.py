@@ -124,6 +124,7 @@ def only(board: str, root: Path = Path()) -> str:
         AnamnesisError: none is registered, or several are; the line says what to do.
         TrackingError: MLflow cannot be reached.
     """
+    forget_outage(root)
     store = connect(root)
     with reaching(store.uri):
         wanted = registered_name(root, board)

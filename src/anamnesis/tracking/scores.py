@@ -3,10 +3,11 @@
 import sys
 from pathlib import Path
 
-from anamnesis.errors import AnamnesisError
+from anamnesis.console import printable
 from anamnesis.tracking.live import is_off
 from anamnesis.tracking.projection import project_results
 from anamnesis.tracking.results import read
+from anamnesis.tracking.store import describe_failure, tracking_uri
 
 
 def log_result(name: str, root: Path = Path()) -> None:
@@ -19,5 +20,6 @@ def log_result(name: str, root: Path = Path()) -> None:
     try:
         result = read(name, root)
         project_results([result] if result else [], root)
-    except AnamnesisError as error:
-        print(f"warning: {error}; `anamnesis sync` adds the scores of {name} later", file=sys.stderr, flush=True)
+    except Exception as error:
+        reason = printable(describe_failure(tracking_uri(root), error)[:300])
+        print(f"warning: {reason}; `anamnesis sync` adds the scores of {name} later", file=sys.stderr, flush=True)

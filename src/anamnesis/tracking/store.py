@@ -7,8 +7,9 @@ import shutil
 import subprocess
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 FINGERPRINT = "anamnesis.fingerprint"
 EXPERIMENT = "anamnesis.experiment"
 INPUTS = "anamnesis.inputs"
+OWNER = "anamnesis.owner"
 # On the one run of an experiment that holds the result in the workspace.
 CURRENT = "current"
 DVC_EXPERIMENT = "dvc.exp.name"
@@ -155,17 +157,36 @@ class Store:
         raise TrackingError(f"MLflow at {_public(self.uri)} cannot be used: a list has more than {PAGES} pages")
 
     def mark_current(self, run_id: str, name: str, runs: "list[Run]") -> None:
-        """Tag the run that holds the result of experiment `name` in the workspace; older runs lose the tag.
+        """Tag the run that holds the result of experiment `name` in the workspace; older runs of it lose the tag.
 
         Args:
-            runs: those of the MLflow experiment.
+            runs: those of the MLflow experiment; the runs of other working copies keep their tags.
         """
         for run in runs:
             is_other = run.info.run_id != run_id and run.data.tags.get(EXPERIMENT) == name
-            if is_other and CURRENT in run.data.tags:
+            if is_other and CURRENT in run.data.tags and is_own(run, self.root):
                 self.client.delete_tag(run.info.run_id, CURRENT)
         if not any(run.info.run_id == run_id and CURRENT in run.data.tags for run in runs):
             self.client.set_tag(run_id, CURRENT, "true")
+
+
+def owner(root: Path) -> str:
+    """Names this working copy, or a profile's folder in it.
+
+    By it nobody ends or relabels a run of another working copy with the same tracking store.
+    """
+    path = root / ".anamnesis" / "copy"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.is_file():
+                files.write_text(path, uuid.uuid4().hex)
+    return files.digest(path.read_text(encoding="utf-8"), str(root.resolve()))[:16]
+
+
+def is_own(run: "Run", root: Path) -> bool:
+    """Whether this working copy made a run."""
+    return bool(run.data.tags.get(OWNER) == owner(root))
 
 
 def tracking_uri(root: Path) -> str:
@@ -267,14 +288,17 @@ def remember_outage(root: Path, uri: str, error: BaseException | None) -> None:
 
     while error is not None:
         if isinstance(error, NoConnection | Timeout):
-            files.write_json(_outage_file(root), {"server": files.digest(uri), "at": time.time()})
+            # Where this note cannot be written, the server is only asked again.
+            with suppress(OSError):
+                files.write_json(_outage_file(root), {"server": files.digest(uri), "at": time.time()})
             return
         error = error.__cause__ or error.__context__
 
 
 def forget_outage(root: Path) -> None:
     """Have the next `connect` ask the server again: a person who gives a command may have mended it."""
-    _outage_file(root).unlink(missing_ok=True)
+    with suppress(OSError):
+        _outage_file(root).unlink()
 
 
 @contextmanager

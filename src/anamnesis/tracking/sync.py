@@ -60,8 +60,10 @@ def register(settings: Params, root: Path = Path()) -> list[Registered]:
 
 
 def _sync(entries: list[dict[str, Any]], root: Path) -> Synced:
+    # Before the rest: what a stage writes meanwhile is left to the next one.
+    seen = _results(root)
     synced = Synced(project(None, root), project_registry(entries, root))
-    write_json(synced_file(root), _results(root))
+    write_json(synced_file(root), seen)
     return synced
 
 
