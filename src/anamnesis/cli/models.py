@@ -106,10 +106,12 @@ def _check_name(name: str, root: Path) -> None:
 
 
 def _example(kind: str, root: Path) -> str:
-    """The end of a sentence: an experiment of a kind, a trained one if there is one."""
+    """The end of a sentence: an experiment of a kind, a registered one if there is one, else a trained one."""
     from anamnesis import params
+    from anamnesis.tracking import registration
 
     experiments = params.load(root / "params.yaml").experiments
     names = [name for name, each in experiments.items() if kind == getattr(each, "objective", each.task)]
     trained = [name for name in names if (root / "models" / name / "model.json").exists()]
-    return f", such as {(trained or names)[0]}" if names else ""
+    registered = [each.experiment for each in registration.chosen(root) if each.experiment in trained]
+    return f", such as {(registered or trained or names)[0]}" if names else ""
