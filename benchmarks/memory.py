@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SIZE = 100_000_000
 WORDS = 20_000
 GOAL = 2.0
-CORPORA = "corpora:\n  long: {reader: text, source: {kind: file, path: data/own/long.txt}}\n"
+CORPORA = "corpora: {}\nown_corpora:\n  long: {reader: text, source: {kind: file, path: long.txt}}\n"
 PARAMS = """\
 profile: laptop
 tokens:
@@ -43,8 +43,8 @@ def memory() -> list[Result]:
     """The most memory that the process of each stage had at once, in GB, which the system tells when it ends."""
     root = Path(tempfile.mkdtemp(prefix="anamnesis-memory-"))
     try:
-        (root / "data" / "own").mkdir(parents=True)
-        write_text(root / "data" / "own" / "long.txt", SIZE)
+        (root / "data" / "own" / "long").mkdir(parents=True)
+        write_text(root / "data" / "own" / "long" / "long.txt", SIZE)
         (root / "corpora.yaml").write_text(CORPORA)
         (root / "params.yaml").write_text(f"{PARAMS}derived: {{}}\nown: {{}}\n")
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "ANAMNESIS_TRACKING": "off"}
