@@ -105,14 +105,17 @@ def suggest(name: str, allowed: Iterable[object]) -> str:
     return f"allowed: {', '.join(names) or '(none)'}"
 
 
-def lookup(entries: dict[str, Entry], name: str, kind: str) -> Entry:
+def lookup(entries: dict[str, Entry], name: str, kind: str, others: Iterable[str] = ()) -> Entry:
     """The entry of that name.
+
+    Args:
+        others: names of something else that the error may suggest.
 
     Raises:
         ParamsError: there is none; the line suggests the nearest name.
     """
     if name not in entries:
-        hint = suggest(name, list(entries))
+        hint = suggest(name, [*entries, *others])
         everything = "; `anamnesis list` shows them" if kind == "experiment" and hint.startswith("allowed") else ""
         raise ParamsError(f"no {kind} is named {name!r}; {hint}{everything}")
     return entries[name]

@@ -78,13 +78,19 @@ def _print_by_group(rows: Sequence[Row]) -> None:
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.board, row.corpus), []).append(row)
-    widths = [max(len(str(row[index])) for row in rows) for index in (0, 4, 5)]
+    widths = [max(map(len, column)) for column in zip(*map(_shown, rows), strict=True)]
     for (name, corpus), members in groups.items():
         board = BOARDS[name]
         printing.heading(f"{corpus}: {board.title} Test {formats.name(board.metric)}.")
         for row in members:
-            cells = (f"{cell:<{width}}" for cell, width in zip((row[0], row[4], row[5]), widths, strict=True))
-            print("  ".join([*cells, f"{formats.score(board.metric, row.score) if row.score is not None else '':>9}"]))
+            cells = [f"{cell:<{width}}" for cell, width in zip(_shown(row), widths, strict=True)]
+            score = "" if row.score is None else formats.score(board.metric, row.score)
+            print("  ".join([*cells, f"{score:>9}"]))
+
+
+def _shown(row: Row) -> tuple[str, str, str]:
+    """What the heading of a group does not say, but for the score."""
+    return row.experiment, row.architecture, row.status
 
 
 @commands.command(epilog="Example: anamnesis show sherlock-lstm")

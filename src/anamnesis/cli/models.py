@@ -95,14 +95,10 @@ def _check_name(name: str, root: Path) -> None:
     from anamnesis.tracking import registration
 
     experiments = params.load(root / "params.yaml").experiments
-    if name in experiments:
-        return
     references = [f"{each.model}@champion" for each in registration.chosen(root)]
-    if f"{name}@champion" in references:
+    if name not in experiments and f"{name}@champion" in references:
         raise ParamsError(f"no experiment is named {name!r}; did you mean the registered model '{name}@champion'?")
-    hint = params.suggest(name, [*experiments, *references])
-    everything = "; `anamnesis list` shows them" if hint.startswith("allowed") else ""
-    raise ParamsError(f"no experiment is named {name!r}; {hint}{everything}")
+    params.lookup(experiments, name, "experiment", references)
 
 
 def _example(kind: str, root: Path) -> str:

@@ -27,7 +27,6 @@ from anamnesis.tracking.store import (
     connect,
     describe_failure,
     experiment_name,
-    is_own,
     owner,
     remember_outage,
     source_tags,
@@ -271,11 +270,12 @@ def reap(store: Store, runs: "list[Run]", name: str, is_wanted: "Callable[[Run],
         name: of the experiment.
         is_wanted: whether what is to come belongs to a run.
     """
+    mine = owner(store.root)
     unfinished = [
         run
         for run in runs
         if run.data.tags.get(EXPERIMENT) == name
-        and is_own(run, store.root)
+        and run.data.tags.get(OWNER) == mine
         and LIVE in run.data.tags
         and FINGERPRINT not in run.data.tags
     ]

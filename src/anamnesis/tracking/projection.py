@@ -28,7 +28,6 @@ from anamnesis.tracking.store import (
     Store,
     connect,
     experiment_name,
-    is_own,
     local_path,
     owner,
     reaching,
@@ -248,9 +247,9 @@ def _clean(current: set[str], root: Path) -> None:
             for each in store.pages(lambda token: store.client.search_experiments(page_token=token))
             if each.name.count("/") == pattern.count("/") and each.name.startswith(pattern.removesuffix("/"))
         ]
-        filters = f"tags.{CURRENT} = 'true'"
+        mine, filters = owner(root), f"tags.{CURRENT} = 'true'"
         for run in store.pages(lambda token: store.client.search_runs(ids, filters, page_token=token)) if ids else ():
-            if run.info.run_id not in current and is_own(run, root):
+            if run.info.run_id not in current and run.data.tags.get(OWNER) == mine:
                 store.client.delete_tag(run.info.run_id, CURRENT)
 
 

@@ -162,9 +162,10 @@ class Store:
         Args:
             runs: those of the MLflow experiment; the runs of other working copies keep their tags.
         """
+        mine = owner(self.root)
         for run in runs:
             is_other = run.info.run_id != run_id and run.data.tags.get(EXPERIMENT) == name
-            if is_other and CURRENT in run.data.tags and is_own(run, self.root):
+            if is_other and CURRENT in run.data.tags and run.data.tags.get(OWNER) == mine:
                 self.client.delete_tag(run.info.run_id, CURRENT)
         if not any(run.info.run_id == run_id and CURRENT in run.data.tags for run in runs):
             self.client.set_tag(run_id, CURRENT, "true")
@@ -182,11 +183,6 @@ def owner(root: Path) -> str:
             if not path.is_file():
                 files.write_text(path, uuid.uuid4().hex)
     return files.digest(path.read_text(encoding="utf-8"), str(root.resolve()))[:16]
-
-
-def is_own(run: "Run", root: Path) -> bool:
-    """Whether this working copy made a run."""
-    return bool(run.data.tags.get(OWNER) == owner(root))
 
 
 def tracking_uri(root: Path) -> str:
