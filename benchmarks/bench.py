@@ -37,11 +37,11 @@ def training() -> Result:
     import torch
 
     from anamnesis import params
-    from anamnesis.language.module import LanguageModule
-    from anamnesis.language.network import RecurrentNetwork
-    from anamnesis.language.settings import Recurrent, Streams
-    from anamnesis.language.streams import IGNORED, StreamBatches
     from anamnesis.nn.stack import detach
+    from anamnesis.tasks.language.module import LanguageModule
+    from anamnesis.tasks.language.network import RecurrentNetwork
+    from anamnesis.tasks.language.settings import Recurrent, Streams
+    from anamnesis.tasks.language.streams import IGNORED, StreamBatches
     from anamnesis.training.fit import fit
 
     torch.set_num_threads(1)
@@ -104,10 +104,10 @@ def generation() -> Result:
     import numpy as np
     import torch
 
-    from anamnesis.language.generation import generate
-    from anamnesis.language.network import RecurrentNetwork, RecurrentPredictor
-    from anamnesis.language.settings import Recurrent
-    from anamnesis.tokens.characters import Characters
+    from anamnesis.data.tokenizers.characters import Characters
+    from anamnesis.tasks.language.generation import generate
+    from anamnesis.tasks.language.network import RecurrentNetwork, RecurrentPredictor
+    from anamnesis.tasks.language.settings import Recurrent
 
     torch.set_num_threads(1)
     torch.manual_seed(1)

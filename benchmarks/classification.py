@@ -52,10 +52,10 @@ def _training(name: str, scratch: Path) -> Callable[[], None]:
     import torch
 
     from anamnesis import params
-    from anamnesis.classification.documents.network import DocumentNetwork
-    from anamnesis.classification.documents.reading import Reading
-    from anamnesis.classification.documents.settings import Experiment, TfIdf
-    from anamnesis.classification.module import Batch, ClassificationModule
+    from anamnesis.tasks.classification.network import DocumentNetwork
+    from anamnesis.tasks.classification.reading import Reading
+    from anamnesis.tasks.classification.settings import Experiment, TfIdf
+    from anamnesis.tasks.labels.module import Batch, ClassificationModule
     from anamnesis.training.batches import Batches
     from anamnesis.training.fit import fit
 

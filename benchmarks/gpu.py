@@ -216,11 +216,11 @@ def _language(sizes: Sizes) -> Task:
     """An LSTM that carries its state along parallel streams."""
     import numpy as np
 
-    from anamnesis.language.module import LanguageModule
-    from anamnesis.language.network import RecurrentNetwork
-    from anamnesis.language.settings import Recurrent, Streams
-    from anamnesis.language.streams import StreamBatches
     from anamnesis.nn.stack import detach
+    from anamnesis.tasks.language.module import LanguageModule
+    from anamnesis.tasks.language.network import RecurrentNetwork
+    from anamnesis.tasks.language.settings import Recurrent, Streams
+    from anamnesis.tasks.language.streams import StreamBatches
 
     model, streams = Recurrent(architecture="lstm", hidden=sizes.hidden), Streams(batch=sizes.streams, steps=STEPS)
     count = sizes.streams * STEPS * sizes.batches
@@ -253,10 +253,10 @@ def _translation(sizes: Sizes) -> Task:
     """An encoder-decoder with attention."""
     import numpy as np
 
-    from anamnesis.translation.batches import PairBatches
-    from anamnesis.translation.module import TranslationModule
-    from anamnesis.translation.network import EncoderDecoder
-    from anamnesis.translation.settings import Attentive
+    from anamnesis.tasks.translation.batches import PairBatches
+    from anamnesis.tasks.translation.module import TranslationModule
+    from anamnesis.tasks.translation.network import EncoderDecoder
+    from anamnesis.tasks.translation.settings import Attentive
 
     model = Attentive(architecture="attention", cell="gru", hidden=sizes.hidden)
     random = np.random.default_rng(1)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from anamnesis.translation.batches import PairBatches
-    from anamnesis.translation.network import EncoderDecoder
+    from anamnesis.tasks.translation.batches import PairBatches
+    from anamnesis.tasks.translation.network import EncoderDecoder
 
 HIDDEN, VOCABULARY, WORDS_FOR_A_NUMBER, LONGEST = 256, 5000, 20, 50
 # Target tokens of a batch, as in params.yaml; batches of an epoch, about.
@@ -58,7 +58,7 @@ def _sentences(lengths: "NDArray[np.int64]", seed: int) -> "list[NDArray[np.int6
 
 
 def _batches(seed: int | None) -> "PairBatches":
-    from anamnesis.translation.batches import PairBatches
+    from anamnesis.tasks.translation.batches import PairBatches
 
     lengths = _lengths(BATCHES * TOKENS // 12, 1)
     return PairBatches(_sentences(lengths, 2), _sentences(lengths, 3), 1, TOKENS, seed)
@@ -68,8 +68,8 @@ def _network() -> "EncoderDecoder":
     """The network of en-nl-attention: a GRU each way, additive attention, tied weights, smoothed labels."""
     import torch
 
-    from anamnesis.translation.network import EncoderDecoder
-    from anamnesis.translation.settings import Attentive
+    from anamnesis.tasks.translation.network import EncoderDecoder
+    from anamnesis.tasks.translation.settings import Attentive
 
     torch.manual_seed(1)
     settings = Attentive(architecture="attention", cell="gru", hidden=HIDDEN, dropout=0.2, label_smoothing=0.1)
@@ -80,10 +80,10 @@ def _training() -> list[Result]:
     """Target tokens a second of our training against a bare loop; then the speed of searches with what it learned."""
     import torch
 
+    from anamnesis.tasks.translation.batches import PairBatches
+    from anamnesis.tasks.translation.module import TranslationModule
     from anamnesis.training.fit import fit
     from anamnesis.training.settings import Trainer, Training
-    from anamnesis.translation.batches import PairBatches
-    from anamnesis.translation.module import TranslationModule
 
     settings = Training(epochs=1, learning_rate=0.004, clip_norm=1.0, schedule={"kind": "cosine"})
     tokens = int(_batches(1).target_lengths.sum())
@@ -142,10 +142,10 @@ def _training() -> list[Result]:
 
 def _decoding(network: "EncoderDecoder") -> Result:
     """Sentences a second of a beam search over all of them at once, against one after the other."""
-    from anamnesis.tokens.words import SPECIAL, Words
-    from anamnesis.translation.settings import Search
-    from anamnesis.translation.sides import Side
-    from anamnesis.translation.translator import NetworkTranslator
+    from anamnesis.data.tokenizers.words import SPECIAL, Words
+    from anamnesis.tasks.translation.settings import Search
+    from anamnesis.tasks.translation.sides import Side
+    from anamnesis.tasks.translation.translator import NetworkTranslator
 
     # Words of letters only, which the tokenizer leaves whole.
     letters = str.maketrans("0123456789", "abcdefghij")

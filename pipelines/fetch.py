@@ -1,7 +1,7 @@
 """The fetch stage: `python -P pipelines/fetch.py CORPUS` writes data/raw/CORPUS."""
 
 from anamnesis import console, params
-from anamnesis.corpora.fetch import fetch
+from anamnesis.stages.fetch import fetch
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from anamnesis import console, params
-from anamnesis.tokens.stage import tokenize
+from anamnesis.stages.tokenize import tokenize
 
 
 def main() -> None:

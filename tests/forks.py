@@ -23,12 +23,12 @@ from anamnesis import numerics
 # What commands, stages and trackings import. Whatever else they need, they import themselves.
 LOADED = (
     "anamnesis.cli",
-    "anamnesis.language.generation",
-    "anamnesis.language.scoring",
+    "anamnesis.tasks.language.generation",
+    "anamnesis.tasks.language.scoring",
     "anamnesis.report.leaderboard",
     "anamnesis.tracking.sync",
-    "anamnesis.translation.train",
-    "anamnesis.translation.translator",
+    "anamnesis.tasks.translation.train",
+    "anamnesis.tasks.translation.translator",
     "mlflow.pyfunc",
     "mlflow.store.model_registry.sqlalchemy_store",
     "mlflow.store.tracking.sqlalchemy_store",

@@ -9,7 +9,7 @@ import torch
 from pydantic import TypeAdapter
 
 from anamnesis import files, serving
-from anamnesis.tokens import characters, tokenizer, words
+from anamnesis.data.tokenizers import characters, tokenizer, words
 from anamnesis.training import saved
 
 TEXT = "The cat sees a dog. A dog sees the cat. The old dog sleeps here.\n"
@@ -30,14 +30,14 @@ def _card(task: str, model: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def sampling() -> dict[str, Any]:
-    from anamnesis.language.settings import Sampling
+    from anamnesis.tasks.language.settings import Sampling
 
     return Sampling(length=3).model_dump(mode="json")
 
 
 def next_token(folder: Path) -> None:
-    from anamnesis.language.network import RecurrentNetwork
-    from anamnesis.language.settings import Recurrent
+    from anamnesis.tasks.language.network import RecurrentNetwork
+    from anamnesis.tasks.language.settings import Recurrent
 
     model = {"architecture": "lstm", "hidden": 4, "embedding": 3}
     made = characters.learn([TEXT])
@@ -47,7 +47,7 @@ def next_token(folder: Path) -> None:
 
 
 def ngram(folder: Path) -> None:
-    from anamnesis.language import ngram
+    from anamnesis.tasks.language import ngram
 
     made = characters.learn([TEXT])
     weights = ngram.count(made.encode(TEXT), 3, made.vocabulary_size, None)
@@ -56,9 +56,9 @@ def ngram(folder: Path) -> None:
 
 
 def cloze(folder: Path) -> None:
-    from anamnesis.language.cloze.blanks import candidates
-    from anamnesis.language.cloze.network import ClozeNetwork
-    from anamnesis.language.cloze.settings import Recurrent
+    from anamnesis.tasks.cloze.blanks import candidates
+    from anamnesis.tasks.cloze.network import ClozeNetwork
+    from anamnesis.tasks.cloze.settings import Recurrent
 
     model = {"architecture": "gru", "hidden": 4, "direction": "both"}
     made = words.learn([TEXT])
@@ -67,9 +67,9 @@ def cloze(folder: Path) -> None:
 
 
 def word_number(folder: Path) -> None:
-    from anamnesis.language.numbers.network import new_network
-    from anamnesis.language.numbers.settings import Connected
-    from anamnesis.language.serving import EXAMPLES
+    from anamnesis.tasks.language.serving import EXAMPLES
+    from anamnesis.tasks.numbers.network import new_network
+    from anamnesis.tasks.numbers.settings import Connected
 
     model = {"architecture": "fc", "window": 2, "hidden": 3}
     made = words.learn([EXAMPLES["word-number"]])
@@ -80,10 +80,10 @@ def word_number(folder: Path) -> None:
 
 
 def passage(folder: Path) -> None:
-    from anamnesis.language.network import RecurrentNetwork
-    from anamnesis.language.passages.classifier import new_head
-    from anamnesis.language.passages.settings import States
-    from anamnesis.language.settings import Recurrent
+    from anamnesis.tasks.language.network import RecurrentNetwork
+    from anamnesis.tasks.language.settings import Recurrent
+    from anamnesis.tasks.passages.classifier import new_head
+    from anamnesis.tasks.passages.settings import States
 
     model = {"architecture": "states", "hidden": 3, "summary": "mean", "longest": 50}
     reader = {"architecture": "gru", "hidden": 4}
@@ -96,8 +96,8 @@ def passage(folder: Path) -> None:
 
 
 def translation(folder: Path) -> None:
-    from anamnesis.translation.network import EncoderDecoder
-    from anamnesis.translation.settings import Attentive
+    from anamnesis.tasks.translation.network import EncoderDecoder
+    from anamnesis.tasks.translation.settings import Attentive
 
     model = {"architecture": "attention", "cell": "gru", "hidden": 4, "embedding": 3}
     made = words.learn([TEXT])
@@ -107,9 +107,9 @@ def translation(folder: Path) -> None:
 
 
 def documents(folder: Path) -> None:
-    from anamnesis.classification.documents.network import DocumentNetwork
-    from anamnesis.classification.documents.reading import vocabulary
-    from anamnesis.classification.documents.settings import Experiment
+    from anamnesis.tasks.classification.network import DocumentNetwork
+    from anamnesis.tasks.classification.reading import vocabulary
+    from anamnesis.tasks.classification.settings import Experiment
 
     content = _card("classification", {"architecture": "gru", "hidden": 4, "embedding": 3}, reads="documents")
     content |= {"tokens": "toy", "length": 9, "training": {"epochs": 1, "learning_rate": 0.1}}
@@ -122,9 +122,9 @@ def documents(folder: Path) -> None:
 
 
 def films(folder: Path) -> None:
-    from anamnesis.classification.frames.films import CLASSES, PARTS
-    from anamnesis.classification.frames.network import FilmNetwork
-    from anamnesis.classification.frames.settings import Experiment
+    from anamnesis.tasks.video.films import CLASSES, PARTS
+    from anamnesis.tasks.video.network import FilmNetwork
+    from anamnesis.tasks.video.settings import Experiment
 
     model = {"architecture": "cnn-lstm", "hidden": 4, "channels": 2, "features": 3}
     content = {"task": "classification", "reads": "films", "tokens": "toy", "model": model, "films": {"size": 16}}
@@ -135,9 +135,9 @@ def films(folder: Path) -> None:
 
 
 def captions(folder: Path) -> None:
-    from anamnesis.captioning.network import Captioner
-    from anamnesis.captioning.rows import width
-    from anamnesis.captioning.settings import Network
+    from anamnesis.tasks.captioning.network import Captioner
+    from anamnesis.tasks.captioning.rows import width
+    from anamnesis.tasks.captioning.settings import Network
 
     model = {"architecture": "cnn-gru", "hidden": 4, "channels": 2, "embedding": 3}
     network = Captioner(Network.model_validate(model), width(2))
@@ -146,8 +146,8 @@ def captions(folder: Path) -> None:
 
 
 def forecast(folder: Path) -> None:
-    from anamnesis.forecasting.network import new_network
-    from anamnesis.forecasting.settings import Model
+    from anamnesis.tasks.forecasting.network import new_network
+    from anamnesis.tasks.forecasting.settings import Model
 
     model = {"architecture": "lstm", "window": 4, "hidden": 3}
     network = new_network(TypeAdapter(Model).validate_python(model))
@@ -156,9 +156,9 @@ def forecast(folder: Path) -> None:
 
 
 def memory(folder: Path) -> None:
-    from anamnesis.memory import saved as memory_saved
-    from anamnesis.memory.network import recall_network, text_network
-    from anamnesis.memory.settings import Experiment
+    from anamnesis.tasks.memory import saved as memory_saved
+    from anamnesis.tasks.memory.network import recall_network, text_network
+    from anamnesis.tasks.memory.settings import Experiment
 
     content = {"task": "memory", "tokens": "toy", "model": {"architecture": "gru"}, "parameters": 1000, "features": 3}
     experiment = Experiment.model_validate(content)
@@ -192,7 +192,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
 
 def load(folder: Path) -> Any:
     """The model of a folder, by the loader of the task that its card names."""
-    from anamnesis.memory.saved import load
+    from anamnesis.tasks.memory.saved import load
 
     task = saved.read_card(folder).get("task")
     return load(folder) if task == "memory" else serving.module(task).load(folder)

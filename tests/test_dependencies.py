@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from anamnesis.classification import readers
-from anamnesis.corpora.fetch import READERS
-from anamnesis.language import objectives
 from anamnesis.nn.layers import KINDS
+from anamnesis.stages.fetch import READERS
+from anamnesis.tasks.labels import readers
+from anamnesis.tasks.language import objectives
 from anamnesis.training.state import CODE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,10 +37,10 @@ EXEMPT = {
 COMPUTED = {
     "pipelines.train": lambda name: [],  # The task's module, at which each test starts.
     "pipelines.evaluate": lambda name: [],
-    "anamnesis.corpora.fetch": lambda name: [f"anamnesis.corpora.{reader}" for reader in READERS.values()],
+    "anamnesis.stages.fetch": lambda name: [f"anamnesis.corpora.{reader}" for reader in READERS.values()],
     "anamnesis.nn.layers": lambda name: [f"anamnesis.nn.{kind[0]}" for kind in KINDS.values()],
-    "anamnesis.language.objectives": lambda name: [f"{each}.{name}" for each in objectives.PACKAGES.values()],
-    "anamnesis.classification.readers": lambda name: [f"{each}.{name}" for each in readers.PACKAGES.values()],
+    "anamnesis.tasks.language.objectives": lambda name: [f"{each}.{name}" for each in objectives.PACKAGES.values()],
+    "anamnesis.tasks.labels.readers": lambda name: [f"{each}.{name}" for each in readers.PACKAGES.values()],
     "anamnesis.serving": lambda name: [],  # Of `register` alone, which asks a model for an example.
     "anamnesis.tracking.registration": lambda name: [],  # It packs code for MLflow, and imports it to do so.
 }

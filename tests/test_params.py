@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from anamnesis import params
 from anamnesis.errors import AnamnesisError, ParamsError
-from anamnesis.memory import saved as memory
+from anamnesis.tasks.memory import saved as memory
 from anamnesis.training import saved
 from anamnesis.yaml_file import read_yaml
 

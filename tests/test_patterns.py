@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from anamnesis.corpora import patterns as paths
-from anamnesis.tokens import placeholders, sentences
+from anamnesis.data.sources import patterns as paths
+from anamnesis.data.text import placeholders
+from anamnesis.data.tokenizers import sentences
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 FILES = {".".join(path.relative_to(SOURCE).with_suffix("").parts): path for path in SOURCE.rglob("*.py")}
@@ -22,16 +23,18 @@ METHODS = {"match", "search", "fullmatch", "sub", "subn", "split", "findall", "f
 # Patterns that are put together while the program runs, by module: what may come of it. Those of a user's own
 # settings (`leave_out`, several `*` in one name of a member) are as fast as the user wrote them.
 BUILT = {
-    "anamnesis.corpora.patterns": [paths.matcher(each) for each in ("**/*.mo", "a/**/{b,cd}-?.txt", "*/nl/*.json")],
-    "anamnesis.corpora.pairs": [re.compile(r"(.*?)(de|en)(?:-[0-9a-f]{8,})?\.json")],
-    "anamnesis.corpora.passages": [re.compile(r"\S(?:[\s\S]{0,18}\S)?(?!\S)|\S{20}")],
-    "anamnesis.corpora.settings": [],  # It only checks that a user's expression is one.
-    "anamnesis.corpora.text": [],
+    "anamnesis.data.sources.patterns": [
+        paths.matcher(each) for each in ("**/*.mo", "a/**/{b,cd}-?.txt", "*/nl/*.json")
+    ],
+    "anamnesis.data.readers.pairs": [re.compile(r"(.*?)(de|en)(?:-[0-9a-f]{8,})?\.json")],
+    "anamnesis.data.readers.passages": [re.compile(r"\S(?:[\s\S]{0,18}\S)?(?!\S)|\S{20}")],
+    "anamnesis.data.settings": [],  # It only checks that a user's expression is one.
+    "anamnesis.data.readers.text": [],
     "anamnesis.report.forecasting": [re.compile(r"\d{4}-\d{2}"), re.compile(r"\d{4}-\d{2}-\d{2}")],
-    "anamnesis.tokens.placeholders": [placeholders._any(["%s", "{name}", "<b>"]), re.compile(r"[\w\-@]+")],
+    "anamnesis.data.text.placeholders": [placeholders._any(["%s", "{name}", "<b>"]), re.compile(r"[\w\-@]+")],
     "anamnesis.tracking.store": [],  # `params.NAME`, which is timed in its own module.
-    "anamnesis.tokens.leftovers": [re.compile("[,.!]*")],
-    "anamnesis.tokens.sentences": [sentences._spaced()],
+    "anamnesis.data.text.leftovers": [re.compile("[,.!]*")],
+    "anamnesis.data.tokenizers.sentences": [sentences._spaced()],
 }
 # Places of other patterns that are put together.
 UNKNOWN: list[str] = []
@@ -84,7 +87,11 @@ def patterns() -> Iterator[Any]:
             yield pytest.param(compiled, "fullmatch" if whole else "finditer", id=f"{module}-{call.lineno}")
     for module, built in BUILT.items():
         for number, compiled in enumerate(built):
-            whole = module in ("anamnesis.corpora.patterns", "anamnesis.corpora.pairs", "anamnesis.report.forecasting")
+            whole = module in (
+                "anamnesis.data.sources.patterns",
+                "anamnesis.data.readers.pairs",
+                "anamnesis.report.forecasting",
+            )
             yield pytest.param(compiled, "fullmatch" if whole else "finditer", id=f"{module}-built-{number}")
 
 

@@ -47,9 +47,9 @@ SPLITS = {"train": PAIRS, "valid": PAIRS[:2], "test": PAIRS[1:]}
 
 def make(root: Path) -> Path:
     """Write params.yaml, token stores, models, metrics and predictions of all experiments into `root`."""
-    from anamnesis.tokens import store
+    from anamnesis.data.stores import store
+    from anamnesis.tasks.translation import evaluation, saved
     from anamnesis.training import saved as folders
-    from anamnesis.translation import evaluation, saved
 
     root.mkdir(parents=True, exist_ok=True)
     write_settings(root, SETTINGS)
@@ -77,10 +77,10 @@ def make(root: Path) -> Path:
 def _weights(model, tokens: Path):
     import torch
 
-    from anamnesis.tokens import tokenizer
-    from anamnesis.translation import saved
-    from anamnesis.translation.network import EncoderDecoder
-    from anamnesis.translation.sides import Side
+    from anamnesis.data.tokenizers import tokenizer
+    from anamnesis.tasks.translation import saved
+    from anamnesis.tasks.translation.network import EncoderDecoder
+    from anamnesis.tasks.translation.sides import Side
 
     source, target = (Side(tokenizer.load(tokens / name)) for name in saved.TOKENIZERS)
     torch.manual_seed(1)

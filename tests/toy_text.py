@@ -29,8 +29,8 @@ TEXT = "hello hello jello\n" * 30
 def make(root: Path) -> Path:
     """A project with one experiment that is trained and evaluated, and one that is not."""
     from anamnesis import params
-    from anamnesis.language import baselines, evaluation
-    from anamnesis.tokens import store
+    from anamnesis.data.stores import store
+    from anamnesis.tasks.language import baselines, evaluation
 
     (root / "data" / "raw").mkdir(parents=True)
     write_settings(root, SETTINGS)

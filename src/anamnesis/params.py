@@ -10,22 +10,22 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
 
-from anamnesis.captioning.settings import Experiment as Captioning
-from anamnesis.classification.documents.settings import Experiment as DocumentClassification
-from anamnesis.classification.frames.settings import Experiment as FilmClassification
-from anamnesis.corpora.settings import Corpus
+from anamnesis.data.settings import Corpus
+from anamnesis.data.text.languages import CHINESE, UNSPACED
+from anamnesis.data.tokenizers.settings import ImageTokens, PairTokens, SeriesTokens, TextTokens, Tokens
 from anamnesis.errors import AnamnesisError, ParamsError
-from anamnesis.forecasting.settings import Experiment as Forecasting
-from anamnesis.language import derived
-from anamnesis.language.cloze.settings import Experiment as Cloze
-from anamnesis.language.numbers.settings import Experiment as WordNumber
-from anamnesis.language.passages.settings import Experiment as Passage
-from anamnesis.language.settings import Experiment as NextToken
-from anamnesis.memory.settings import Experiment as Memory
 from anamnesis.schema import Settings
-from anamnesis.tokens.languages import CHINESE, UNSPACED
-from anamnesis.tokens.settings import ImageTokens, PairTokens, SeriesTokens, TextTokens, Tokens
-from anamnesis.translation.settings import Experiment as Translation
+from anamnesis.tasks.captioning.settings import Experiment as Captioning
+from anamnesis.tasks.classification.settings import Experiment as DocumentClassification
+from anamnesis.tasks.cloze.settings import Experiment as Cloze
+from anamnesis.tasks.forecasting.settings import Experiment as Forecasting
+from anamnesis.tasks.language import derived
+from anamnesis.tasks.language.settings import Experiment as NextToken
+from anamnesis.tasks.memory.settings import Experiment as Memory
+from anamnesis.tasks.numbers.settings import Experiment as WordNumber
+from anamnesis.tasks.passages.settings import Experiment as Passage
+from anamnesis.tasks.translation.settings import Experiment as Translation
+from anamnesis.tasks.video.settings import Experiment as FilmClassification
 from anamnesis.yaml_file import dump_yaml, read_yaml
 
 Entry = TypeVar("Entry")

@@ -19,7 +19,7 @@ def test_generate_before_training_says_what_to_do(root):
 
 
 def test_generate_writes_what_the_library_does(root):
-    from anamnesis.language import generation, saved
+    from anamnesis.tasks.language import generation, saved
 
     model = saved.load(root / "models" / "hello-uniform")
     done = anamnesis(root / "data", "generate", "hello-uniform", "--length", "25", "--seed", "3", "--top-k", "4")

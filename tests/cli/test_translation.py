@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from anamnesis import cli
+from anamnesis.data.text.cleaning import clean
 from anamnesis.errors import AnamnesisError
-from anamnesis.tokens.cleaning import clean
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def refused(error) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def library(pairs):
-    from anamnesis.translation import saved
+    from anamnesis.tasks.translation import saved
 
     return {name: saved.load(pairs / "models" / name) for name in ("toy-nearest", "toy-seq2seq", "toy-attention")}
 

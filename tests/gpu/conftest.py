@@ -21,10 +21,10 @@ import torch
 from listener import Recorder
 from pydantic import TypeAdapter
 
+from anamnesis.data.stores import store
+from anamnesis.data.stores.images import COLUMNS
+from anamnesis.data.tokenizers.settings import Tokens
 from anamnesis.params import Experiment
-from anamnesis.tokens import store
-from anamnesis.tokens.images import COLUMNS
-from anamnesis.tokens.settings import Tokens
 
 TOKENS: dict[str, dict[str, Any]] = {
     "characters": {"kind": "characters"},

@@ -14,8 +14,8 @@ from safetensors.numpy import load_file
 from settings_files import write_settings
 from toy_pairs import PAIRS
 
-from anamnesis.tokens import store
-from anamnesis.tokens.settings import WordPairs
+from anamnesis.data.stores import store
+from anamnesis.data.tokenizers.settings import WordPairs
 
 ROOT = Path(__file__).resolve().parents[2]
 

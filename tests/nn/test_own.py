@@ -96,12 +96,12 @@ def test_a_stack_of_it_learns_to_remember(project: Path) -> None:
 
 
 def test_the_documented_experiments_train_resume_generate_and_fit_the_probe(project: Path) -> None:
-    from anamnesis.language import saved
-    from anamnesis.language.generation import generate
-    from anamnesis.language.train import train
-    from anamnesis.memory import budget
-    from anamnesis.tokens import store
-    from anamnesis.tokens.settings import Characters
+    from anamnesis.data.stores import store
+    from anamnesis.data.tokenizers.settings import Characters
+    from anamnesis.tasks.language import saved
+    from anamnesis.tasks.language.generation import generate
+    from anamnesis.tasks.language.train import train
+    from anamnesis.tasks.memory import budget
 
     content = params.read(ROOT / "params.yaml") | {"own": yaml.safe_load(documented("yaml"))["own"]}
     checked = params.check(content)

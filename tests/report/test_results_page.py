@@ -12,7 +12,7 @@ from settings_files import write_settings
 
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
-from anamnesis.memory import saved as memory
+from anamnesis.tasks.memory import saved as memory
 from anamnesis.training import saved
 
 ROOT = Path(__file__).parents[2]

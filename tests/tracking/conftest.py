@@ -10,8 +10,8 @@ import pytest
 from settings_files import write_settings
 
 from anamnesis import files, params, profiles
-from anamnesis.language import saved
-from anamnesis.tokens import characters, tokenizer
+from anamnesis.data.tokenizers import characters, tokenizer
+from anamnesis.tasks.language import saved
 from anamnesis.tracking import store
 from anamnesis.training import saved as folders
 

@@ -11,7 +11,7 @@ from fake_server import FakeServer, serving
 
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
-from anamnesis.language import saved
+from anamnesis.tasks.language import saved
 from anamnesis.tracking import journal, live, projection, registry, sync
 from anamnesis.tracking.store import EXPERIMENT, FINGERPRINT, TrackingError
 from anamnesis.training import saved as folders

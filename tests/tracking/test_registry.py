@@ -5,7 +5,7 @@ import pytest
 
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
-from anamnesis.language import saved
+from anamnesis.tasks.language import saved
 from anamnesis.tracking import sync
 from anamnesis.tracking.registry import only, resolve
 

@@ -17,10 +17,10 @@ import pytest
 import toy_pairs
 
 from anamnesis import params
-from anamnesis.language import generation, saved
+from anamnesis.tasks.language import generation, saved
+from anamnesis.tasks.translation import saved as translators
 from anamnesis.tracking import sync
 from anamnesis.training import saved as folders
-from anamnesis.translation import saved as translators
 
 
 def free_port() -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from anamnesis import params
-from anamnesis.language import saved
+from anamnesis.tasks.language import saved
 from anamnesis.tracking import live, projection, promotion, registry, sync
 
 

@@ -21,8 +21,8 @@ from safetensors.numpy import load_file
 from settings_files import write_settings
 from toy_pairs import PAIRS
 
-from anamnesis.tokens import store
-from anamnesis.tokens.settings import Tokens
+from anamnesis.data.stores import store
+from anamnesis.data.tokenizers.settings import Tokens
 
 ROOT = Path(__file__).resolve().parents[2]
 # A step of plain gradient descent: the weights move by the gradient and nothing else.

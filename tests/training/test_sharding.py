@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.language.cloze.batches import SentenceBatches
-from anamnesis.language.settings import Streams, Windows
-from anamnesis.language.streams import IGNORED, StreamBatches, WindowBatches
+from anamnesis.tasks.cloze.batches import SentenceBatches
+from anamnesis.tasks.language.settings import Streams, Windows
+from anamnesis.tasks.language.streams import IGNORED, StreamBatches, WindowBatches
+from anamnesis.tasks.translation.batches import PairBatches
 from anamnesis.training.batches import Batches, cuts
-from anamnesis.translation.batches import PairBatches
 
 # Every token is its own number, so that what was read can be told from it.
 TOKENS = np.arange(1000)

@@ -48,7 +48,7 @@ def caption(
     width = search.width(loaded, beam, n_best)
     import numpy as np
 
-    from anamnesis.captioning import pictures
+    from anamnesis.tasks.captioning import pictures
 
     read = {}
     for number, (path, name) in enumerate(zip(paths, images, strict=True)):

@@ -45,7 +45,7 @@ def classify(
     # As names are meant where the command was typed, not in the project's folder.
     here = Path.cwd()
     loaded = models.load(model, "classification", "passage")
-    from anamnesis.tokens.cleaning import clean
+    from anamnesis.data.text.cleaning import clean
 
     there = {number: text for number, text in enumerate(given) if text.strip()}
     found: dict[int, list[tuple[str, float]]] = {}

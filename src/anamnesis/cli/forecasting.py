@@ -69,16 +69,16 @@ def forecast(
     from anamnesis import numerics
 
     numerics.pin()
-    from anamnesis.forecasting import observed
+    from anamnesis.tasks.forecasting import observed
 
     series = observed.read(source, date, value, fill)
     loaded = models.load(model, "forecasting")
-    from anamnesis.forecasting.forecaster import onwards
+    from anamnesis.tasks.forecasting.forecaster import onwards
 
     found = onwards(loaded, series.values, steps, rescale)
     rows = [[series.date(len(series.values) + step), f"{each:.6g}"] for step, each in enumerate(found.ahead)]
     if plot is not None:
-        from anamnesis.forecasting.picture import draw
+        from anamnesis.tasks.forecasting.picture import draw
 
         drawn = draw(plot.suffix[1:].lower(), series, found, loaded.card["experiment"])
         output_files.write("--plot", plot, drawn)

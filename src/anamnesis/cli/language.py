@@ -45,7 +45,7 @@ def generate(
     if temperature is not None and not temperature > 0:
         raise ParamsError(f"--temperature: found {temperature:g}; allowed: above 0; --greedy is the limit at 0")
     loaded = models.load(model)
-    from anamnesis.language.generation import generate as write
+    from anamnesis.tasks.language.generation import generate as write
 
     habits = loaded.card.get("sampling") or {}
     start = habits.get("prompt", "") if prompt is None else prompt
@@ -87,9 +87,9 @@ def score(
     """
     given = inputs.given(sentences, "sentence")
     loaded = models.load(model)
-    from anamnesis.language.scoring import alphabet
-    from anamnesis.language.scoring import score as rate
-    from anamnesis.tokens.leftovers import spelling
+    from anamnesis.data.text.leftovers import spelling
+    from anamnesis.tasks.language.scoring import alphabet
+    from anamnesis.tasks.language.scoring import score as rate
 
     results = rate(loaded, given)
     pairs = list(zip(given, results, strict=True))
@@ -139,7 +139,7 @@ def fill(
     """Let a model that learnt to fill blanks say which words fit, each with its probability."""
     given = inputs.given(texts, "text")
     loaded = models.load(model, "cloze")
-    from anamnesis.language.cloze.fill import fill as guess
+    from anamnesis.tasks.cloze.fill import fill as guess
 
     failed = False
     for text in given:

@@ -63,9 +63,9 @@ def translate(
     drawn = attention or attention_file is not None
     if drawn and loaded.card["architecture"] != "attention":
         raise AnamnesisError(f"{loaded.card['experiment']} has no attention to show; `anamnesis list` says which have")
-    from anamnesis.tokens.cleaning import clean
-    from anamnesis.tokens.placeholders import lost
-    from anamnesis.translation import heatmap
+    from anamnesis.data.text.cleaning import clean
+    from anamnesis.data.text.placeholders import lost
+    from anamnesis.tasks.translation import heatmap
 
     results = loaded.translate(given, width, n_best or 1)
     # All that can go wrong comes before the first line.

@@ -5,11 +5,11 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from anamnesis.data.text.languages import unit, units
 from anamnesis.report import charts, formats, results
 from anamnesis.report.charts import Figure, Spec
 from anamnesis.report.leaderboard import Row
 from anamnesis.report.results import Result
-from anamnesis.tokens.languages import unit, units
 
 SPLIT = "test"
 # A BLEU over fewer sentences says little.

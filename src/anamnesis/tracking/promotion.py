@@ -21,15 +21,7 @@ from anamnesis.tracking.registration import (
     now,
 )
 from anamnesis.tracking.registry import registered_model
-from anamnesis.tracking.store import (
-    FINGERPRINT,
-    Store,
-    connect,
-    experiment_of,
-    forget_outage,
-    reaching,
-    shared_state,
-)
+from anamnesis.tracking.store import FINGERPRINT, Store, connect, experiment_of, forget_outage, reaching, shared_state
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

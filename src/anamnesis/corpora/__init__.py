@@ -1,1 +1,0 @@
-"""Where text comes from: sources, checksums, readers, splits."""

@@ -1,0 +1,1 @@
+"""Readers: from source files to canonical text, tables and splits."""

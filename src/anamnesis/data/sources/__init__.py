@@ -1,0 +1,1 @@
+"""Sources of corpora: downloads, archives and their cache."""

@@ -1,0 +1,1 @@
+"""Token stores: memory-mapped arrays for each split."""

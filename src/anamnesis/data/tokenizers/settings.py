@@ -1,0 +1,128 @@
+"""The keys of an entry of `tokens`: which corpus is cut into what."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from anamnesis.data.text.languages import UNSPACED
+from anamnesis.schema import Settings
+
+
+def _language(value: str) -> str:
+    if value in UNSPACED:
+        raise ValueError(f"{value} puts no spaces between words; use characters or subwords")
+    return value
+
+
+Code = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+Language = Annotated[Code, AfterValidator(_language)]
+Longest = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        description="tokens that each sentence of a training pair may have; null: no limit (valid and test stay whole)",
+    ),
+]
+Sentences = Literal["punctuation", "lines"]
+
+
+class Characters(Settings):
+    """Every character (Unicode code point) of the text is a token."""
+
+    kind: Literal["characters"]
+    corpus: str = Field(description="an entry of `corpora`")
+
+
+class Bigrams(Settings):
+    """The text is cut into pieces of two characters, one after the other without overlap."""
+
+    kind: Literal["bigrams"]
+    corpus: str = Field(description="an entry of `corpora`")
+
+
+class Words(Settings):
+    """Words and punctuation marks, in sentences between `<s>` and `</s>`; a rare word becomes `<unk>`."""
+
+    kind: Literal["words"]
+    corpus: str = Field(description="an entry of `corpora`")
+    limit: int | None = Field(None, ge=4, description="largest vocabulary, with <unk>, <s>, </s>; null: no limit")
+    minimum_count: int = Field(1, ge=1, description="times a word must occur in the training split to be kept")
+    language: Language = Field("en", description="a two-letter code; zh is cut into words by jieba, others at spaces")
+    lower: bool = Field(False, description="make every word lower-case")
+    sentences: Sentences = Field(
+        "punctuation", description="lines: each line of the text is one sentence, whatever it says"
+    )
+    delete: str = Field(
+        "",
+        description="marks that are deleted; a word is then whatever stands between white space, as `wellknown` of "
+        "`well-known,` where `-,` are deleted; empty: words and punctuation marks are tokens of their own",
+    )
+
+    @model_validator(mode="after")
+    def _what_delete_needs(self) -> Self:
+        if self.delete and self.language == "zh":
+            raise ValueError("delete: zh puts no spaces between words, so that none would be left to cut at")
+        if self.delete and any(mark.isalnum() or mark.isspace() for mark in self.delete):
+            raise ValueError(f"delete: found {self.delete!r}; allowed: marks, no letters, digits or white space")
+        return self
+
+
+class Subwords(Settings):
+    """Byte-pair encoding over bytes (Sennrich et al. 2016; Radford et al. 2019): any text comes back exactly."""
+
+    kind: Literal["subwords"]
+    corpus: str = Field(description="an entry of `corpora`")
+    size: int = Field(ge=256, le=1_000_000, description="largest vocabulary: the 256 bytes and the merges")
+
+
+class WordPairs(Settings):
+    """Sentence pairs, cut into words and punctuation marks with a vocabulary for each language."""
+
+    kind: Literal["word-pairs"]
+    corpus: str = Field(description="an entry of `corpora` with `reader: pairs`")
+    languages: list[Language] = Field(
+        ["en", "nl"], min_length=2, max_length=2, description="codes of source and target, as of `words`"
+    )
+    limit: int | None = Field(
+        None, ge=4, description="largest vocabulary of each language, with <unk>, <s>, </s>; null: no limit"
+    )
+    minimum_count: int = Field(1, ge=1, description="times a word must occur in the training split to be kept")
+    lower: bool = Field(False, description="make every word lower-case")
+    longest: Longest = None
+
+
+class SubwordPairs(Settings):
+    """Sentence pairs, cut into subwords: every sentence comes back exactly."""
+
+    kind: Literal["subword-pairs"]
+    corpus: str = Field(description="an entry of `corpora` with `reader: pairs`")
+    languages: list[Code] = Field(["en", "nl"], min_length=2, max_length=2, description="codes of source and target")
+    size: int = Field(ge=256, le=1_000_000, description="largest vocabulary: the 256 bytes and the merges")
+    shared: bool = Field(True, description="one vocabulary learned from both languages; false: one of each")
+    placeholders: bool = Field(
+        False,
+        description="a placeholder, tag or address (`%s`, `{name}`, `<b>`) is one token, which a translation copies; "
+        "so is a word or symbol with a character that no token holds; a text in capitals is read in small letters",
+    )
+    longest: Longest = None
+
+
+class ImageTokens(Settings):
+    """Small labelled images, as they are: a store of pixels."""
+
+    kind: Literal["images"]
+    corpus: str = Field(description="an entry of `corpora` with `reader: digits`")
+
+
+class SeriesTokens(Settings):
+    """A series of numbers in the order of time, as it is."""
+
+    kind: Literal["series"]
+    corpus: str = Field(description="an entry of `corpora` with `reader: series`")
+
+
+# What each kind of corpus may be cut into: running text, labelled documents, sentence pairs; or kept as it is.
+TextTokens = Characters | Bigrams | Words | Subwords
+DocumentTokens = Characters | Words | Subwords
+PairTokens = WordPairs | SubwordPairs
+Tokens = Annotated[TextTokens | PairTokens | ImageTokens | SeriesTokens, Field(discriminator="kind")]

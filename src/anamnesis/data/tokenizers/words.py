@@ -1,0 +1,155 @@
+"""Every word and every punctuation mark a token, in sentences between `<s>` and `</s>`."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+
+from anamnesis.data.text.blocks import pieces
+from anamnesis.data.tokenizers.base import END, START, UNKNOWN, Chunk, Tokenizer, check, ranked
+from anamnesis.data.tokenizers.sentences import rule, words
+
+SPECIAL = [UNKNOWN, START, END]
+
+_AROUND = {*"-–—/", "--", "---"}
+_NO_SPACE_BEFORE = {*".,;:!?…%)]}”’»", "..", "..."} | _AROUND
+_NO_SPACE_AFTER = {*"([{“‘«$£€#"} | _AROUND
+_QUOTES = {*"\"'_*"}
+_CLOSED_AFTER = {*".!?…", "..", "..."}
+
+
+class Words(Tokenizer):
+    """One id for each word that is kept, after `<unk>`, `<s>` and `</s>`; `sentences.py` says how a text is cut.
+
+    Spaces and line ends are not kept (`leftovers.py` lists them): `decode` puts one space before a word but none before
+    a punctuation mark (no spaces at all in Chinese), and each sentence on a line of its own. Where marks are deleted,
+    white space alone separates words, and every token but the special ones is a word. `cut(sentence)` lists the words
+    of a sentence as they stand in it.
+
+    Raises:
+        ValueError: the tokens are not `<unk>`, `<s>`, `</s>` and then different words.
+    """
+
+    kind = "words"
+    unknown_id, start_id, end_id = 0, 1, 2
+
+    def __init__(
+        self,
+        tokens: list[str],
+        language: str = "en",
+        lower: bool = False,
+        sentences: str = "punctuation",
+        delete: str = "",
+    ) -> None:
+        check(tokens, SPECIAL)
+        self.tokens, self.language, self.lower, self.sentences, self.delete = tokens, language, lower, sentences, delete
+        # Looking up a word never finds a special token, whatever a text says.
+        self._ids = {token: number for number, token in enumerate(tokens) if number >= len(SPECIAL)}
+        self.cut = _cutter(language, delete)
+
+    def chunks(
+        self, blocks: Iterable[str], observe: Callable[[str, list[str]], object] | None = None
+    ) -> Iterator[Chunk]:
+        """As `Tokenizer.chunks`; `observe` is given each piece of the text and its words as they stand in it."""
+        for some in pieces(blocks, rule(self.language, self.sentences)):
+            ids: list[int] = []
+            unknown: list[str] = []
+            for sentence in some:
+                cut = self.cut(sentence)
+                if observe:
+                    observe(sentence, cut)
+                if cut:
+                    found, missing = self._look_up(cut)
+                    ids += (1, *found, 2)
+                    unknown += missing
+            lengths = [len(word) if any(map(str.isalnum, word)) else 0 for word in unknown]
+            yield Chunk(np.array(ids, np.uint32), sum(map(len, unknown)), np.array(lengths, np.uint32))
+
+    def _look_up(self, cut: list[str]) -> tuple[list[int], list[str]]:
+        """The ids of words, and those that are unknown."""
+        words = list(map(str.lower, cut)) if self.lower else cut
+        ids = list(map(self._ids.get, words, repeat(0)))
+        return ids, [word for word, i in zip(words, ids, strict=True) if not i] if 0 in ids else []
+
+    def encode(self, text: str) -> np.ndarray:
+        ids = super().encode(text)
+        return ids[:-1] if len(ids) else np.array([self.start_id])
+
+    def encode_sentence(self, text: str) -> np.ndarray:
+        return np.array([self.start_id, *self._look_up(self.cut(text))[0], self.end_id])
+
+    def stream(self, ids: Iterable[int]) -> Iterator[str]:
+        line, begun, separator = "", False, self.separator()
+        for i in ids:
+            if i == self.start_id or i == self.end_id:
+                line = "\n" if begun else line
+                begun, separator = False, self.separator()
+                yield ""
+                continue
+            token = self.tokens[i]
+            yield line + separator(token) + token
+            line, begun = "", True
+
+    def separator(self) -> Callable[[str], str]:
+        """A function for one sentence: given its words and marks in their order, what `decode` puts before each."""
+        before, glued, opened = "", True, set[str]()
+
+        def find(token: str) -> str:
+            nonlocal before, glued, opened
+            # The same mark opens and closes: it closes what is open, or what a sentence-final mark stands before.
+            closes = token in _QUOTES and (token in opened or before in _CLOSED_AFTER)
+            opens = token in _QUOTES and not closes
+            opened = opened | {token} if opens else opened - {token}
+            if self.language == "zh":
+                space = _ascii_word(before[-1:]) and _ascii_word(token[:1])
+            else:
+                space = not (glued or closes or token in _NO_SPACE_BEFORE)
+            before, glued = token, opens or token in _NO_SPACE_AFTER
+            return " " if space else ""
+
+        return find
+
+    def saved(self) -> dict[str, Any]:
+        kept = {"language": self.language, "lower": self.lower, "sentences": self.sentences}
+        return kept | ({"delete": self.delete} if self.delete else {})
+
+    def words(self, blocks: Iterable[str]) -> Iterator[str]:
+        """All words and marks of a text, whether they have an id or not, in its order."""
+        for some in pieces(blocks, rule(self.language, self.sentences)):
+            for sentence in some:
+                yield from map(str.lower, self.cut(sentence)) if self.lower else self.cut(sentence)
+
+
+def _cutter(language: str, delete: str) -> Callable[[str], list[str]]:
+    """The function that lists the words of a sentence."""
+    if not delete:
+        return words(language)
+    table = str.maketrans("", "", delete)
+    return lambda sentence: sentence.translate(table).split()
+
+
+def _ascii_word(character: str) -> bool:
+    return character.isascii() and character.isalnum()
+
+
+def learn(
+    blocks: Iterable[str],
+    limit: int | None = None,
+    minimum_count: int = 1,
+    language: str = "en",
+    lower: bool = False,
+    sentences: str = "punctuation",
+    delete: str = "",
+) -> Words:
+    """The tokenizer of a text's most frequent words.
+
+    Args:
+        limit: size of the vocabulary at most, special tokens included.
+        minimum_count: a word that occurs less often is left out.
+    """
+    counts = Counter(Words(SPECIAL, language, lower, sentences, delete).words(blocks))
+    kept = ranked({word: count for word, count in counts.items() if count >= minimum_count and word not in SPECIAL})
+    tokens = [*SPECIAL, *kept[: None if limit is None else limit - len(SPECIAL)]]
+    return Words(tokens, language, lower, sentences, delete)

@@ -1,0 +1,1 @@
+"""Tasks: one package for each, named as its `task:` key."""

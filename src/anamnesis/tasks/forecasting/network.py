@@ -1,0 +1,40 @@
+"""The networks that forecast a series: one reads the window at once, the others value by value."""
+
+from torch import Tensor, nn
+
+from anamnesis.nn.stack import RecurrentStack
+from anamnesis.tasks.forecasting.settings import Connected, Network, Recurrent
+
+
+class ConnectedForecaster(nn.Module):
+    """next value = w . tanh(W window + b) + c."""
+
+    def __init__(self, settings: Connected) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(settings.window, settings.hidden)
+        self.output = nn.Linear(settings.hidden, 1)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Standardised windows (batch, window) -> standardised next values (batch,)."""
+        outputs: Tensor = self.output(self.hidden(windows).tanh())
+        return outputs.squeeze(1)
+
+
+class RecurrentForecaster(nn.Module):
+    """Recurrent layers read the window value by value from a zero state; the last output gives the next value."""
+
+    def __init__(self, settings: Recurrent) -> None:
+        super().__init__()
+        self.stack = RecurrentStack(settings.architecture, 1, settings.hidden, settings.layers)
+        self.output = nn.Linear(self.stack.outputs, 1)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Standardised windows (batch, window) -> standardised next values (batch,)."""
+        outputs, _ = self.stack(windows.T[:, :, None], self.stack.initial_state(len(windows)))
+        found: Tensor = self.output(outputs[-1])
+        return found.squeeze(1)
+
+
+def new_network(settings: Network) -> nn.Module:
+    """The network that settings describe: (batch, window) -> (batch,)."""
+    return ConnectedForecaster(settings) if isinstance(settings, Connected) else RecurrentForecaster(settings)

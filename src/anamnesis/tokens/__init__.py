@@ -1,1 +1,0 @@
-"""Text to ids and back: characters, character bigrams, words, subwords; and the id arrays on disk."""

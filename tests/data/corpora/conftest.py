@@ -1,0 +1,209 @@
+"""A web server on this machine that serves a package index, does ranges, and misbehaves on request."""
+
+import contextlib
+import datetime
+import hashlib
+import io
+import ipaddress
+import json
+import os
+import ssl
+import tarfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anamnesis.data.sources import download, pip_index
+
+
+class Web:
+    """What the server serves and how; `requests` is what it was asked: (path, Range header or None).
+
+    `redirects` says where a path sends on to, `headers` which headers of its answer are others, and `authorizations`
+    records (Host header and path, Authorization header or None) of each request.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.types: dict[str, str] = {}
+        self.requests: list[tuple[str, str | None]] = []
+        self.sent = 0
+        self.ranges = True
+        self.break_after: list[int] = []
+        self.statuses: list[int] = []
+        self.reason: str | None = None
+        self.etag: str | None = None
+        self.address = ""
+        self.redirects: dict[str, str] = {}
+        self.headers: dict[str, dict[str, str]] = {}
+        self.authorizations: list[tuple[str, str | None]] = []
+        self.server: ThreadingHTTPServer
+
+    def index(self, package: str, files: dict[str, bytes], kind: str = "html", sha256: str | None = None) -> None:
+        """Serve a package's page, in HTML (PEP 503) or JSON (PEP 691), and its files."""
+        digests = {name: sha256 or hashlib.sha256(data).hexdigest() for name, data in files.items()}
+        page = f"/simple/{package}/"
+        if kind == "html":
+            links = "".join(f'<a href="../../files/{name}#sha256={digests[name]}">{name}</a><br>' for name in files)
+            self.files[page] = f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
+            self.types[page] = "text/html"
+        else:
+            entries = [{"filename": n, "url": f"/files/{n}", "hashes": {"sha256": digests[n]}} for n in files]
+            content = {"meta": {"api-version": "1.0"}, "name": package, "files": entries}
+            self.files[page] = json.dumps(content).encode()
+            self.types[page] = "application/vnd.pypi.simple.v1+json"
+        for name, data in files.items():
+            self.files[f"/files/{name}"] = data
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Web]:
+    """The server, as the only package index pip knows, with an empty cache and no waiting between attempts."""
+    state = Web()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            state.requests.append((self.path, self.headers["Range"]))
+            state.authorizations.append((f"{self.headers['Host']}{self.path}", self.headers["Authorization"]))
+            data = state.files.get(self.path)
+            status = state.statuses.pop(0) if state.statuses else 200
+            location = state.redirects.get(self.path)
+            if data is None:
+                status = 404
+            if location:
+                status = 302
+            if status != 200 or data is None:
+                body = data if location and data else b""
+                self.send_response(status, state.reason)
+                self.answer({"Content-Length": str(len(body)), **({"Location": location} if location else {})})
+                self.send(body)
+                return
+            answer: dict[str, str] = {}
+            first, last = 0, len(data) - 1
+            wanted = self.headers["Range"] if state.ranges and self.headers["If-Range"] in (None, state.etag) else None
+            if wanted:
+                start, _, end = wanted.removeprefix("bytes=").partition("-")
+                first = max(0, len(data) - int(end)) if not start else int(start)
+                last = min(last, int(end)) if start and end else last
+                self.send_response(206)
+                answer["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
+            else:
+                self.send_response(200)
+            if state.etag:
+                answer["ETag"] = state.etag
+            answer["Content-Type"] = state.types.get(self.path, "application/octet-stream")
+            self.answer({**answer, "Content-Length": str(last - first + 1)})
+            body = data[first : last + 1]
+            if state.break_after and self.path.startswith("/files/"):
+                body = body[: state.break_after.pop(0)]
+                self.close_connection = True
+            self.send(body)
+
+        def send(self, body: bytes) -> None:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self.wfile.write(body)
+                state.sent += len(body)
+
+        def answer(self, headers: dict[str, str]) -> None:
+            changed = state.headers.get(self.path, {})
+            self.close_connection = self.close_connection or bool(changed)
+            for name, value in {**headers, **changed}.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """Say nothing of a client that leaves in the middle of an answer, as it should after some of them."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    state.server = server
+    state.address = f"http://127.0.0.1:{server.server_port}"
+    for name in list(os.environ):
+        if name.startswith(("PIP_", "ANAMNESIS_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", f"{state.address}/simple")
+    monkeypatch.setenv("PIP_RETRIES", "2")
+    monkeypatch.setenv("ANAMNESIS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(download, "_sleep", lambda seconds: None)
+    monkeypatch.setattr(pip_index, "_from_pip", lambda: None)  # a process a test; one test puts it back
+    yield state
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def secure(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The server speaks https from now on; the certificate that one has to trust."""
+    pytest.importorskip("cryptography", reason="makes the certificate")
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime.datetime(2000, 1, 1))
+        .not_valid_after(datetime.datetime(2100, 1, 1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (tmp_path / "server.pem").write_bytes(private + pem)
+    (tmp_path / "certificate.pem").write_bytes(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    web.server.socket = context.wrap_socket(web.server.socket, server_side=True)
+    web.address = web.address.replace("http:", "https:")
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path / "certificate.pem"
+
+
+@pytest.fixture
+def tar() -> Callable[..., bytes]:
+    """A function (members, compression) -> the bytes of a tar."""
+
+    def make(members: dict[str, bytes], compression: str = "gz") -> bytes:
+        result = io.BytesIO()
+        with tarfile.open(fileobj=result, mode=f"w:{compression}") as archive:
+            for name, data in members.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+        return result.getvalue()
+
+    return make
+
+
+@pytest.fixture
+def zipped() -> Callable[[dict[str, bytes]], bytes]:
+    """A function members -> the bytes of a zip."""
+
+    def make(members: dict[str, bytes]) -> bytes:
+        result = io.BytesIO()
+        with zipfile.ZipFile(result, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+        return result.getvalue()
+
+    return make

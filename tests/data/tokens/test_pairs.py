@@ -1,0 +1,334 @@
+"""Sentence pairs as ids."""
+
+import csv
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from anamnesis.data.stores import store
+from anamnesis.data.stores.store import open_pairs, pair_texts, read_stats
+from anamnesis.data.tokenizers import subwords, tokenizer, words
+from anamnesis.errors import AnamnesisError
+from anamnesis.stages import tokenize as stage
+
+Rows = list[tuple[str, str]]
+
+TRAIN = [
+    ('The cat ran: "Well run," said', 'De kat rende. "Goed gedaan", zei'),
+    ("the dög <s> and </s> <unk>", "de hónd <s> en </s> <unk>"),
+    ("now", "nu, en \U0001f642"),
+    ("two lines\nand\ra tab\t", " de kat\n\nrende, zei de kat"),
+]
+VALID = [("The cat now", "De kat nu"), ("ü", "de ü kat")]
+TEST = [("ran ran ran ran ran ran ran ran", "rende")]
+SPLITS = {"train": TRAIN, "valid": VALID, "test": TEST}
+KINDS = [
+    {"kind": "word-pairs"},
+    {"kind": "word-pairs", "lower": True, "minimum_count": 2, "limit": 6},
+    {"kind": "subword-pairs", "size": 290},
+    {"kind": "subword-pairs", "size": 290, "shared": False},
+]
+SUBWORDS = KINDS[2:]
+
+
+def name(values: dict[str, Any]) -> str:
+    return "-".join(map(str, values.values()))
+
+
+@pytest.fixture
+def made(tmp_path: Path, entry: Callable[..., Any]) -> Callable[..., tuple[Path, dict[str, Any]]]:
+    """Writes tables of pairs to files, makes a token store of them, and returns its folder and its counts."""
+
+    def _made(
+        train: Rows = TRAIN, valid: Rows = VALID, test: Rows = TEST, **values: Any
+    ) -> tuple[Path, dict[str, Any]]:
+        for split, rows in (("train", train), ("valid", valid), ("test", test)):
+            with open(tmp_path / f"{split}.csv", "w", newline="", encoding="utf-8") as file:
+                table = [("source", "target", "origin"), *((*row, "x.mo") for row in rows)]
+                csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(table)
+        sources = {split: tmp_path / f"{split}.csv" for split in store.SPLITS}
+        return tmp_path / "store", store.write(tmp_path / "store", entry(**values), sources)
+
+    return _made
+
+
+def tokenizers(folder: Path) -> list[tokenizer.Tokenizer]:
+    return [tokenizer.load(folder / f"{side}_tokenizer.json") for side in ("source", "target")]
+
+
+@pytest.mark.parametrize("values", KINDS, ids=name)
+def test_every_sentence_by_itself(made, values):
+    folder, stats = made(**values)
+    assert stats == read_stats(folder)
+    assert stats["languages"] == ["en", "nl"]
+    learned = tokenizers(folder)
+    assert [stats["source_vocabulary_size"], stats["vocabulary_size"]] == [of.vocabulary_size for of in learned]
+    assert stats["alphabet"] == len(set("".join(target for _, target in TRAIN)))
+    for split, rows in SPLITS.items():
+        pairs, counts = open_pairs(folder, split), stats["splits"][split]
+        assert len(pairs) == len(pairs.source) == len(pairs.target) == counts["pairs"] == len(rows)
+        assert pair_texts(folder, split) == ([source for source, _ in rows], [target for _, target in rows])
+        unknown = []
+        for index, (side, of) in enumerate(zip((pairs.source, pairs.target), learned, strict=True)):
+            for number, row in enumerate(rows):
+                special = (of.start_id, of.end_id)
+                assert side[number].tolist() == [i for i in of.encode_document(row[index]).ids if i not in special]
+            assert np.concatenate([side[number] for number in range(len(rows))]).tolist() == side.ids.tolist()
+            assert side.offsets.dtype == np.int64
+            unknown.append(0 if of.unknown_id is None else int(np.count_nonzero(side.ids == of.unknown_id)))
+        assert (counts["source_tokens"], counts["tokens"]) == (len(pairs.source.ids), len(pairs.target.ids))
+        assert counts["targets"] == len(pairs.target.ids) + len(rows)
+        assert (counts["source_unknown_tokens"], counts["unknown_tokens"]) == (unknown[0], sum(unknown))
+        assert counts["characters"] == sum(len(target) for _, target in rows)
+        assert counts["left_out"] == 0
+        raw = (folder.parent / f"{split}.csv").read_bytes()
+        assert counts["text_sha256"] == hashlib.sha256(raw).hexdigest()
+        for key, side in (("ids_sha256", "target"), ("source_ids_sha256", "source")):
+            assert counts[key] == hashlib.sha256((folder / f"{split}.{side}.npy").read_bytes()).hexdigest()
+
+
+def test_words_are_those_of_each_language_and_start_nothing(made):
+    folder, stats = made(kind="word-pairs")
+    source, target = tokenizers(folder)
+    assert (source.language, target.language) == ("en", "nl")
+    assert source.decode(open_pairs(folder, "train").source[0].tolist()) == TRAIN[0][0]
+    assert source.decode(open_pairs(folder, "valid").source[0].tolist()) == "The cat now"
+    # One sentence, whatever marks it holds; ids of <s> and </s> (1 and 2) never occur, though the text says so.
+    for side in (open_pairs(folder, "train").source, open_pairs(folder, "train").target):
+        assert not np.isin(side.ids, [words.Words.start_id, words.Words.end_id]).any()
+    assert stats["splits"]["valid"]["unknown_characters"] == 2
+
+
+@pytest.mark.parametrize("values", SUBWORDS, ids=name)
+def test_subwords_give_back_every_sentence(made, values):
+    folder, stats = made(**values)
+    for split, rows in SPLITS.items():
+        pairs = open_pairs(folder, split)
+        for index, (side, of) in enumerate(zip((pairs.source, pairs.target), tokenizers(folder), strict=True)):
+            assert [of.decode(side[number].tolist()) for number in range(len(rows))] == [row[index] for row in rows]
+        assert stats["splits"][split]["unknown_tokens"] == stats["splits"][split]["unknown_characters"] == 0
+
+
+def test_shared_and_separate_vocabularies(made):
+    rows = [("abab", "xyxy"), ("ab ab", "xy")] * 5
+    both, stats = made(rows, rows, rows, kind="subword-pairs", size=300)
+    assert (both / "source_tokenizer.json").read_bytes() == (both / "target_tokenizer.json").read_bytes()
+    assert {"ab", "xy"} <= set(tokenizers(both)[0].tokens)
+    assert stats["vocabulary_size"] == stats["source_vocabulary_size"]
+    each, _ = made(rows, rows, rows, kind="subword-pairs", size=300, shared=False)
+    source, target = (set(learned.tokens) for learned in tokenizers(each))
+    assert "ab" in source - target
+    assert "xy" in target - source
+    # A merge that only both sides together hold twice is learned by the shared vocabulary alone.
+    rows = [("qz", "qz")]
+    assert "qz" in tokenizers(made(rows, rows, rows, kind="subword-pairs", size=300)[0])[0].tokens
+    alone = made(rows, rows, rows, kind="subword-pairs", size=300, shared=False)[0]
+    assert not any("qz" in learned.tokens for learned in tokenizers(alone))
+
+
+def test_longest_filters_train_alone_and_is_not_learned_from(made):
+    train = [("a b", "x y"), ("a b c", "x"), ("a", "x y z"), ("b", "y")]
+    long = [("a b c d", "x y z"), ("c", "z")]
+    folder, stats = made(train, long, long, kind="word-pairs", longest=2)
+    assert pair_texts(folder, "train") == (["a b", "b"], ["x y", "y"])
+    assert [stats["splits"][split]["left_out"] for split in store.SPLITS] == [2, 0, 0]
+    assert [len(open_pairs(folder, split)) for split in store.SPLITS] == [2, 2, 2]
+    assert [learned.tokens[3:] for learned in tokenizers(folder)] == [["b", "a"], ["y", "x"]]
+    assert open_pairs(folder, "valid").source[0].tolist() == [4, 3, 0, 0]
+    assert stats["splits"]["valid"]["unknown_tokens"] == 5
+    assert stats["splits"]["valid"]["source_unknown_tokens"] == 3
+    assert stats["alphabet"] == 3  # x, y and the space; the pair with the z is left out
+
+
+@pytest.mark.parametrize("values", SUBWORDS, ids=name)
+def test_subwords_of_kept_pairs_are_as_short_as_asked(made, values):
+    # "mnop" is one token as long as the pairs are there that make it frequent; these are themselves too long.
+    train = [("mnop " * 9, "stuv " * 9)] * 3 + [("mnop", "stuv"), ("mn op", "st uv"), ("ab", "cd")]
+    folder, stats = made(train, VALID, TEST, longest=3, **values)
+    kept = open_pairs(folder, "train")
+    assert all(len(side[number]) <= 3 for side in (kept.source, kept.target) for number in range(len(kept)))
+    texts = pair_texts(folder, "train")
+    assert stats["splits"]["train"]["left_out"] == len(train) - len(texts[0])
+    assert len(texts[0]) < len(train) - 3 + 1
+    lists = [texts[0] + texts[1]] * 2 if values.get("shared", True) else texts
+    for learned, sentences in zip(tokenizers(folder), lists, strict=True):
+        again = subwords.learn_pieces([sentences], values["size"])
+        assert (learned.tokens, learned.saved()) == (again.tokens, again.saved())
+
+
+def test_vocabulary_comes_from_train(made):
+    folder, stats = made([("one", "een"), ("one", "een")], [("two", "een")], [("one", "twee")], kind="word-pairs")
+    assert [learned.tokens[3:] for learned in tokenizers(folder)] == [["one"], ["een"]]
+    assert open_pairs(folder, "valid").source.ids.tolist() == [0]
+    assert open_pairs(folder, "test").target.ids.tolist() == [0]
+    assert [stats["splits"][split]["unknown_characters"] for split in store.SPLITS] == [0, 3, 4]
+
+
+@pytest.mark.parametrize("values", KINDS, ids=name)
+def test_a_second_run_gives_the_same_bytes(made, values):
+    folder, _ = made(**values)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    made(**values)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert set(before) == {
+        "source_tokenizer.json",
+        "target_tokenizer.json",
+        "stats.json",
+        *(f"{split}.csv" for split in store.SPLITS),
+        *(f"{s}.{side}{kind}.npy" for s in store.SPLITS for side in ("source", "target") for kind in ("", ".offsets")),
+    }
+
+
+def test_the_stage(made, entry, tmp_path):
+    made(kind="word-pairs")
+    raw = tmp_path / "data" / "raw" / "small"
+    raw.mkdir(parents=True)
+    for split in store.SPLITS:
+        (tmp_path / f"{split}.csv").rename(raw / f"{split}.csv")
+    line = stage.tokenize("mine", entry(kind="word-pairs", longest=8), tmp_path)
+    folder = tmp_path / "data" / "tokens" / "mine"
+    splits = read_stats(folder)["splits"]
+    tokens = " + ".join(str(splits[split]["tokens"]) for split in store.SPLITS)
+    assert len(open_pairs(folder, "train")) == 2
+    assert line.startswith(f"{tokens} target tokens of 5 word-pairs (2 longer training pairs left out), vocabulary ")
+    everything = sum(counts["tokens"] + counts["source_tokens"] for counts in splits.values())
+    unknown = sum(counts["unknown_tokens"] for counts in splits.values())
+    assert line.endswith(f"{unknown / everything:.2%} unknown")
+
+
+def test_training_is_read_twice(made, entry, tmp_path):
+    made(kind="word-pairs")
+    read: list[int] = []
+    sources = {split: tmp_path / f"{split}.csv" for split in store.SPLITS}
+    for values in KINDS:
+        read.clear()
+        store.write(tmp_path / "store", entry(**values, longest=12), sources, read.append)
+        sizes = {split: path.stat().st_size for split, path in sources.items()}
+        assert sum(read) == sum(sizes.values()) + sizes["train"]
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", r"found the columns \(none\); allowed: "),
+        (b"source,target\na,b\n", "found the columns source, target; allowed: "),
+        (b"source,target,origin\n", "there are no pairs in it"),
+        (b"source,target,origin\na,b,c\na,b\n", "line 3: 2 columns; 3 are expected"),
+        (b'source,target,origin\na,"b\n', "line 2: unexpected end of data"),
+        (b"source,target,origin\na,b,c\na,\xff,c\n", "line 3: not UTF-8"),
+        (b"source,target,origin\na,b,c\na,,c\n", "pair 2: nothing to tokenize in its target: ''"),
+        (b"source,target,origin\na,b,c\n \t,b,c\n", r"pair 2: nothing to tokenize in its source: ' \\t'"),
+    ],
+)
+@pytest.mark.parametrize("split", ["train", "valid"])
+@pytest.mark.parametrize("values", [KINDS[0], KINDS[2]], ids=name)
+def test_a_table_of_something_else(made, entry, tmp_path, split, data, problem, values):
+    rows = [("a", "b")]
+    folder, stats = made(rows, rows, rows, **values)
+    (tmp_path / f"{split}.csv").write_bytes(data)
+    with pytest.raises(AnamnesisError, match=f"{split}.csv: {problem}") as caught:
+        store.write(folder, entry(**values), {name: tmp_path / f"{name}.csv" for name in store.SPLITS})
+    assert "\n" not in str(caught.value)
+    assert read_stats(folder) == stats
+
+
+def test_nothing_is_short_enough(made):
+    with pytest.raises(
+        AnamnesisError, match=r"train.csv: no pair has at most 1 tokens on both sides, as `longest` asks"
+    ):
+        made([("a b", "c")], kind="word-pairs", longest=1)
+
+
+@pytest.mark.parametrize("kind", ["characters", "bigrams", "words", "subwords"])
+def test_pairs_are_no_text(made, kind):
+    values = {"size": 300} if kind == "subwords" else {}
+    with pytest.raises(AnamnesisError) as caught:
+        made(kind=kind, **values)
+    assert str(caught.value) == (
+        f"corpus 'small' is a table of sentence pairs: found kind '{kind}'; allowed: word-pairs or subword-pairs"
+    )
+
+
+@pytest.mark.parametrize("values", [KINDS[0], KINDS[2]], ids=name)
+def test_text_and_documents_are_no_pairs(build, entry, tmp_path, values):
+    with pytest.raises(AnamnesisError) as caught:
+        build("abc", **values)
+    assert str(caught.value) == (
+        f"corpus 'small' is running text: found kind '{values['kind']}'; "
+        "allowed: characters, bigrams, words or subwords"
+    )
+    (tmp_path / "train.csv").write_text("label,text\na,b\n")
+    with pytest.raises(AnamnesisError) as caught:
+        store.write(tmp_path / "store", entry(**values), dict.fromkeys(store.SPLITS, tmp_path / "train.csv"))
+    assert str(caught.value) == (
+        f"corpus 'small' is a table of documents: found kind '{values['kind']}'; allowed: characters, words or subwords"
+    )
+
+
+def test_a_text_holds_no_pairs(build):
+    folder, _ = build("abc")
+    with pytest.raises(AnamnesisError, match=r"train.source.npy: there is no such file; .* holds no sentence pairs"):
+        open_pairs(folder, "train")
+
+
+def test_pairs_are_not_one_text(made):
+    folder, _ = made(kind="word-pairs")
+    with pytest.raises(AnamnesisError, match=r"holds sentence pairs, not one text; `open_pairs` reads them"):
+        "".join(store.text_blocks(folder, "train"))
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+@pytest.mark.parametrize("offsets", [[0, 3, 5], [1, 3, 4], [0, 4, 4], [0, 5, 4], [], [0]])
+def test_offsets_that_do_not_fit(made, side, offsets):
+    folder, _ = made([("a b c", "d e f"), ("a", "d")], kind="word-pairs")
+    assert open_pairs(folder, "train").target[1].tolist() == [3]
+    np.save(folder / f"train.{side}.offsets.npy", np.array(offsets, np.int64))
+    with pytest.raises(AnamnesisError, match=rf"train.{side}.offsets.npy: (does not fit|not an array)") as caught:
+        open_pairs(folder, "train")
+    assert "\n" not in str(caught.value)
+
+
+def test_sides_that_do_not_fit(made):
+    folder, _ = made([("a b c", "d e f"), ("a", "d")], kind="word-pairs")
+    np.save(folder / "train.source.offsets.npy", np.array([0, 4], np.int64))
+    with pytest.raises(AnamnesisError, match=r"train has 1 source and 2 target sentences; make the store anew"):
+        open_pairs(folder, "train")
+
+
+def test_damaged_files(made):
+    folder, _ = made(kind="word-pairs")
+    text = (folder / "train.csv").read_bytes()
+    for data, problem in (
+        (text + b'"more","meer"\n', "5 pairs, but ids of 4; make the store anew"),
+        (b"a,b\n" + text, "found the columns a, b; allowed: source, target"),
+        (text[:-3], "unexpected end of data"),
+        (text + b"\xff", "not UTF-8"),
+    ):
+        (folder / "train.csv").write_bytes(data)
+        with pytest.raises(AnamnesisError, match=f"train.csv: .*{problem}"):
+            pair_texts(folder, "train")
+    (folder / "train.csv").unlink()
+    with pytest.raises(
+        AnamnesisError, match=r"train.csv: there is no such file; make it first: dvc repro tokenize@store"
+    ):
+        pair_texts(folder, "train")
+    np.save(folder / "train.target.npy", np.zeros(3))
+    with pytest.raises(AnamnesisError, match=r"train.target.npy: not an array of ids"):
+        open_pairs(folder, "train")
+    (folder / "valid.source.npy").write_bytes(b"no")
+    with pytest.raises(AnamnesisError, match=r"valid.source.npy: not an array of ids"):
+        open_pairs(folder, "valid")
+    (folder / "test.target.offsets.npy").unlink()
+    with pytest.raises(AnamnesisError, match=r"test.target.offsets.npy: there is no such file; make it first"):
+        open_pairs(folder, "test")
+
+
+@pytest.mark.parametrize("number", [-1, 4])
+def test_no_such_sentence(made, number):
+    folder, _ = made(kind="word-pairs")
+    with pytest.raises(IndexError):
+        open_pairs(folder, "train").source[number]

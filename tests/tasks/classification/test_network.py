@@ -1,0 +1,196 @@
+"""The networks: against loops over words and against each other, and deaf to what stands behind a document's end."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from anamnesis.tasks.classification.network import DocumentNetwork
+from anamnesis.tasks.classification.reading import Reading, joined
+from anamnesis.tasks.classification.settings import Experiment
+
+from ..conftest import NETWORKS
+
+Make = Callable[..., Experiment]
+VOCABULARY, LABELS = 30, 3
+SUMMARIES = ("last", "mean", "max")
+
+
+def network(experiment: Experiment, vocabulary: int = VOCABULARY) -> DocumentNetwork:
+    torch.manual_seed(3)
+    settings: Any = experiment.model
+    made = DocumentNetwork(settings, vocabulary, LABELS)
+    for parameter in made.parameters():
+        if parameter.requires_grad:
+            # Large enough that every word shows.
+            nn.init.normal_(parameter, std=0.5)
+    return made.eval()
+
+
+def documents(lengths: list[int]) -> list[np.ndarray]:
+    random = np.random.default_rng(4)
+    return [random.integers(3, VOCABULARY, size=length) for length in lengths]
+
+
+def logits(made: DocumentNetwork, given: list[np.ndarray], experiment: Experiment) -> Tensor:
+    reading = Reading(*joined(given), experiment, VOCABULARY)
+    with torch.no_grad():
+        found: Tensor = made(reading.pick(torch.arange(len(reading))))
+    return found
+
+
+@pytest.mark.parametrize("summary", SUMMARIES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_packed_documents_do_not_depend_on_their_neighbours(experiment: Make, name: str, summary: str) -> None:
+    settings = experiment({**NETWORKS[name], "summary": summary, "dense": 5}, padding="packed")
+    made = network(settings)
+    given = documents([1, 2, 3, 5, 8, 11])
+    together = logits(made, given, settings)
+    alone = torch.cat([logits(made, [each], settings) for each in given])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+    # And what fills up a batch is nothing to them.
+    ids, lengths = Reading(*joined(given), settings, VOCABULARY).pick(torch.arange(len(given)))
+    filled = torch.where(torch.arange(len(ids))[:, None] < torch.from_numpy(lengths), ids, 7)
+    assert not torch.equal(filled, ids)
+    with torch.no_grad():
+        torch.testing.assert_close(made((filled, lengths)), together, rtol=1e-5, atol=1e-6)
+    assert together.std(0).min() > 1e-3
+
+
+@pytest.mark.parametrize("summary", SUMMARIES)
+@pytest.mark.parametrize("name", [*NETWORKS, "lstm-batch-norm"])
+def test_dummy_is_a_word_like_any_other(experiment: Make, name: str, summary: str) -> None:
+    model = {**NETWORKS.get(name, {"architecture": "lstm", "norm": "batch"}), "summary": summary}
+    filled = experiment(model)
+    made = network(filled, VOCABULARY + 1)
+    given = documents([1, 3, 8, 12])
+    found = logits(made, given, filled)
+    written = [np.append(each, [VOCABULARY] * 8)[:8] for each in given]
+    torch.testing.assert_close(found, logits(made, written, filled))
+    if name != "lstm-batch-norm":
+        packed = experiment(model, padding="packed")
+        torch.testing.assert_close(found, logits(made, written, packed))
+        # The network does read it.
+        assert not torch.allclose(found[0], logits(made, given, packed)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_word_beyond_the_length_counts_and_every_word_before_it_does(experiment: Make, name: str) -> None:
+    settings = experiment({**NETWORKS[name], "summary": "mean"})
+    made = network(settings, VOCABULARY + 1)
+    (given,) = documents([12])
+    before = logits(made, [given], settings)
+    for place in range(12):
+        changed = given.copy()
+        changed[place] = 3 + (changed[place] - 2) % (VOCABULARY - 3)
+        after = logits(made, [changed], settings)
+        if place < 8:
+            # Pooling keeps the largest only: there, a word may change nothing.
+            assert name.startswith("cnn") or not torch.equal(after, before)
+        else:
+            assert torch.equal(after, before)
+
+
+@pytest.mark.parametrize("padding", ["dummy", "packed"])
+@pytest.mark.parametrize("summary", SUMMARIES)
+def test_gates_are_the_fused_layer(experiment: Make, padding: str, summary: str) -> None:
+    model = {"architecture": "lstm", "layers": 2, "summary": summary, "dense": 4}
+    fused, gates = (
+        network(experiment({**model, "architecture": each}, padding=padding), VOCABULARY + 1)
+        for each in ("lstm", "lstm-gates")
+    )
+    gates.load_state_dict(fused.state_dict())
+    given, settings = documents([1, 4, 9, 8, 2]), experiment(model, padding=padding)
+    found, expected = logits(gates, given, settings).softmax(1), logits(fused, given, settings).softmax(1)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("summary", SUMMARIES)
+def test_a_plain_network_is_its_equations(experiment: Make, summary: str) -> None:
+    settings = experiment({"architecture": "rnn", "summary": summary, "dense": 5}, padding="packed")
+    made = network(settings)
+    weights = {name: value.detach().double().numpy() for name, value in made.named_parameters()}
+    prefix = "reader.layers.0."
+    given = documents([1, 4, 8])
+    for ids, found in zip(given, logits(made, given, settings), strict=True):
+        h, states = np.zeros(8), []
+        for word in ids:
+            x = weights["embedding.weight"][word]
+            h = np.tanh(
+                weights[f"{prefix}weight_ih_l0"] @ x
+                + weights[f"{prefix}bias_ih_l0"]
+                + weights[f"{prefix}weight_hh_l0"] @ h
+                + weights[f"{prefix}bias_hh_l0"]
+            )
+            states.append(h)
+        told = {"last": h, "mean": np.mean(states, 0), "max": np.max(states, 0)}[summary]
+        dense = np.maximum(weights["dense.weight"] @ told + weights["dense.bias"], 0)
+        np.testing.assert_allclose(found, weights["output.weight"] @ dense + weights["output.bias"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("summary", SUMMARIES)
+def test_a_bidirectional_network_reads_each_document_both_ways(experiment: Make, summary: str) -> None:
+    """Against PyTorch's cell, once from each end of every document by itself."""
+    settings = experiment({"architecture": "birnn", "cell": "lstm", "summary": summary}, padding="packed")
+    made = network(settings)
+    layer: Any = made.reader.layers[0]
+    cells = []
+    for suffix in ("", "_reverse"):
+        cell = nn.LSTMCell(6, 8)
+        cell.load_state_dict({key.removesuffix("_l0"): layer.get_parameter(f"{key}{suffix}") for key in (
+            "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
+        )})  # fmt: skip
+        cells.append(cell)
+    given = documents([1, 5, 8, 13])
+    for ids, found in zip(given, logits(made, given, settings), strict=True):
+        vectors = made.embedding(torch.from_numpy(ids[:8]))
+        read = []
+        for cell, order in zip(cells, (1, -1), strict=True):
+            state, outputs = (torch.zeros(8), torch.zeros(8)), []
+            for x in list(vectors)[::order]:
+                state = cell(x, state)
+                outputs.append(state[0])
+            read.append((state[0], torch.stack(outputs[::order])))
+        both = torch.cat([outputs for _, outputs in read], 1)
+        last = torch.cat([state for state, _ in read])
+        told = {"last": last, "mean": both.mean(0), "max": both.amax(0)}[summary]
+        torch.testing.assert_close(found, made.output(told).detach(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("width", "pool"), [(1, 1), (2, 2), (3, 2), (3, 20), (5, 3), (12, 4)])
+def test_convolution_and_pooling_see_no_further_than_the_document(experiment: Make, width: int, pool: int) -> None:
+    model = {"architecture": "cnn-lstm", "channels": 4, "width": width, "pool": pool}
+    settings = experiment(model, padding="packed")
+    made = network(settings)
+    convolution: Any = made.convolution
+    weight, bias = (each.detach().double().numpy() for each in convolution.features.parameters())
+    given = documents([1, 2, 5, 8])
+    ids, lengths = Reading(*joined(given), settings, 5).pick(torch.arange(4))
+    with torch.no_grad():
+        found, ends = convolution(made.embedding(ids), torch.from_numpy(lengths))
+    before = (width - 1) // 2
+    for column, document in enumerate(given):
+        vectors = made.embedding.weight[document].detach().double().numpy()
+        features = []
+        for place in range(len(document)):
+            total = bias.copy()
+            for offset in range(width):
+                neighbour = place + offset - before
+                if 0 <= neighbour < len(document):
+                    total += weight[:, :, offset] @ vectors[neighbour]
+            features.append(np.maximum(total, 0))
+        pooled = [np.max(features[first : first + pool], 0) for first in range(0, len(features), pool)]
+        assert int(ends[column]) == len(pooled)
+        np.testing.assert_allclose(found[: len(pooled), column], pooled, rtol=1e-4, atol=1e-5)
+
+
+def test_dropout_is_of_training_only(experiment: Make) -> None:
+    settings = experiment({"architecture": "birnn", "layers": 2, "dropout": 0.5, "dense": 5})
+    made = network(settings, VOCABULARY + 1)
+    given = documents([4, 8])
+    assert torch.equal(logits(made, given, settings), logits(made, given, settings))
+    made.train()
+    assert not torch.equal(logits(made, given, settings), logits(made, given, settings))

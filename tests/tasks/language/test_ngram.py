@@ -1,0 +1,265 @@
+"""The n-gram model against a literal implementation of the published formulas, with dictionaries of tuples."""
+
+from collections import Counter
+from itertools import pairwise
+from pydoc_data.topics import topics
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from anamnesis.errors import AnamnesisError
+from anamnesis.tasks.language import ngram
+from anamnesis.tasks.language.reading import target_scores
+from anamnesis.tasks.language.targets import from_distributions
+
+ORDERS = [1, 2, 3, 4, 5]
+
+
+class Literal:
+    """Interpolated modified Kneser-Ney as written down by Chen and Goodman, over lists of sentences."""
+
+    def __init__(self, stream, order, vocabulary, start):
+        self.order, self.start = order, "<s>" if start is None else start
+        self.words = [w for w in range(vocabulary) if w != start]
+        sentences = [[self.start]]
+        for token in stream:
+            if token == self.start:
+                sentences.append([self.start])
+            else:
+                sentences[-1].append(token)
+        seen = {k: Counter() for k in range(1, order + 1)}
+        for sentence in sentences:
+            for i in range(1, len(sentence)):
+                for k in range(1, min(order, i + 1) + 1):
+                    seen[k][tuple(sentence[i - k + 1 : i + 1])] += 1
+        self.counts = {order: seen[order]}
+        for k in range(1, order):
+            before = {}
+            for gram in seen[k + 1]:
+                before.setdefault(gram[1:], set()).add(gram[0])
+            self.counts[k] = {g: n if g[0] == self.start else len(before[g]) for g, n in seen[k].items()}
+        self.discounts = {k: self.estimate(list(counts.values())) for k, counts in self.counts.items()}
+
+    @staticmethod
+    def estimate(counts):
+        n1, n2, n3, n4 = (counts.count(j) for j in (1, 2, 3, 4))
+        y = n1 / (n1 + 2 * n2) if n1 else 0
+        found = [
+            1 - 2 * y * n2 / n1 if n1 else 0,
+            2 - 3 * y * n3 / n2 if n2 else 0,
+            3 - 4 * y * n4 / n3 if n3 else 0,
+        ]
+        return [d if 0 < d < j else j / 2 for j, d in enumerate(found, start=1)]
+
+    def history(self, tokens):
+        last = [self.start, *tokens]
+        last = last[len(last) - 1 - last[::-1].index(self.start) :]
+        return tuple(last[len(last) - self.order + 1 :] if len(last) >= self.order else last) if self.order > 1 else ()
+
+    def probability(self, word, history):
+        lower = self.probability(word, history[1:]) if history else 1 / len(self.words)
+        counts, (d1, d2, d3) = self.counts[len(history) + 1], self.discounts[len(history) + 1]
+        after = [counts.get((*history, w), 0) for w in self.words]
+        if sum(after) == 0:
+            return lower
+        own = counts.get((*history, word), 0)
+        kept = own - (0, d1, d2, d3)[min(own, 3)]
+        freed = d1 * after.count(1) + d2 * after.count(2) + d3 * sum(n >= 3 for n in after)
+        return kept / sum(after) + freed / sum(after) * lower
+
+
+def make(stream, order, vocabulary, start):
+    weights = ngram.count(np.array(stream, np.uint16), order, vocabulary, start)
+    tokenizer = SimpleNamespace(vocabulary_size=vocabulary, start_id=start)
+    return ngram.NGramModel({"model": {"order": order}}, weights, tokenizer)
+
+
+def chain(seed, length, vocabulary, start, used):
+    """A text of a random Markov chain over the tokens in `used`, with some sentence starts when there is `start`."""
+    random = np.random.default_rng(seed)
+    matrix = random.dirichlet(np.full(len(used), 0.3), size=vocabulary)
+    stream = [used[0]] if start is None else [start]
+    while len(stream) < length:
+        if start is not None and stream[-1] != start and random.random() < 0.15:
+            stream.append(start)
+        else:
+            stream.append(int(random.choice(used, p=matrix[stream[-1]])))
+    return stream
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("start", [None, 0, 4], ids=["characters", "start-first", "start-inside"])
+def test_agrees_with_literal_formulas(order, start):
+    vocabulary = 9
+    used = [w for w in range(vocabulary - 1) if w != start]  # the last token never occurs
+    stream = chain(order, 300, vocabulary, start, used)
+    literal, model = Literal(stream, order, vocabulary, start), make(stream, order, vocabulary, start)
+    # The text itself has histories that were seen; random tokens give those that were not.
+    noise = np.random.default_rng(1).integers(0, vocabulary, 60).tolist()
+    text = stream[:60] + noise
+    rows, _ = model.predict(np.array([text]), model.initial_state())
+    for place in range(len(text)):
+        history = literal.history(text[: place + 1] if text[0] != literal.start else text[1 : place + 1])
+        expected = [0.0 if w == start else literal.probability(w, history) for w in range(vocabulary)]
+        np.testing.assert_allclose(np.exp(rows[0, place]), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_distribution_sums_to_one_and_leaves_nothing_out(order):
+    vocabulary, start = 300, 1
+    stream = chain(7, 3000, vocabulary, start, list(range(2, 200)))
+    model = make(stream, order, vocabulary, start)
+    text = np.concatenate((stream[:400], np.random.default_rng(2).integers(0, vocabulary, 400))).reshape(4, 200)
+    rows, _ = model.predict(text, model.initial_state(4))
+    probabilities = np.exp(rows)
+    np.testing.assert_allclose(probabilities.sum(axis=-1), 1, rtol=1e-12)
+    assert (probabilities[..., start] == 0).all()
+    assert (np.delete(probabilities, start, axis=-1) > 0).all()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("stream", [[1], [1, 2, 3, 3, 4], [1, 1, 1, 1, 1, 1], [2, 1, 3, 4, 5, 2, 6] * 3])
+def test_tiny_corpora_still_give_probabilities(order, stream):
+    model = make(stream, order, 7, None)
+    rows, _ = model.predict(np.array([[*stream, 0, 5, 5, 6]]), model.initial_state())
+    np.testing.assert_allclose(np.exp(rows).sum(axis=-1), 1, rtol=1e-12)
+    assert np.isfinite(rows).all()
+
+
+def test_discounts_by_hand():
+    # n_1..n_4 = 4, 2, 1, 1: Y = 4 / 8, D_1 = 1 - 2/2 * 2/4, D_2 = 2 - 3/2 * 1/2, D_3 = 3 - 4/2 * 1/1.
+    assert ngram.discounts(np.array([1, 1, 1, 1, 2, 2, 3, 4, 9])) == (0.5, 1.25, 1.0)
+    assert ngram.discounts(np.array([1, 1, 1])) == ngram.FALLBACK_DISCOUNTS
+
+
+def test_one_n_gram_by_hand():
+    # "ababa" has bigrams <s>a, ab x 2, ba x 2; n_1 = 1, n_2 = 2: Y = 1/5, D_1 = 1 - 2/5 * 2/1 = 1/5, D_2 is 1.
+    # Different tokens before a: <s> and b, before b: a; so of the unigram counts 2 and 1, n_1 = n_2 = 1: Y = 1/3,
+    # D_1 = 1 - 2/3 = 1/3, D_2 = 1; p(b) = (1 - 1/3) / 3 + (1/3 + 1) / 3 / 2 = 4/9; p(b | a) = (2 - 1) / 2 + 1/2 p(b).
+    model = make([0, 1, 0, 1, 0], 2, 2, None)
+    rows, _ = model.predict(np.array([[0]]), model.initial_state())
+    assert np.exp(rows[0, 0, 1]) == pytest.approx(1 / 2 + 1 / 2 * 4 / 9, rel=1e-12)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("start", [None, 0])
+def test_scores_of_targets_are_those_of_whole_distributions(order, start):
+    vocabulary = 12
+    used = [w for w in range(vocabulary) if w != start][:9]
+    model = make(chain(3, 400, vocabulary, start, used), order, vocabulary, start)
+    random = np.random.default_rng(4)
+    text = np.concatenate((chain(3, 200, vocabulary, start, used), random.integers(0, vocabulary, 201)))[None]
+    rows, after = model.predict(text[:, :-1], model.initial_state())
+    expected = from_distributions(rows, text[:, 1:])
+    found, state = model.score_targets(text[:, :-1], text[:, 1:], model.initial_state())
+    predicted = text[:, 1:] != start
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one[predicted], other[predicted], rtol=1e-12)
+    assert (found.log_probabilities[~predicted] == -np.inf).all()
+    np.testing.assert_array_equal(state, after)
+
+
+def test_ties_beyond_the_leaders_are_counted():
+    # 20 tokens seen equally often are equally likely: each is among the five likeliest with chance 5/20.
+    stream = list(range(1, 21))
+    model = make(stream, 1, 22, None)
+    scores, _ = model.score_targets(np.array([[0, 0]]), np.array([[5, 0]]), model.initial_state())
+    np.testing.assert_allclose(scores.top5, [[5 / 20, 0]])
+    np.testing.assert_allclose(scores.top1, [[1 / 20, 0]])
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_state_carries_all_that_matters(order):
+    model = make(chain(5, 500, 8, 0, list(range(1, 8))), order, 8, 0)
+    text = np.random.default_rng(6).integers(0, 8, (3, 50))
+    whole, end = model.predict(text, model.initial_state(3))
+    state = model.initial_state(3)
+    for place in range(50):
+        row, state = model.predict(text[:, place : place + 1], state)
+        np.testing.assert_array_equal(row[:, 0], whole[:, place])
+    np.testing.assert_array_equal(state, end)
+
+
+def test_longer_histories_predict_held_out_english_better():
+    text = "".join(topics[name] for name in sorted(topics))[:120_000]
+    alphabet = sorted(set(text))
+    ids = np.array([alphabet.index(character) for character in text], np.uint8)
+    train, test = ids[:100_000], ids[100_000:]
+    perplexities = []
+    for order in ORDERS:
+        weights = ngram.count(train, order, len(alphabet), None)
+        tokenizer = SimpleNamespace(vocabulary_size=len(alphabet), start_id=None)
+        model = ngram.NGramModel({"model": {"order": order}}, weights, tokenizer)
+        scores = np.concatenate([part.log_probabilities for part in target_scores(model, test)])
+        perplexities.append(np.exp(-scores.mean()))
+    assert all(longer < shorter for shorter, longer in pairwise(perplexities))
+
+
+def test_words_never_look_back_over_a_sentence_start():
+    model = make([0, 1, 2, 0, 3, 4, 0, 1, 4], 3, 5, 0)
+    one, _ = model.predict(np.array([[0, 1, 2, 0]]), model.initial_state())
+    other, _ = model.predict(np.array([[0, 3, 3, 0]]), model.initial_state())
+    np.testing.assert_array_equal(one[0, -1], other[0, -1])
+
+
+@pytest.mark.parametrize("start", [None, 0])
+def test_counts_are_those_of_every_tuple_whatever_the_blocks(start):
+    random = np.random.default_rng(5)
+    for block in (1, 2, 3, 7, 50, 1000):
+        ids = random.integers(0, 4, 60).astype(np.uint16)
+        weights = ngram.count(ids, 4, 4, start, block)
+        boundary, base = (4, 5) if start is None else (0, 4)
+        text = [boundary, *ids.tolist()] if ids[0] != boundary else ids.tolist()
+        # An n-gram may begin with a start, and has none after its first token.
+        tuples = {
+            k: Counter(
+                tuple(text[place : place + k])
+                for place in range(len(text) - k + 1)
+                if boundary not in text[place + 1 : place + k]
+            )
+            for k in (2, 3, 4)
+        }
+        for k in range(2, 5):
+            nodes = sorted(tuples[k])
+            parents = [(token,) for token in range(base)] if k == 2 else sorted(tuples[k - 1])
+            keys = [parents.index(node[:-1]) * base + node[-1] for node in nodes]
+            assert weights[f"keys.{k}"].tolist() == keys
+        assert weights["counts.4"].tolist() == [tuples[4][node] for node in sorted(tuples[4])]
+        before = Counter(node[1:] for node in tuples[4])
+        expected = [tuples[3][node] if node[0] == boundary else before[node] for node in sorted(tuples[3])]
+        assert weights["counts.3"].tolist() == expected
+
+
+@pytest.mark.parametrize("ids", [[], [0], [0, 0]])
+def test_a_text_without_tokens_is_refused(ids):
+    with pytest.raises(AnamnesisError, match="no token to count"):
+        ngram.count(np.array(ids, np.uint8), 2, 3, 0)
+
+
+def _damaged(name, change):
+    weights = ngram.count(np.array([0, 1, 2, 1, 2, 3, 1], np.uint8), 3, 4, 0)
+    weights[name] = change(weights[name])
+    return weights
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        _damaged("keys.2", lambda keys: keys[::-1].copy()),
+        _damaged("keys.2", lambda keys: keys + 1000),
+        _damaged("keys.3", lambda keys: keys - 1000),
+        _damaged("keys.3", lambda keys: keys.astype(np.int32)),
+        _damaged("keys.3", lambda keys: keys[:, None]),
+        _damaged("keys.3", lambda keys: np.sort(keys // 4 * 4)),
+        _damaged("counts.1", lambda counts: counts[:-1]),
+        _damaged("counts.1", lambda counts: counts + np.uint32(1)),
+        _damaged("counts.2", lambda counts: counts * np.uint32(0)),
+        _damaged("counts.3", lambda counts: counts.astype(np.float64)),
+        {"counts.1": np.array([0, 1, 1, 1], np.uint32)},
+        {},
+    ],
+)
+def test_arrays_that_are_no_counts_are_refused(weights):
+    with pytest.raises(AnamnesisError):
+        ngram.NGramModel({"model": {"order": 3}}, weights, SimpleNamespace(vocabulary_size=4, start_id=0))

@@ -1,0 +1,123 @@
+"""Sentences against their shuffled words: fair pairs, the share by its definition, models that know order or not."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from anamnesis.data.stores.store import open_split
+from anamnesis.data.tokenizers.characters import Characters
+from anamnesis.data.tokenizers.words import Words
+from anamnesis.tasks.language import preference, saved
+from anamnesis.tasks.language.preference import preferred, shuffle_preference, shuffled_pairs
+from anamnesis.tasks.language.scoring import score
+from anamnesis.tasks.language.uniform import UniformModel
+
+KINDS = ["characters", "bigrams", "words", "subwords"]
+
+
+@pytest.fixture
+def model_and_ids(stores, trained):
+    def make(kind, architecture="ngram"):
+        return saved.load(trained(kind, architecture)), open_split(stores / "data" / "tokens" / kind, "train")
+
+    return make
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_versions_have_the_same_words_in_another_order(model_and_ids, kind):
+    model, ids = model_and_ids(kind)
+    pairs = shuffled_pairs(model.tokenizer, ids)
+    assert preference.FEWEST <= len(pairs) <= preference.SENTENCES
+    for sentence, shuffled in pairs:
+        assert sentence.tolist() != shuffled.tolist()
+        if kind == "words":
+            assert Counter(sentence.tolist()) == Counter(shuffled.tolist())
+            assert sentence[0] == shuffled[0] == 1
+            assert sentence[-1] == shuffled[-1] == 2
+        else:
+            texts = [model.tokenizer.decode(ids.tolist()) for ids in (sentence, shuffled)]
+            assert len(texts[0]) == len(texts[1])
+            # What closes the sentence stays last; without it, the words are the same.
+            last = texts[0].split()[-1]
+            bare = len(last) - next((place for place, mark in enumerate(reversed(last)) if mark.isalnum()), 0)
+            closing = len(last) - bare
+            ends = [text[len(text) - closing :] for text in texts]
+            words = [sorted(text[: len(text) - closing].split()) for text in texts]
+            assert ends[0] == ends[1]
+            assert words[0] == words[1]
+            assert len(words[0]) >= preference.WORDS
+
+
+def test_words_of_characters_move_whole_and_closing_marks_stay():
+    text = 'Before it.\n\nWe love working on  deep\nlearning?!" No.\n\nAfter it all comes this.'
+    tokenizer = Characters(["<unk>", *sorted(set(text))])
+    ((sentence, shuffled),) = shuffled_pairs(tokenizer, tokenizer.encode(text))
+    # The line end a text begins with comes first; of the text, its torn ends and the short sentence are left out.
+    assert tokenizer.decode(sentence) == '\nWe love working on deep learning?!"'
+    other = tokenizer.decode(shuffled)
+    assert other.startswith("\n")
+    assert other.endswith('?!"')
+    assert sorted(other[1:-3].split(" ")) == sorted(["We", "love", "working", "on", "deep", "learning"])
+
+
+def test_words_move_between_the_ends_and_closing_marks_stay():
+    tokenizer = Words(["<unk>", "<s>", "</s>", "a", "b", "c", "d", ",", ".", '"'])
+    ids = np.array([1, 3, 4, 7, 5, 6, 8, 9, 2, 1, 3, 4, 5, 8, 2, 1, 3, 3, 3, 3, 8, 2], np.uint8)
+    # Three words are too few, and four equal ones have no other order.
+    ((sentence, shuffled),) = shuffled_pairs(tokenizer, ids)
+    assert sentence.tolist() == [1, 3, 4, 7, 5, 6, 8, 9, 2]
+    assert shuffled.tolist()[-3:] == [8, 9, 2]
+    assert sorted(shuffled.tolist()[1:-3]) == [3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_share_is_that_of_sentences_scored_one_by_one(model_and_ids, kind):
+    model, ids = model_and_ids(kind)
+    # A few dozen sentences: token by token takes its time.
+    ids = ids[: len(ids) // 5]
+    better = []
+    for pair in shuffled_pairs(model.tokenizer, ids):
+        nats = []
+        for text in pair:
+            state, total = model.initial_state(), 0.0
+            for token, following in zip(text[:-1].tolist(), text[1:].tolist(), strict=True):
+                rows, state = model.predict(np.array([[token]]), state)
+                total -= rows[0, 0, following]
+            nats.append(total)
+        better.append(0.5 if math.isclose(*nats, rel_tol=1e-6) else float(nats[0] < nats[1]))
+    assert shuffle_preference(model, ids) == pytest.approx(np.mean(better), abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_knows_no_order_scores_a_half_and_who_does_scores_more(model_and_ids, kind):
+    # Subwords spell a word otherwise at the start of a sentence: there, another order is another number of tokens.
+    if kind in ("characters", "words"):
+        assert shuffle_preference(*model_and_ids(kind, "uniform")) == 0.5
+    assert shuffle_preference(*model_and_ids(kind)) > 0.8
+
+
+def test_without_context_words_have_no_order(stores, trained):
+    model = saved.load(trained("words", order=1))
+    assert shuffle_preference(model, open_split(stores / "data" / "tokens" / "words", "train")) == 0.5
+
+
+def test_ties_count_half():
+    nats = np.array([[1.0, 2.0], [2.0, 1.0], [3.0, 3.0 + 1e-9], [4.0, 5.0]])
+    assert preferred(nats) == (1 + 0 + 0.5 + 1) / 4
+
+
+def test_too_few_sentences_say_nothing():
+    tokenizer = Characters(["<unk>", *"helo"])
+    assert shuffle_preference(UniformModel({}, tokenizer), tokenizer.encode("hello")) is None
+
+
+def test_a_sentence_is_read_as_score_reads_it(model_and_ids):
+    model, ids = model_and_ids("words")
+    sentence, _ = shuffled_pairs(model.tokenizer, ids)[0]
+    spelled = model.tokenizer.decode(sentence)
+    if model.tokenizer.encode_sentence(spelled).tolist() == sentence.tolist():
+        rows, _ = model.predict(sentence[None, :-1], model.initial_state())
+        total = np.take_along_axis(rows[0], sentence[1:, None], axis=1).sum()
+        assert score(model, [spelled])[0].log_probability == pytest.approx(total)

@@ -1,0 +1,50 @@
+"""The two tasks of recall: what is shown, what is asked for, and that no split knows another."""
+
+import numpy as np
+import pytest
+import torch
+
+from anamnesis.tasks.memory.tasks import PROBES, SPLITS, Sequences, adding, copy
+
+
+def test_copy_shows_symbols_then_blanks_then_the_cue() -> None:
+    inputs, answers = copy(np.random.default_rng(1), 40, lag=5, symbols=3, alphabet=4)
+    assert inputs.shape == (11, 40)
+    assert answers.shape == (3, 40)
+    for shown, asked in zip(inputs.T.tolist(), answers.T.tolist(), strict=True):
+        assert shown == [symbol + 2 for symbol in asked] + [0] * 5 + [1, 0, 0]
+    assert set(answers.flatten().tolist()) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("lag", [2, 5, 40])
+def test_adding_marks_one_number_in_each_half(lag: int) -> None:
+    inputs, answers = adding(np.random.default_rng(1), 300, lag)
+    assert inputs.shape == (lag, 300, 2)
+    for column in range(300):
+        marked = [step for step in range(lag) if inputs[step, column, 1] == 1]
+        assert len(marked) == 2
+        assert marked[0] < lag // 2 <= marked[1]
+        assert answers[0, column] == inputs[marked[0], column, 0] + inputs[marked[1], column, 0]
+    assert ((inputs[..., 1] == 0) | (inputs[..., 1] == 1)).all()
+    assert ((inputs[..., 0] >= 0) & (inputs[..., 0] < 1)).all()
+
+
+def test_the_constant_answer_to_adding_has_an_error_of_a_sixth() -> None:
+    _, answers = adding(np.random.default_rng(1), 100_000, 10)
+    assert (answers - 1).square().mean().item() == pytest.approx(1 / 6, abs=0.003)
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_seed_lag_and_split_decide_what_is_drawn(probe) -> None:
+    def first(seed: int, lag: int, split: str) -> torch.Tensor:
+        return Sequences(probe, lag, 4, 8, seed, split).draw(100)[1]
+
+    assert torch.equal(first(1, 10, "train"), first(1, 10, "train"))
+    others = [first(1, 10, split) for split in SPLITS] + [first(2, 10, "train"), first(1, 20, "train")]
+    for index, one in enumerate(others):
+        assert not any(torch.equal(one, other) for other in others[index + 1 :])
+
+
+def test_training_never_sees_the_same_batch_twice() -> None:
+    fresh = Sequences("adding", 10, 2, 8, 1, "train")
+    assert not torch.equal(fresh.draw(32)[1], fresh.draw(32)[1])

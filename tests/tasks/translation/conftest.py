@@ -1,0 +1,137 @@
+"""A small project folder: stores of pairs in words and in subwords, and networks small enough for milliseconds."""
+
+import csv
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import TypeAdapter
+
+from anamnesis.data.stores import store
+from anamnesis.data.tokenizers.settings import Tokens
+from anamnesis.tasks.translation.network import EncoderDecoder
+from anamnesis.tasks.translation.settings import Experiment, Model
+
+WORDS = {
+    "the": "de", "a": "een", "big": "grote", "small": "kleine", "cat": "kat", "dog": "hond", "bird": "vögel",
+    "sees": "ziet", "eats": "eet", "calls": "roept",
+}  # fmt: skip
+ENTRIES = {
+    "words": {"kind": "word-pairs"},
+    "subwords": {"kind": "subword-pairs", "size": 280},
+    "separate": {"kind": "subword-pairs", "size": 280, "shared": False},
+}
+SEQ2SEQ = {
+    f"{cell}-{layers}{'-reversed' * reverse}": {
+        "architecture": "seq2seq", "cell": cell, "layers": layers, "reverse": reverse
+    }
+    for cell in ("rnn", "gru", "lstm")
+    for layers in (1, 2)
+    for reverse in (False, True)
+}  # fmt: skip
+ATTENTIVE = {
+    f"{attention}-{cell}-{layers}{'-feeding' * feeding}": {
+        "architecture": "attention", "cell": cell, "layers": layers, "attention": attention, "input_feeding": feeding
+    }
+    for attention in ("additive", "multiplicative")
+    for cell, layers in (("rnn", 1), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2))
+    for feeding in (False, True)
+}  # fmt: skip
+NETWORKS = SEQ2SEQ | ATTENTIVE
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    # Networks as small as these only wait for other threads.
+    torch.set_num_threads(1)
+
+
+def sentences(number: int, seed: int) -> list[tuple[str, str]]:
+    """Pairs of 1 to 12 words, whose translation is word by word."""
+    chance = random.Random(seed)
+
+    def thing() -> list[str]:
+        adjectives = chance.sample(("big", "small"), chance.randint(0, 2))
+        return [chance.choice(("the", "a")), *adjectives, chance.choice(("cat", "dog", "bird"))]
+
+    made = []
+    for _ in range(number):
+        words = thing()
+        for _ in range(chance.randint(0, 2)):
+            words += [chance.choice(("sees", "eats", "calls")), *thing()]
+        made.append((" ".join(words) + ".", " ".join(WORDS[word] for word in words) + "."))
+    return made
+
+
+def write_store(root: Path, name: str, splits: dict[str, list[tuple[str, str]]], **entry: Any) -> Path:
+    """data/tokens/NAME of pairs."""
+    sources = {}
+    for split, rows in splits.items():
+        sources[split] = root / f"{split}.csv"
+        with open(sources[split], "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("source", "target", "origin"), *((*row, "test") for row in rows)])
+    settings: Tokens = TypeAdapter(Tokens).validate_python({"corpus": "small", **entry})
+    store.write(root / "data" / "tokens" / name, settings, sources)
+    return root / "data" / "tokens" / name
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data/tokens/NAME for each of `ENTRIES`."""
+    root = tmp_path_factory.mktemp("project")
+    splits = {"train": sentences(60, 1), "valid": sentences(12, 2), "test": sentences(15, 3)}
+    for name, entry in ENTRIES.items():
+        write_store(root, name, splits, **entry)
+    return root
+
+
+@pytest.fixture
+def project(stores: Path, tmp_path: Path) -> Path:
+    """A fresh project folder that shares the token stores."""
+    (tmp_path / "data").symlink_to(stores / "data")
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def experiment() -> Callable[..., Experiment]:
+    """experiment(architecture, model={...}, training={...}, ...): settings with small budgets."""
+
+    def make(architecture: str = "attention", **changes: Any) -> Experiment:
+        network = architecture in ("seq2seq", "attention")
+        content: dict[str, Any] = {
+            "task": "translation",
+            "tokens": "words",
+            "model": {
+                "architecture": architecture,
+                **({"cell": "gru", "hidden": 8, "dropout": 0.2} if network else {}),
+            },
+            "training": {"epochs": 3, "learning_rate": 0.01, "checkpoint_steps": 5} if network else None,
+            "batch": 60,
+            "search": {"beam": 3, "ratio": 1.2, "extra": 4},
+        }
+        for key, value in changes.items():
+            content[key] = {**(content.get(key) or {}), **value} if isinstance(value, dict) else value
+        return Experiment.model_validate(content)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def network() -> Callable[..., EncoderDecoder]:
+    """network(settings, source, target, scale=1, ...): in evaluation mode, its weights large enough to tell tokens
+    apart."""
+
+    def make(
+        settings: dict[str, Any], source: int = 11, target: int = 13, scale: float = 0.6, **more: Any
+    ) -> EncoderDecoder:
+        torch.manual_seed(5)
+        described = {"hidden": 6, "tied": "none", **settings, **more}
+        made = EncoderDecoder(TypeAdapter(Model).validate_python(described), source, target)
+        for parameter in made.parameters():
+            torch.nn.init.normal_(parameter, std=scale)
+        return made.eval()
+
+    return make

@@ -1,0 +1,160 @@
+"""The networks against the same weights used frame by frame and gate by gate, and what the halves cannot see."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import TypeAdapter
+from torch.nn import functional
+
+from anamnesis.tasks.video.films import PARTS
+from anamnesis.tasks.video.network import FilmNetwork
+from anamnesis.tasks.video.settings import Model
+
+from .conftest import MODELS
+
+
+def network(architecture: str, size: int = 14, **changes: Any) -> FilmNetwork:
+    torch.manual_seed(3)
+    settings = TypeAdapter(Model).validate_python(MODELS[architecture] | changes)
+    made = FilmNetwork(settings, size, PARTS)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter += 0.1 * torch.randn(parameter.shape)
+    return made.eval()
+
+
+def films(count: int = 3, frames: int = 5, size: int = 14) -> torch.Tensor:
+    random = np.random.default_rng(5)
+    return torch.from_numpy(random.integers(256, size=(count, frames, size, size), dtype=np.uint8))
+
+
+def seen(made: FilmNetwork, frame: np.ndarray) -> np.ndarray:
+    """The vector of one frame (size, size), its convolutions and poolings written as loops."""
+    weights = {name: value.detach().double().numpy() for name, value in made.frame.named_parameters()}  # type: ignore[union-attr]
+    standardised = (frame - 0.1 * 255) / (0.25 * 255)
+    maps = standardised[None]
+    for number, width in ((0, 3), (3, 5)):
+        kernel, bias = weights[f"maps.{number}.weight"], weights[f"maps.{number}.bias"]
+        side = maps.shape[1]
+        padded = np.pad(maps, ((0, 0), (width // 2,) * 2, (width // 2,) * 2))
+        convolved = np.zeros((len(kernel), side, side))
+        for row in range(side):
+            for column in range(side):
+                window = padded[:, row : row + width, column : column + width]
+                convolved[:, row, column] = np.maximum((kernel * window).sum((1, 2, 3)) + bias, 0)
+        maps = convolved
+        if number == 0:
+            half = side // 2
+            maps = np.zeros((len(kernel), half, half))
+            for row in range(half):
+                for column in range(half):
+                    maps[:, row, column] = convolved[:, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2].max((1, 2))
+    squares = len(frame) // 4
+    coarse = np.zeros((squares, squares))
+    for row in range(squares):
+        for column in range(squares):
+            coarse[row, column] = standardised[4 * row : 4 * row + 4, 4 * column : 4 * column + 4].mean()
+    what = weights["what.weight"] @ maps.max((1, 2)) + weights["what.bias"]
+    where = weights["where.weight"] @ coarse.ravel() + weights["where.bias"]
+    vector = np.maximum(np.concatenate([what, where]), 0)
+    standard = (vector - vector.mean()) / np.sqrt(vector.var() + 1e-5)
+    return standard * weights["after.1.weight"] + weights["after.1.bias"]
+
+
+def remembered(made: FilmNetwork, vectors: list[np.ndarray]) -> np.ndarray:
+    """The last hidden state of the LSTM's equations, one step after the other."""
+    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    w, u, b, d = (made.lstm.get_parameter(name).detach().double().numpy() for name in names)
+
+    def sigmoid(values: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-values))
+
+    h = c = np.zeros(u.shape[1])
+    for vector in vectors:
+        i, f, g, o = np.split(w @ vector + b + u @ h + d, 4)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+    return h
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+@pytest.mark.parametrize("frames", [2, 5, 6])
+def test_logits_are_those_of_loops(architecture: str, frames: int) -> None:
+    made, shown = network(architecture), films(frames=frames)
+    with torch.no_grad():
+        found = made(shown).numpy()
+    weight, bias = (made.output.get_parameter(name).detach().double().numpy() for name in ("weight", "bias"))
+    for film, logits in zip(shown.numpy().astype(float), found, strict=True):
+        if architecture == "cnn":
+            last = seen(made, film[frames // 2])
+        elif architecture == "lstm":
+            last = remembered(made, [((frame / 255 - 0.1) / 0.25).ravel() for frame in film])
+        else:
+            last = remembered(made, [seen(made, frame) for frame in film])
+        parts = weight @ last + bias
+        expected = [parts[digit] + parts[10 + direction] for digit in range(10) for direction in range(8)]
+        np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_a_film_does_not_depend_on_those_beside_it(architecture: str) -> None:
+    made, shown = network(architecture), films(4)
+    with torch.no_grad():
+        together = made(shown)
+        for number in range(4):
+            torch.testing.assert_close(made(shown[number : number + 1])[0], together[number], rtol=1e-4, atol=1e-5)
+
+
+def test_which_frames_each_network_sees() -> None:
+    shown = films(1, 5)
+    for architecture in MODELS:
+        made = network(architecture)
+        with torch.no_grad():
+            usual = made(shown)
+            for frame in range(5):
+                other = shown.clone()
+                other[:, frame] = 255 - other[:, frame]
+                same = torch.equal(made(other), usual)
+                assert same == (architecture == "cnn" and frame != 2), (architecture, frame)
+            assert torch.equal(made(shown.flip(1)), usual) == (architecture == "cnn")
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_every_parameter_learns(architecture: str) -> None:
+    made, shown = network(architecture, dropout=0.0).train(), films(16)
+    functional.cross_entropy(made(shown), torch.arange(16)).backward()
+    for name, parameter in made.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("size", [9, 10, 15, 20, 23])
+@pytest.mark.parametrize("features", [2, 7])
+def test_any_field(size: int, features: int) -> None:
+    made = network("cnn-lstm", size, features=features)
+    with torch.no_grad():
+        assert made(films(2, 2, size)).shape == (2, 80)
+
+
+def test_dropout_is_for_training_only() -> None:
+    for architecture in MODELS:
+        made, shown = network(architecture, dropout=0.5), films()
+        with torch.no_grad():
+            assert torch.equal(made(shown), made(shown))
+            made.train()
+            assert not torch.equal(made(shown), made(shown))
+
+
+def test_what_is_seen_does_not_depend_on_the_place() -> None:
+    made = network("cnn", 40).frame
+    assert made is not None
+    digit = films(1, 1, 8)[0, 0].float() / 255
+    with torch.no_grad():
+        fields = torch.zeros(3, 1, 40, 40)
+        for field, (row, column) in zip(fields, ((14, 14), (18, 14), (14, 16)), strict=True):
+            field[0, row : row + 8, column : column + 8] = digit
+        what, where = made.maps(fields).amax((2, 3)), made.where(made.coarse(fields).flatten(1))
+    torch.testing.assert_close(what[1:], what[:1].expand(2, -1), rtol=1e-4, atol=1e-5)
+    assert (where[1] - where[0]).abs().max() > 0.1
