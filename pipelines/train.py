@@ -1,6 +1,5 @@
 """The train stage: `python -P pipelines/train.py EXPERIMENT` writes models/EXPERIMENT."""
 
-from importlib import import_module
 from pathlib import Path
 
 from anamnesis import console, numerics, params
@@ -8,11 +7,11 @@ from anamnesis import console, numerics, params
 
 def main() -> None:
     numerics.pin()
+    from anamnesis.stages.train import train
     from anamnesis.tracking import live
 
     name = console.argument("EXPERIMENT")
-    experiment = params.lookup(params.load().experiments, name, "experiment")
-    import_module(f"anamnesis.{experiment.task}.train").train(name, experiment, Path(), live.start)
+    train(name, params.lookup(params.load().experiments, name, "experiment"), Path(), live.start)
 
 
 if __name__ == "__main__":

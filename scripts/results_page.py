@@ -23,6 +23,7 @@ from anamnesis import console, params
 from anamnesis.boards import BOARDS, entrants
 from anamnesis.engine.run import cores
 from anamnesis.errors import AnamnesisError
+from anamnesis.models import CARD, read_card
 from anamnesis.params import Params
 from anamnesis.profiles import merged
 from anamnesis.project import STANDARD
@@ -30,7 +31,6 @@ from anamnesis.report import formats, results, seeds
 from anamnesis.report.results import Result
 from anamnesis.schema import Settings
 from anamnesis.tracking import results as tracked
-from anamnesis.training.saved import CARD, read_card
 from anamnesis.yaml_file import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -116,7 +116,7 @@ def page(
         rows = [
             _row(folder, group, claims, notes, machines, hardware)
             for group in groups
-            if settings.experiments[group[0]].board == name
+            if settings.experiments[group[0]].task == name
         ]
         score = formats.name(board.metric)
         heading = ("experiment", "textbook", f"{score}, valid", "test", "epochs", "command", "hardware", "wall time")
@@ -145,7 +145,7 @@ def _row(
     if not run:
         return [title, textbook, "not run", "not run", "–", command, "–", "–"]
     result = seeds.grouped(folder.results[name] for name in run)[0]
-    metric = BOARDS[result.board].metric
+    metric = BOARDS[result.task].metric
     valid, test = (
         "<br>".join(
             _score(result, split, each) for each in (metric, *(more for claim in mine for more in claim.metrics))
@@ -284,7 +284,7 @@ def _of(claims: Sequence[Claim], name: str) -> list[Claim]:
 def _score(result: Result, split: str, metric: str) -> str:
     """A score with its spread, named unless it is the one that the heading names."""
     text = formats.repeated(metric, result.scores[split].get(metric), result.spread.get(split, {}).get(metric))
-    return text if metric == BOARDS[result.board].metric else f"{formats.name(metric)} {text}"
+    return text if metric == BOARDS[result.task].metric else f"{formats.name(metric)} {text}"
 
 
 def _machine(option: str) -> tuple[str, str]:

@@ -9,8 +9,8 @@ import torch
 from pydantic import TypeAdapter
 
 from anamnesis import files, serving
+from anamnesis import models as saved
 from anamnesis.data.tokenizers import characters, tokenizer, words
-from anamnesis.training import saved
 
 TEXT = "The cat sees a dog. A dog sees the cat. The old dog sleeps here.\n"
 LABELS = ["crude", "ship"]
@@ -121,15 +121,16 @@ def documents(folder: Path) -> None:
     saved.save(folder, arrays(network), card, _tokenizer(folder, made))
 
 
-def films(folder: Path) -> None:
-    from anamnesis.tasks.video.films import CLASSES, PARTS
-    from anamnesis.tasks.video.network import FilmNetwork
+def videos(folder: Path) -> None:
+    from anamnesis.tasks.video.network import VideoNetwork
+    from anamnesis.tasks.video.videos import CLASSES, PARTS
+
     from anamnesis.tasks.video.settings import Experiment
 
     model = {"architecture": "cnn-lstm", "hidden": 4, "channels": 2, "features": 3}
-    content = {"task": "classification", "reads": "films", "tokens": "toy", "model": model, "films": {"size": 16}}
+    content = {"task": "classification", "reads": "videos", "tokens": "toy", "model": model, "videos": {"size": 16}}
     experiment = Experiment.model_validate(content | {"training": {"epochs": 1, "learning_rate": 0.1}})
-    network = FilmNetwork(experiment.model, experiment.films.size, PARTS)
+    network = VideoNetwork(experiment.model, experiment.videos.size, PARTS)
     card = _card("classification", model) | experiment.model_dump(mode="json") | {"labels": CLASSES}
     saved.save(folder, arrays(network), card, {})
 
@@ -182,7 +183,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
         passage,
         translation,
         documents,
-        films,
+        videos,
         captions,
         forecast,
         memory,

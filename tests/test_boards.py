@@ -13,7 +13,7 @@ def leaves(kind):
 
 
 def test_every_kind_of_experiment_has_its_board_and_every_board_its_kind():
-    assert {kind.board for kind in leaves(params.Experiment)} == BOARDS.keys()
+    assert {kind.task for kind in leaves(params.Experiment)} == BOARDS.keys()
 
 
 def test_the_metric_that_decides_is_shown_first():

@@ -146,7 +146,7 @@ def test_a_damaged_or_forged_model_is_refused_in_one_line(
         ("passage", ("reader", "hidden")),
         ("translation", ("model", "embedding")),
         ("documents", ("model", "hidden")),
-        ("films", ("films", "size")),
+        ("videos", ("videos", "size")),
         ("captions", ("model", "channels")),
         ("forecast", ("model", "hidden")),
         ("memory", ("hidden",)),

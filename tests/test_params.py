@@ -16,10 +16,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anamnesis import models as saved
 from anamnesis import params
 from anamnesis.errors import AnamnesisError, ParamsError
 from anamnesis.tasks.memory import saved as memory
-from anamnesis.training import saved
 from anamnesis.yaml_file import read_yaml
 
 CORPORA = """
@@ -443,7 +443,7 @@ def test_a_translation_stands_among_the_experiments():
     content["experiments"]["shared"] = NETWORK | {"model": TIED}
     found = params.check(content).experiments
     assert (found["mine"].model.architecture, found["shared"].model.tied) == ("copy", "all")
-    assert (found["shared"].board, found["shared"].search.beam) == ("translation", 5)
+    assert (found["shared"].task, found["shared"].search.beam) == ("translation", 5)
 
 
 def paired() -> dict:

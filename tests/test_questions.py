@@ -3,10 +3,10 @@
 import pytest
 
 from anamnesis.boards import Question, leading
+from anamnesis.metrics.results import labels_question, question
 from anamnesis.tasks.memory.evaluation import recall_question
 from anamnesis.tasks.memory.settings import Experiment as Memory
 from anamnesis.tasks.translation.evaluation import sentences_question
-from anamnesis.training.results import labels_question, question
 
 STATS = {"labels": ["a", "b"], "splits": {split: {"text_sha256": split * 3} for split in ("train", "valid", "test")}}
 ASKED = ("asked", "valid", "test")

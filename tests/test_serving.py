@@ -13,7 +13,7 @@ from anamnesis import deadline, serving
 from anamnesis.errors import AnamnesisError
 
 # Answers are text that a model writes, or one of a ranking, of which `top` shows more.
-RANKED = {"cloze", "passage", "documents", "films"}
+RANKED = {"cloze", "passage", "documents", "videos"}
 SERVED = sorted(set(MAKERS) - {"memory"})
 
 
@@ -111,7 +111,7 @@ def test_a_bad_text_is_named_by_its_place(models: dict[str, tuple[Any, Any]]) ->
         ("cloze", "no blank", "text 3: found 0 blanks; allowed: "),
         ("word_number", "zyx", "text 3: found 0 known words; the model reads 2"),
         ("forecast", "1, 2", "text 3: found 2 numbers; allowed: 4 or more"),
-        ("films", "x", "film 3: not a GIF file in base64"),
+        ("videos", "x", "video 3: not a GIF file in base64"),
         ("captions", "x", "text 3: not an image file as base64"),
     ):
         task, model = models[name]

@@ -47,9 +47,9 @@ SPLITS = {"train": PAIRS, "valid": PAIRS[:2], "test": PAIRS[1:]}
 
 def make(root: Path) -> Path:
     """Write params.yaml, token stores, models, metrics and predictions of all experiments into `root`."""
+    from anamnesis import models as folders
     from anamnesis.data.stores import store
     from anamnesis.tasks.translation import evaluation, saved
-    from anamnesis.training import saved as folders
 
     root.mkdir(parents=True, exist_ok=True)
     write_settings(root, SETTINGS)

@@ -34,11 +34,14 @@ BOARDS: dict[str, Board] = {
         ("bits_per_character", "perplexity", "accuracy", "top5_accuracy", "shuffle_preference", "context_tokens"),
     ),
     "cloze": Board("Which word fills the blank?", "perplexity", False, ("perplexity", "accuracy", "top5_accuracy")),
-    "word-number": Board("Which number has the next word?", "rmse", False, ("rmse", "mae", "accuracy")),
+    "numbers": Board("Which number has the next word?", "rmse", False, ("rmse", "mae", "accuracy")),
     "classification": Board("What is this text about, or who wrote it?", "accuracy", True, ("accuracy", "macro_f1")),
-    "frames": Board("Which digit moves where?", "accuracy", True, ("accuracy", "macro_f1")),
-    "caption": Board("How is this image read in words?", "exact_match", True, ("exact_match", "character_error_rate")),
-    "forecast": Board("What is the next value?", "rmse", False, ("rmse", "mae", "skill", "rmse_free_running")),
+    "passages": Board("Who wrote this passage?", "accuracy", True, ("accuracy", "macro_f1")),
+    "video": Board("Which digit moves where?", "accuracy", True, ("accuracy", "macro_f1")),
+    "captioning": Board(
+        "How is this image read in words?", "exact_match", True, ("exact_match", "character_error_rate")
+    ),
+    "forecasting": Board("What is the next value?", "rmse", False, ("rmse", "mae", "skill", "rmse_free_running")),
     "translation": Board("How is this said in another language?", "bleu", True, ("bleu", "chrf", "perplexity")),
     "memory": Board(
         "How long does the state remember?",
@@ -60,25 +63,25 @@ class Question(NamedTuple):
     """What decides whether two scores compare: they do where all of it is the same.
 
     Attributes:
-        board: a key of `BOARDS`.
+        task: a key of `BOARDS`.
         corpus: a key of `corpora`.
         valid, test: digests of what is asked of each split.
     """
 
-    board: str
+    task: str
     corpus: str
     valid: str
     test: str
 
 
-def question_of(board: str, corpus: str, metrics: Mapping[str, Any]) -> tuple[Question, str]:
+def question_of(task: str, corpus: str, metrics: Mapping[str, Any]) -> tuple[Question, str]:
     """The question that metrics/E.json says was asked, and the same in words.
 
     Raises:
         KeyError, TypeError: the metrics state no question.
     """
     stated = metrics["question"]
-    return Question(board, corpus, str(stated["valid"]), str(stated["test"])), str(stated["asked"])
+    return Question(task, corpus, str(stated["valid"]), str(stated["test"])), str(stated["asked"])
 
 
 def leading(sizes: Mapping[Question, int]) -> dict[tuple[str, str], Question]:
@@ -89,7 +92,7 @@ def leading(sizes: Mapping[Question, int]) -> dict[tuple[str, str], Question]:
     """
     found: dict[tuple[str, str], Question] = {}
     for question, size in sizes.items():
-        key = (question.board, question.corpus)
+        key = (question.task, question.corpus)
         if key not in found or size > sizes[found[key]]:
             found[key] = question
     return found

@@ -16,16 +16,16 @@ from anamnesis.data.tokenizers.settings import ImageTokens, PairTokens, SeriesTo
 from anamnesis.errors import AnamnesisError, ParamsError
 from anamnesis.schema import Settings
 from anamnesis.tasks.captioning.settings import Experiment as Captioning
-from anamnesis.tasks.classification.settings import Experiment as DocumentClassification
+from anamnesis.tasks.classification.settings import Experiment as Classification
 from anamnesis.tasks.cloze.settings import Experiment as Cloze
 from anamnesis.tasks.forecasting.settings import Experiment as Forecasting
 from anamnesis.tasks.language import derived
-from anamnesis.tasks.language.settings import Experiment as NextToken
+from anamnesis.tasks.language.settings import Experiment as Language
 from anamnesis.tasks.memory.settings import Experiment as Memory
 from anamnesis.tasks.numbers.settings import Experiment as WordNumber
 from anamnesis.tasks.passages.settings import Experiment as Passage
 from anamnesis.tasks.translation.settings import Experiment as Translation
-from anamnesis.tasks.video.settings import Experiment as FilmClassification
+from anamnesis.tasks.video.settings import Experiment as Video
 from anamnesis.yaml_file import dump_yaml, read_yaml
 
 Entry = TypeVar("Entry")
@@ -34,13 +34,10 @@ PARAMS, CORPORA = "params.yaml", "corpora.yaml"
 LISTED = 20
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
-Language = Annotated[NextToken | Cloze | WordNumber | Passage, Field(discriminator="objective")]
-Classification = Annotated[DocumentClassification | FilmClassification, Field(discriminator="reads")]
 Experiment = Annotated[
-    Language | Memory | Translation | Classification | Captioning | Forecasting, Field(discriminator="task")
+    Language | Cloze | WordNumber | Passage | Memory | Translation | Classification | Video | Captioning | Forecasting,
+    Field(discriminator="task"),
 ]
-# What an entry is that does not say what its task is about, by task.
-USUAL = {"language": {"objective": "next-token"}, "classification": {"reads": "documents"}}
 # What the readers of `corpora` make; any other: running text.
 HELD = {
     "passages": "labelled passages",
@@ -72,16 +69,6 @@ class Params(Settings):
     experiments: dict[str, Experiment] = Field(description="after `check`, those of `derived` and `own` are among them")
     derived: dict[str, Experiment] = Field({}, description="experiments that start from another's model")
     own: dict[str, Experiment] = Field({}, description="experiments with a recurrent layer of the folder cells/")
-
-    @field_validator(*SECTIONS, mode="before")
-    @classmethod
-    def _usual(cls, entries: Any) -> Any:
-        if not isinstance(entries, dict):
-            return entries
-        return {
-            name: USUAL.get(str(entry.get("task")), {}) | entry if isinstance(entry, dict) else entry
-            for name, entry in entries.items()
-        }
 
     @field_validator(*CORPORA_SECTIONS, "tokens", *SECTIONS)
     @classmethod
@@ -344,11 +331,11 @@ def _unreadable(experiment: Any, params: Params) -> tuple[str, str] | None:
     here = "running text" if corpus is None else HELD.get(corpus.reader, "running text")
     wanted: tuple[str, ...]
     match experiment:
-        case Passage() | DocumentClassification():
+        case Passage() | Classification():
             wanted = LABELLED
         case Translation():
             wanted = ("sentence pairs",)
-        case FilmClassification() | Captioning():
+        case Video() | Captioning():
             wanted = ("images",)
         case Forecasting():
             wanted = ("a series",)
@@ -361,7 +348,7 @@ def _unreadable(experiment: Any, params: Params) -> tuple[str, str] | None:
             "model.tied",
             f"found all; the languages of {experiment.tokens!r} share no vocabulary; allowed: none, output",
         )
-    if isinstance(experiment, Cloze | WordNumber | DocumentClassification) and tokens.kind != "words":
+    if isinstance(experiment, Cloze | WordNumber | Classification) and tokens.kind != "words":
         return "tokens", f"{found}tokens of kind {tokens.kind}; allowed: words"
     return None
 
@@ -480,7 +467,7 @@ def _members(kind: Any) -> dict[str, Any]:
     if get_origin(kind) not in (Union, UnionType):
         return {}
     members = [_plain(option) for option in get_args(kind)]
-    for key in ("task", "objective", "reads", "architecture", "kind", "reader"):
+    for key in ("task", "architecture", "kind", "reader"):
         values = [(value, member) for member in members for value in _values(member, key)]
         if all(_values(member, key) for member in members) and len(dict(values)) == len(values):
             return dict(values)

@@ -1,21 +1,20 @@
 """What all served models have in common: the limits of a request, its options, its errors and its time limit.
 
-A task's own module `serving` offers `load(folder)`, `example(card)` and `answer(model, texts, options)`.
+A task's module `prediction` offers `example(card)` and `answer(model, texts, options)`.
 """
 
 import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from numbers import Integral, Real
 from typing import Any
 
-from anamnesis import deadline
+from anamnesis import deadline, tasks
 from anamnesis.errors import AnamnesisError
 
 # The tasks whose models are served.
-TASKS = ("captioning", "classification", "forecasting", "language", "translation")
+SERVED = tuple(name for name in tasks.NAMES if name != "memory")
 # Seconds that one request may take, and the environment variable that changes them.
 TIME_LIMIT, TIME_LIMIT_VARIABLE = 30.0, "ANAMNESIS_TIME_LIMIT"
 # Texts of one request.
@@ -35,14 +34,14 @@ LIMITS: dict[str, tuple[float, float]] = {
 
 
 def module(task: object) -> Any:
-    """The module `serving` of a task.
+    """The module `prediction` of a task.
 
     Raises:
         AnamnesisError: there is no such task, or its models are not served.
     """
-    if task not in TASKS:
-        raise AnamnesisError(f"task: found {task!r}; allowed: {', '.join(TASKS)}")
-    return import_module(f"anamnesis.{task}.serving")
+    if task not in SERVED:
+        raise AnamnesisError(f"task: found {task!r}; allowed: {', '.join(SERVED)}")
+    return tasks.part(str(task), "prediction")
 
 
 def answer(
@@ -55,8 +54,8 @@ def answer(
     """The answers of a task's model to the texts of one request, within all limits.
 
     Args:
-        task: the task's module `serving`.
-        model: what `task.load` returned.
+        task: the task's module `prediction`.
+        model: what `models.load` returned.
         options: the options of the request; those left out have the values that `task.example` shows.
         is_stopping: as for `deadline.time_limit`.
 

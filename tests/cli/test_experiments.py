@@ -40,7 +40,7 @@ def test_list_fits_80_columns_with_the_projects_own_experiments(tmp_path, monkey
     experiments = params.load(tmp_path / "params.yaml").experiments
     (tmp_path / "metrics").mkdir()
     for name, experiment in experiments.items():
-        files.write_json(tmp_path / "metrics" / f"{name}.json", {"test": {BOARDS[experiment.board].metric: 1234.56789}})
+        files.write_json(tmp_path / "metrics" / f"{name}.json", {"test": {BOARDS[experiment.task].metric: 1234.56789}})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)

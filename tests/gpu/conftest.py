@@ -50,7 +50,7 @@ BLOCKS: dict[str, dict[str, Any]] = {
     "passage": {"task": "language", "objective": "passage", "tokens": "passages", "batch": 16, "start": "language-gru"},
     "translation": {"task": "translation", "tokens": "pairs", "batch": 100},
     "documents": {"task": "classification", "reads": "documents", "tokens": "documents", "batch": 8, "length": 9},
-    "films": {"task": "classification", "reads": "films", "tokens": "images", "batch": 10},
+    "videos": {"task": "classification", "reads": "videos", "tokens": "images", "batch": 10},
     "captioning": {"task": "captioning", "tokens": "images", "batch": 8},
     "forecasting": {"task": "forecasting", "tokens": "series", "batch": 16, "steps": 7},
 }
@@ -111,10 +111,10 @@ NETWORKS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"architecture": "lstm", "summary": "mean", "embedding": 8, "norm": "batch", **DROPOUT},
         {},
     ),
-    "films": (
-        "films",
+    "videos": (
+        "videos",
         {"architecture": "cnn-lstm", "channels": 2, "features": 8, **DROPOUT},
-        {"films": FILMS},
+        {"videos": FILMS},
     ),
     "captioning": (
         "captioning",

@@ -171,8 +171,8 @@ CLASSIFIED: dict = {
     "news-lstm-residual": ("lstm", {"residual": True}, 90),
     "news-lstm-relu": ("lstm", {"dense": 64}, 91),
 }
-# Accuracy of digit, direction and both of each network for films.
-FILMS = {"films-cnn-lstm": (0.985, 0.99, 0.975), "films-cnn": (0.9, 0.14, 0.13), "films-lstm": (0.62, 0.91, 0.57)}
+# Accuracy of digit, direction and both of each network for videos.
+FILMS = {"videos-cnn-lstm": (0.985, 0.99, 0.975), "videos-cnn": (0.9, 0.14, 0.13), "videos-lstm": (0.62, 0.91, 0.57)}
 # Of each captioner, exact match by number of digits.
 CAPTIONED: dict = {
     "captions-nearest": ("nearest", (0.5, 0.2, 0.05)),
@@ -256,7 +256,7 @@ def write_boards(root: Path) -> Path:
         _passage(root, name, architecture, right)
     _translations(root)
     _news(root)
-    _films(root)
+    _videos(root)
     _captions(root)
     for corpus in FORECAST:
         _forecasts(root, corpus)
@@ -489,15 +489,15 @@ def _news(root: Path) -> None:
         _lines(root, name, "mistakes.csv", "actual,predicted,probability,text", wrong)
 
 
-def _films(root: Path) -> None:
+def _videos(root: Path) -> None:
     _entries(root, {"digits": {"reader": "digits"}}, {"digits-images": {"corpus": "digits", "kind": "images"}})
     digits, directions = tuple(map(str, range(10))), ("up", "right", "down", "left")
     for name, (digit, direction, both) in FILMS.items():
-        architecture = name.removeprefix("films-")
-        settings = {"task": "classification", "reads": "films", "tokens": "digits-images"}
+        architecture = name.removeprefix("videos-")
+        settings = {"task": "classification", "reads": "videos", "tokens": "digits-images"}
         settings["model"] = {"architecture": architecture} | ({"hidden": 64} if "lstm" in architecture else {})
         settings["training"] = {"epochs": 5, "learning_rate": 0.001}
-        scores = {"accuracy": both, "macro_f1": both, "films": 800}
+        scores = {"accuracy": both, "macro_f1": both, "videos": 800}
         add(root, name, settings, scores | {"digit_accuracy": digit, "direction_accuracy": direction}, architecture)
         _learnt(root, name, both)
         _confused(root, name, "confusion.csv", digits, round(100 * digit))

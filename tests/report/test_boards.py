@@ -46,7 +46,7 @@ def copied(boards, tmp_path):
 
 
 def ranked(root, board, corpus):
-    return [row for row in leaderboard.table(root) if (row.result.board, row.result.corpus) == (board, corpus)]
+    return [row for row in leaderboard.table(root) if (row.result.task, row.result.corpus) == (board, corpus)]
 
 
 def part(html, anchor):
@@ -95,10 +95,10 @@ def test_each_board_ranks_by_its_own_metric_in_its_own_sense(boards):
 
 def test_boards_of_one_corpus_do_not_mix(boards):
     rows = leaderboard.table(boards)
-    novel = {row.result.board: set() for row in rows if row.result.corpus == "novel"}
+    novel = {row.result.task: set() for row in rows if row.result.corpus == "novel"}
     for row in rows:
         if row.result.corpus == "novel":
-            novel[row.result.board].add(row.result.experiment)
+            novel[row.result.task].add(row.result.experiment)
     assert set(novel) == {"language", "cloze", "word-number"}
     assert all("cloze" in name for name in novel["cloze"])
     assert {row.result.experiment for row in rows if row.mark == "best" and row.result.corpus == "novel"} == {
@@ -152,7 +152,7 @@ SOME = (
     *("sherlock-uniform", "sherlock-lstm", "fairytales100-rnn", "fairytales20-lstm-scratch"),
     *("fairytales20-lstm-finetuned", "memory-scrn", "novel-cloze-rnn", "novel-numbers-fc5", "authors-states"),
     *("en-nl-attention", "en-nl-seq2seq", "en-nl-copy"),
-    *("news-lstm", "news-tfidf", "films-cnn-lstm", "captions-lstm", "captions-nearest", "sines-ar", "sunspots-lstm3"),
+    *("news-lstm", "news-tfidf", "videos-cnn-lstm", "captions-lstm", "captions-nearest", "sines-ar", "sunspots-lstm3"),
 )
 
 
@@ -184,7 +184,7 @@ def test_second_run_writes_the_same_bytes(copied):
 
 def test_word_numbers_stand_beside_the_language_model(boards):
     rows = leaderboard.table(boards)
-    ranked = [row for row in rows if row.result.board == "word-number"]
+    ranked = [row for row in rows if row.result.task == "word-number"]
     groups = page.word_numbers(boards, rows, ranked)
     assert [group.strategy for group in groups] == ["novel-numbers-fc5", "novel-numbers-mean"]
     for group in groups:
@@ -194,7 +194,7 @@ def test_word_numbers_stand_beside_the_language_model(boards):
 
 
 def test_blanks_show_guesses_and_the_word_that_was_not_guessed(boards, html):
-    rows = [row for row in leaderboard.table(boards) if row.result.board == "cloze"]
+    rows = [row for row in leaderboard.table(boards) if row.result.task == "cloze"]
     found = page.blanks(boards, rows)
     assert [blank.word for blank in found] == ["acknowledged", "determined", "mr."]
     assert set(found[0].filled) == {row.result.experiment for row in rows}
@@ -245,10 +245,10 @@ def test_confusions_of_the_best_of_each_kind_are_open_and_the_others_folded(boar
     assert "Confusion matrix of news-lstm-relu" in folded
 
 
-def test_films_are_confused_by_digit_and_by_direction(boards):
+def test_videos_are_confused_by_digit_and_by_direction(boards):
     found = confusion.confusion(boards, ranked(boards, "frames", "digits"))
     assert [each.what for each in found] == ["digit", "direction"]
-    assert [len(dict(each.shown)["films-cnn-lstm"]["encoding"]["x"]["sort"]) for each in found] == [10, 4]
+    assert [len(dict(each.shown)["videos-cnn-lstm"]["encoding"]["x"]["sort"]) for each in found] == [10, 4]
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_films_are_confused_by_digit_and_by_direction(boards):
         ("fairytales100-scrn", "curve.csv", "epoch\n1\n"),
         ("news-lstm", "curve.csv", "experiment,epoch,train_loss,valid_loss\nnews-lstm,1,2,2\n"),
         ("news-birnn", "mistakes.csv", "actual,predicted\nacq,earn\n"),
-        ("films-cnn", "directions.csv", "actual,predicted,count\nup,down,many\n"),
+        ("videos-cnn", "directions.csv", "actual,predicted,count\nup,down,many\n"),
         ("captions-gru", "captions.csv", "reference\none two\n"),
         ("captions-gru", "lengths.csv", "digits,images,exact_match\ntwo,3,0.5\n"),
         ("captions-lstm", "images/01-three-seven-one.png", "no image"),
@@ -291,7 +291,7 @@ def test_a_damaged_file_costs_its_own_part_alone(copied, html, reported, experim
     assert sections.keys() == whole.keys()
     own = next(row for row in leaderboard.table(copied) if row.result.experiment == experiment).result
     changed = {anchor for anchor, content in sections.items() if content != whole[anchor]}
-    assert changed <= {f"{own.board}-{own.corpus}", "memory", "expectations"}
+    assert changed <= {f"{own.task}-{own.corpus}", "memory", "expectations"}
     # Every other part is as it was: what is gone belongs to the parts that were lost.
     for anchor in changed - {"memory", "expectations"}:
         lost = set(parts_of(whole[anchor])) - set(parts_of(sections[anchor]))
@@ -321,43 +321,43 @@ def test_a_value_that_nobody_foresaw_costs_its_own_part_alone(boards, html, monk
     real = page.confusion
 
     def odd(root, ranked):
-        if ranked[0].result.board != "frames":
+        if ranked[0].result.task != "frames":
             return real(root, ranked)
         if content == "an error":
             return 1 / 0
         spec = {"description": "", "data": {"values": [{"x": float("nan")}]}}
-        return [confusion.Confusion("digit", [("films-cnn", spec)], [])]
+        return [confusion.Confusion("digit", [("videos-cnn", spec)], [])]
 
     monkeypatch.setattr(page, "confusion", odd)
     damaged = []
     sections, whole = (sections_of(each) for each in (page.render(boards, damaged), html))
     [line] = damaged
     assert line.startswith("Confusions of digits cannot be drawn: ")
-    assert line.endswith("; run `anamnesis repro films-cnn-lstm films-cnn films-lstm`")
+    assert line.endswith("; run `anamnesis repro videos-cnn-lstm videos-cnn videos-lstm`")
     assert {anchor for anchor, section in sections.items() if section != whole[anchor]} == {"frames-digits"}
 
 
 def test_damaged_metrics_cost_their_own_experiment_alone(copied, reported):
     path = copied / "metrics" / "sherlock-lstm.json"
     path.write_text("<<<<<<< HEAD\n" + path.read_text() + ">>>>>>> other\n")
-    broken = copied / "metrics" / "films-cnn.json"
+    broken = copied / "metrics" / "videos-cnn.json"
     broken.write_text(broken.read_text().replace('"accuracy": 0.13', '"accuracy": NaN'))
     found = compare(copied)
     assert found.damaged[0].endswith(
         "sherlock-lstm.json: line 1 is a conflict mark of Git; run `anamnesis repro sherlock-lstm`"
     )
-    assert "films-cnn.json: not the metrics of an experiment: ValueError(nan)" in found.damaged[1]
+    assert "videos-cnn.json: not the metrics of an experiment: ValueError(nan)" in found.damaged[1]
     text = (copied / "reports" / "index.html").read_text(encoding="utf-8")
     assert "<strong>sherlock-lstm</strong> has damaged metrics" in text
     names = {
         row["experiment"] for row in csv.DictReader(io.StringIO((copied / "reports" / "leaderboard.csv").read_text()))
     }
     before = {row["experiment"] for row in csv.DictReader(io.StringIO(reported["leaderboard.csv"]))}
-    assert before - names == {"sherlock-lstm", "films-cnn"}
+    assert before - names == {"sherlock-lstm", "videos-cnn"}
 
 
 def test_the_four_mappings_lead_to_what_there_is_of_them(boards, html):
-    found = mappings.mappings(row.result.board for row in leaderboard.table(boards))
+    found = mappings.mappings(row.result.task for row in leaderboard.table(boards))
     assert {mapping.name: list(mapping.boards) for mapping in found} == {
         "one-to-one": ["forecast"],
         "one-to-many": ["caption"],

@@ -16,7 +16,7 @@ def copied(boards, tmp_path):
 
 
 def read(root):
-    rows = [row for row in leaderboard.table(root) if row.result.board == "caption"]
+    rows = [row for row in leaderboard.table(root) if row.result.task == "caption"]
     return captioning.captions(root, rows, [entry.experiment for entry in results.load(root).results])
 
 

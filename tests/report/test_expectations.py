@@ -128,14 +128,14 @@ def test_every_network_is_held_against_the_best_baseline_in_the_sense_of_its_boa
     assert starting(copied, "digits: all 2 networks better than captions-nearest").answer == "test only"
 
 
-def test_films_need_both_parts(copied):
-    assert starting(copied, "films-cnn-lstm above films-cnn in accuracy").answer == "yes"
-    assert starting(copied, "films-cnn-lstm, the best network, at 95.0 % accuracy or more").answer == "yes"
+def test_videos_need_both_parts(copied):
+    assert starting(copied, "videos-cnn-lstm above videos-cnn in accuracy").answer == "yes"
+    assert starting(copied, "videos-cnn-lstm, the best network, at 95.0 % accuracy or more").answer == "yes"
     for split in ("valid", "test"):
-        change(copied, "films-cnn-lstm", split, accuracy=0.949)
-        change(copied, "films-lstm", split, accuracy=0.949 if split == "valid" else 0.95)
-    assert starting(copied, "films-cnn-lstm, the best network, at 95.0 % accuracy or more").answer == "no"
-    assert starting(copied, "films-cnn-lstm above films-lstm in accuracy").answer == "no"
+        change(copied, "videos-cnn-lstm", split, accuracy=0.949)
+        change(copied, "videos-lstm", split, accuracy=0.949 if split == "valid" else 0.95)
+    assert starting(copied, "videos-cnn-lstm, the best network, at 95.0 % accuracy or more").answer == "no"
+    assert starting(copied, "videos-cnn-lstm above videos-lstm in accuracy").answer == "no"
 
 
 def test_captions_are_held_to_nineteen_of_twenty(copied):

@@ -227,7 +227,6 @@ def _result(name, value, baseline=False):
     return results.Result(
         experiment=name,
         task="language",
-        board="language",
         corpus="c",
         tokens="t",
         kind="characters",

@@ -60,4 +60,4 @@ def test_each_board_has_charts_of_its_own_with_whole_epochs(boards, texts):
     assert {"language: novel-words", "cloze: novel-words", "translation: en-nl-subwords"} <= charts.keys()
     for title, names in charts.items():
         assert names
-        assert {f"{entries[name].board}: {entries[name].tokens}" for name in names} == {title}
+        assert {f"{entries[name].task}: {entries[name].tokens}" for name in names} == {title}

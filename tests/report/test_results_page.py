@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import pytest
 from settings_files import write_settings
 
+from anamnesis import models as saved
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.memory import saved as memory
-from anamnesis.training import saved
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = SimpleNamespace(**runpy.run_path(str(ROOT / "scripts" / "results_page.py")))

@@ -18,7 +18,7 @@ SHORT, LONG = (1, 3, 200), (16, 25, 40)
 
 
 def of(root):
-    rows = [row for row in leaderboard.table(root) if row.result.board == "translation"]
+    rows = [row for row in leaderboard.table(root) if row.result.task == "translation"]
     return figures.translation(root, rows, [entry.experiment for entry in results.load(root).results])
 
 
@@ -61,12 +61,12 @@ def change(root, experiment, **scores):
 
 
 def test_no_other_board_has_translations(boards):
-    rows = [row for row in leaderboard.table(boards) if row.result.board == "cloze"]
+    rows = [row for row in leaderboard.table(boards) if row.result.task == "cloze"]
     assert figures.translation(boards, rows, []) is None
 
 
 def test_floors_are_baselines(boards):
-    rows = [row.result for row in leaderboard.table(boards) if row.result.board == "translation"]
+    rows = [row.result for row in leaderboard.table(boards) if row.result.task == "translation"]
     assert {row.architecture for row in rows if row.baseline} == {"copy", "nearest"}
     assert {row.architecture for row in rows if not row.baseline} == {"seq2seq", "attention"}
 

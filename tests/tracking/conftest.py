@@ -10,10 +10,10 @@ import pytest
 from settings_files import write_settings
 
 from anamnesis import files, params, profiles
+from anamnesis import models as folders
 from anamnesis.data.tokenizers import characters, tokenizer
 from anamnesis.tasks.language import saved
 from anamnesis.tracking import store
-from anamnesis.training import saved as folders
 
 TEXT = "it was the best of times, it was the worst of times\n"
 

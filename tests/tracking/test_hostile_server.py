@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from fake_server import FakeServer, serving
 
+from anamnesis import models as folders
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.language import saved
 from anamnesis.tracking import journal, live, projection, registry, sync
 from anamnesis.tracking.store import EXPERIMENT, FINGERPRINT, TrackingError
-from anamnesis.training import saved as folders
 
 MLMODEL = "flavors: {python_function: {artifacts: {model: {path: %s}}}}"
 

@@ -7,10 +7,10 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from anamnesis import models as folders
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
 from anamnesis.tracking import journal, registration, sync
-from anamnesis.training import saved as folders
 
 
 def choose(root: Path) -> dict[str, tuple[str, float]]:

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 import toy_pairs
 
+from anamnesis import models as folders
 from anamnesis import params
 from anamnesis.tasks.language import generation, saved
 from anamnesis.tasks.translation import saved as translators
 from anamnesis.tracking import sync
-from anamnesis.training import saved as folders
 
 
 def free_port() -> int:

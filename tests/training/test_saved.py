@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from anamnesis import models as saved
 from anamnesis.errors import AnamnesisError
-from anamnesis.training import saved
 
 
 class Tied(nn.Module):

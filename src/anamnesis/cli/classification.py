@@ -1,4 +1,4 @@
-"""The command that tells the label of documents, passages and films."""
+"""The command that tells the label of documents, passages and videos."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,14 +14,14 @@ commands = typer.Typer()
 @commands.command(
     epilog="Examples: anamnesis classify --model news-lstm 'Oil prices rose after OPEC agreed to cut its output.'\n\n"
     "anamnesis classify --model news-birnn --top 3 < docs/examples/news.txt\n\n"
-    "anamnesis classify --model films-cnn-lstm predictions/films-cnn-lstm/films/*.gif"
+    "anamnesis classify --model videos-cnn-lstm predictions/videos-cnn-lstm/videos/*.gif"
 )
 def classify(
     texts: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[TEXT|FILM.gif]...",
-            help="Documents, each in quotes; or names of files, where the model tells films.",
+            help="Documents, each in quotes; or names of files, where the model tells videos.",
             show_default="the lines of standard input",
         ),
     ] = None,
@@ -35,25 +35,26 @@ def classify(
         ),
     ] = None,
 ) -> None:
-    """Tell the label of documents, passages or films: one a line, in the order in which they come, a blank line for a
+    """Tell the label of documents, passages or videos: one a line, in the order in which they come, a blank line for a
     blank one.
 
-    A film that cannot be read has a blank line, too, and the exit code is 1 at the end. The model says what the labels
+    A video that cannot be read has a blank line, too, and the exit code is 1 at the end. The model says what the labels
     are: topics of news, authors, or which digit moves where.
     """
     given = inputs.utf8(texts) if texts else inputs.lines("text")
     # As names are meant where the command was typed, not in the project's folder.
     here = Path.cwd()
-    loaded = models.load(model, "classification", "passage")
+    loaded = models.load(model, "classification", "video")
     from anamnesis.data.text.cleaning import clean
+    from anamnesis.tasks.video.evaluation import gif
 
     there = {number: text for number, text in enumerate(given) if text.strip()}
     found: dict[int, list[tuple[str, float]]] = {}
     failed = False
-    if loaded.card.get("reads") == "films":
+    if loaded.card["task"] == "video":
         for number, text in there.items():
             try:
-                found[number] = loaded.classify([here / text])[0]
+                found[number] = loaded.classify(gif.read(here / text, loaded.size))
             except AnamnesisError as error:
                 printing.error(error)
                 failed = True

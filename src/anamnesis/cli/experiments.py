@@ -28,19 +28,17 @@ def list_experiments() -> None:
     rows = []
     for name, experiment in settings.experiments.items():
         metrics = location.read_json(root / "metrics" / f"{name}.json")
-        metric = BOARDS[experiment.board].metric
+        metric = BOARDS[experiment.task].metric
         status = _status(experiment, location.read_json(root / "models" / name / "model.json"), bool(metrics))
         corpus = settings.tokens[experiment.tokens].corpus
         score = metrics.get("test", {}).get(metric)
-        rows.append(
-            Row(name, experiment.board, corpus, experiment.tokens, experiment.model.architecture, status, score)
-        )
+        rows.append(Row(name, experiment.task, corpus, experiment.tokens, experiment.model.architecture, status, score))
     if sys.stdout.isatty():
         _print_by_group(rows)
         return
     printing.table(
-        ["experiment", "board", "corpus", "tokens", "architecture", "status", "ranked by", "test score"],
-        [[*map(str, row[:-1]), BOARDS[row.board].metric.replace("_", " "), _number(row.score)] for row in rows],
+        ["experiment", "task", "corpus", "tokens", "architecture", "status", "ranked by", "test score"],
+        [[*map(str, row[:-1]), BOARDS[row.task].metric.replace("_", " "), _number(row.score)] for row in rows],
     )
 
 
@@ -48,7 +46,7 @@ class Row(NamedTuple):
     """What `anamnesis list` says of an experiment; `score` is None until the experiment has been evaluated."""
 
     experiment: str
-    board: str
+    task: str
     corpus: str
     tokens: str
     architecture: str
@@ -77,7 +75,7 @@ def _print_by_group(rows: Sequence[Row]) -> None:
 
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.board, row.corpus), []).append(row)
+        groups.setdefault((row.task, row.corpus), []).append(row)
     widths = [max(map(len, column)) for column in zip(*map(_shown, rows), strict=True)]
     for (name, corpus), members in groups.items():
         board = BOARDS[name]

@@ -83,7 +83,7 @@ def forecast(
         drawn = draw(plot.suffix[1:].lower(), series, found, loaded.card["experiment"])
         output_files.write("--plot", plot, drawn)
     if output is not None:
-        from anamnesis.training.results import csv_text
+        from anamnesis.metrics.results import csv_text
 
         output_files.write("--output", output, csv_text([("date", "forecast"), *rows]).encode())
     if series.filled:

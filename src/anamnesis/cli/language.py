@@ -44,7 +44,7 @@ def generate(
         raise ParamsError("--greedy draws nothing: it goes without --temperature and --top-k")
     if temperature is not None and not temperature > 0:
         raise ParamsError(f"--temperature: found {temperature:g}; allowed: above 0; --greedy is the limit at 0")
-    loaded = models.load(model)
+    loaded = models.load(model, "language")
     from anamnesis.tasks.language.generation import generate as write
 
     habits = loaded.card.get("sampling") or {}
@@ -86,7 +86,7 @@ def score(
     space after a word is part of it.
     """
     given = inputs.given(sentences, "sentence")
-    loaded = models.load(model)
+    loaded = models.load(model, "language")
     from anamnesis.data.text.leftovers import spelling
     from anamnesis.tasks.language.scoring import alphabet
     from anamnesis.tasks.language.scoring import score as rate

@@ -26,50 +26,39 @@ def option(what: str) -> Any:
     )
 
 
-# Each kind of model: the task that it was trained for, and what it is called.
-KINDS = {
-    "next-token": ("language", "a language model"),
-    "cloze": ("language", "a model that fills blanks"),
-    "word-number": ("language", "a model of word numbers"),
-    "passage": ("language", "a classifier of passages"),
-    "translation": ("translation", "a translation model"),
-    "classification": ("classification", "a classifier"),
-    "captioning": ("captioning", "a captioning model"),
-    "forecasting": ("forecasting", "a forecaster"),
-    "memory": ("memory", "a model of memory tasks"),
+# What a model of each task is called, and the commands that need one.
+CALLED = {
+    "language": ("a language model", "`generate` and `score` need"),
+    "cloze": ("a cloze model", "`fill` needs"),
+    "classification": ("a classifier", "`classify` needs"),
+    "video": ("a video classifier", "`classify` needs"),
+    "captioning": ("a captioning model", "`caption` needs"),
+    "translation": ("a translation model", "`translate` needs"),
+    "forecasting": ("a forecaster", "`forecast` needs"),
+    "memory": ("a model of the memory tasks", ""),
 }
-NEEDS = {
-    "next-token": "`generate` and `score` need",
-    "cloze": "`fill` needs",
-    "translation": "`translate` needs",
-    "classification": "`classify` needs",
-    "captioning": "`caption` needs",
-    "forecasting": "`forecast` needs",
-}
-# The leaderboards that are not called as the task is.
-CALLED = {"forecasting": "forecast", "captioning": "caption"}
 
 
-def load(name: str | None, kind: str = "next-token", *others: str) -> Any:
+def load(name: str | None, task: str, *others: str) -> Any:
     """The model of an experiment or of a reference into the registry, checked and loaded.
 
     Args:
-        name: None: the champion of the only registered model of the leaderboard of `kind`.
-        kind: an entry of `KINDS`.
-        others: further entries that will do.
+        name: None: the champion of the only registered model of `task`.
+        task: the task of the model.
+        others: further tasks whose models are allowed.
 
     Raises:
         ParamsError: there is no such experiment.
-        AnamnesisError: it is a model of another kind, is not trained, or is damaged.
+        AnamnesisError: it is a model of another task, is not trained, or is damaged.
     """
-    from anamnesis import numerics, serving
+    from anamnesis import models, numerics
 
     numerics.pin()
     root = location.enter()
     if name is None:
         from anamnesis.tracking.registry import only
 
-        name = f"{only(CALLED.get(kind, kind))}@champion"
+        name = f"{only(task)}@champion"
     if "@" in name or "/" in name:
         from anamnesis.tracking.registry import resolve
 
@@ -79,14 +68,12 @@ def load(name: str | None, kind: str = "next-token", *others: str) -> Any:
         folder = root / "models" / name
         if not (folder / "model.json").exists():
             raise AnamnesisError(f"{name} is not trained yet: {location.command()} repro {name}")
-    from anamnesis.training.saved import read_card
-
-    card = read_card(folder)
-    found = card.get("objective", card.get("task"))
-    if found not in (kind, *others):
-        _, called = KINDS.get(str(found), ("", "another kind of model"))
-        raise AnamnesisError(f"{name} is {called}; {NEEDS[kind]} {KINDS[kind][1]}{_example(kind, root)}")
-    return serving.module(KINDS[found][0]).load(folder)
+    found = models.read_card(folder).get("task")
+    if found not in (task, *others):
+        called, _ = CALLED.get(str(found), ("another kind of model", ""))
+        wanted, commands = CALLED[task]
+        raise AnamnesisError(f"{name} is {called}; {commands} {wanted}{_example(task, root)}")
+    return models.load(folder)
 
 
 def _check_name(name: str, root: Path) -> None:
@@ -101,13 +88,13 @@ def _check_name(name: str, root: Path) -> None:
     params.lookup(experiments, name, "experiment", references)
 
 
-def _example(kind: str, root: Path) -> str:
-    """The end of a sentence: an experiment of a kind, a registered one if there is one, else a trained one."""
+def _example(task: str, root: Path) -> str:
+    """The end of a sentence: an experiment of a task, a registered one if there is one, else a trained one."""
     from anamnesis import params
     from anamnesis.tracking import registration
 
     experiments = params.load(root / "params.yaml").experiments
-    names = [name for name, each in experiments.items() if kind == getattr(each, "objective", each.task)]
+    names = [name for name, each in experiments.items() if each.task == task]
     trained = [name for name in names if (root / "models" / name / "model.json").exists()]
     registered = [each.experiment for each in registration.chosen(root) if each.experiment in trained]
     return f", such as {(registered or trained or names)[0]}" if names else ""

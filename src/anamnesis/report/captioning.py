@@ -48,7 +48,7 @@ def captions(root: Path, ranked: list[Row], order: list[str]) -> Captions | None
     Raises:
         AnamnesisError: a file of an evaluation is damaged.
     """
-    models = [row.result for row in ranked if row.result.board == "caption"]
+    models = [row.result for row in ranked if row.result.task == "captioning"]
     if not models:
         return None
     inorder = sorted(models, key=lambda model: order.index(model.experiment))

@@ -52,7 +52,7 @@ def bars(rows: list[Row]) -> Spec:
     A line through the end of a bar reaches one standard deviation over seeds to either side, where there are several.
     The marks have the styles `network`, `baseline`, `best` and `test`, for whoever draws the chart to colour.
     """
-    board = BOARDS[rows[0].result.board]
+    board = BOARDS[rows[0].result.task]
     metric = board.metric
     values: list[Spec] = [
         {
@@ -122,7 +122,7 @@ def bars(rows: list[Row]) -> Spec:
 
 def _deviation(row: Row) -> float | None:
     """The standard deviation over seeds of the validation score that ranks an experiment; None where it has one."""
-    return row.result.spread.get("valid", {}).get(BOARDS[row.result.board].metric)
+    return row.result.spread.get("valid", {}).get(BOARDS[row.result.task].metric)
 
 
 def _spreads(values: list[Spec], low: Spec) -> Spec:

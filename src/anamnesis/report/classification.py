@@ -65,7 +65,7 @@ def classification(root: Path, ranked: list[Row], order: list[str]) -> Classific
     Raises:
         AnamnesisError: a file of an evaluation is damaged.
     """
-    networks = [row.result for row in ranked if row.result.board == "classification" and not row.result.baseline]
+    networks = [row.result for row in ranked if row.result.task == "classification" and not row.result.baseline]
     if not networks:
         return None
     judge, found = mistakes(root, networks)

@@ -48,7 +48,7 @@ def curves_csv(root: Path, entries: list[results.Result], damaged: list[str]) ->
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("board", "corpus", "tokens", "experiment", "epoch", "split", "perplexity"))
+    writer.writerow(("task", "corpus", "tokens", "experiment", "epoch", "split", "perplexity"))
     for entry in entries:
         try:
             curve = results.curve(root, entry.experiment)
@@ -61,6 +61,6 @@ def curves_csv(root: Path, entries: list[results.Result], damaged: list[str]) ->
             for split, value in (("training", epoch.train), ("validation", epoch.valid)):
                 if value is not None:
                     writer.writerow(
-                        (entry.board, entry.corpus, entry.tokens, entry.experiment, epoch.epoch, split, value)
+                        (entry.task, entry.corpus, entry.tokens, entry.experiment, epoch.epoch, split, value)
                     )
     return buffer.getvalue()

@@ -8,7 +8,7 @@ from anamnesis.report.charts import Spec
 from anamnesis.report.leaderboard import Row
 
 # By board: what is predicted, and the file that counts it; where it is one thing, `label`.
-PARTS = {"frames": (("digit", "confusion.csv"), ("direction", "directions.csv"))}
+PARTS = {"video": (("digit", "confusion.csv"), ("direction", "directions.csv"))}
 USUAL = (("label", "confusion.csv"),)
 FIELDS: dict[str, type[str | float]] = {"actual": str, "predicted": str, "count": float}
 
@@ -29,7 +29,7 @@ def confusion(root: Path, ranked: list[Row]) -> list[Confusion]:
         AnamnesisError: a file of an evaluation is damaged.
     """
     found = []
-    for what, file in PARTS.get(ranked[0].result.board, USUAL):
+    for what, file in PARTS.get(ranked[0].result.task, USUAL):
         drawn = {
             row.result.experiment: (row.result.baseline, charts.confusion(counts, row.result.experiment))
             for row in ranked

@@ -62,11 +62,11 @@ STEADIER = ("fairytales100-scrn", "fairytales100-rnn")
 # Of a corpus of the board `classification`: what every network must be above, and what the best must reach.
 NEWS, PUBLISHED, GOOD = "reuters-r8", 0.78, 0.94
 # What the best network of some other boards must reach in the metric that ranks it.
-REACHED = {"frames": 0.95, "caption": 0.95}
-# By architecture: the network for films, and the halves that it must be above.
+REACHED = {"video": 0.95, "captioning": 0.95}
+# By architecture: the network for videos, and the halves that it must be above.
 WHOLE, HALVES = "cnn-lstm", ("cnn", "lstm")
 # Boards on which every network must be better than the best baseline of its corpus.
-FLOORED = ("classification", "caption", "forecast")
+FLOORED = ("classification", "captioning", "forecasting")
 # Which network must forecast at least as well as which baseline.
 AS_GOOD = (("sunspots-lstm3", "sunspots-last"),)
 
@@ -89,7 +89,7 @@ def findings(root: Path, rows: list[Row]) -> list[Finding]:
         found += _steadier(root, scrn, rnn)
     groups = [[row.result for row in group.rows] for _, of_board in boards(rows) for group in of_board]
     for group in groups:
-        match group[0].board, group[0].corpus:
+        match group[0].task, group[0].corpus:
             case "memory", _:
                 found += _spans(group)
             case "translation", _:
@@ -97,7 +97,7 @@ def findings(root: Path, rows: list[Row]) -> list[Finding]:
             case "classification", corpus if corpus == NEWS:
                 found += news(group)
     found += reached(rows)
-    found += [each for group in groups if group[0].board == "frames" for each in halves(group)]
+    found += [each for group in groups if group[0].task == "video" for each in halves(group)]
     found += [
         _finding(
             f"{network} at or below {floor} in RMSE",
@@ -285,7 +285,7 @@ def _every(networks: list[Result]) -> str:
 def _all(expectation: str, networks: list[Result], metric: str, holds: Callable[[str, float], bool]) -> Finding:
     """Whether something holds of every network's score: those that it does not hold of are named, or else the worst."""
     measured, met = {}, {}
-    higher = BOARDS[networks[0].board].higher
+    higher = BOARDS[networks[0].task].higher
     for split in SPLITS:
         missed = [result for result in networks if not holds(split, result.scores[split][metric])]
         worst = (min if higher else max)(networks, key=lambda result: result.scores[split][metric])

@@ -45,7 +45,7 @@ def forecasts(root: Path, ranked: list[Row], order: list[str]) -> Forecasts | No
     Raises:
         AnamnesisError: a file of an evaluation is damaged.
     """
-    models = [row.result for row in ranked if row.result.board == "forecast"]
+    models = [row.result for row in ranked if row.result.task == "forecasting"]
     if not models:
         return None
     models.sort(key=lambda model: model.baseline)

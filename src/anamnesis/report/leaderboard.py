@@ -17,7 +17,6 @@ from anamnesis.report.results import SPLITS, Result
 METRICS = tuple(dict.fromkeys(metric for board in BOARDS.values() for metric in board.metrics))
 FIELDS = (
     "task",
-    "board",
     "corpus",
     "question",
     "rank",
@@ -86,7 +85,7 @@ def rank(entries: Iterable[Result]) -> list[Row]:
     rows = []
     for question in sorted(groups, key=order.__getitem__):
         group = groups[question]
-        sign = -1 if BOARDS[question.board].higher else 1
+        sign = -1 if BOARDS[question.task].higher else 1
         group.sort(key=lambda result: (sign * result.score(), result.experiment))
         marks = {group[0].experiment: "best"}
         for baseline in (False, True):
@@ -102,14 +101,14 @@ def rank(entries: Iterable[Result]) -> list[Row]:
 
 def _order(groups: dict[Question, list[Result]]) -> dict[Question, tuple[int, ...]]:
     """Where each question stands: boards and corpora as they are first met, the leading question of a corpus first."""
-    boards = list(dict.fromkeys(question.board for question in groups))
-    corpora = list(dict.fromkeys((question.board, question.corpus) for question in groups))
+    boards = list(dict.fromkeys(question.task for question in groups))
+    corpora = list(dict.fromkeys((question.task, question.corpus) for question in groups))
     first = leading({question: len(group) for question, group in groups.items()})
     return {
         question: (
-            boards.index(question.board),
-            corpora.index((question.board, question.corpus)),
-            int(first[question.board, question.corpus] != question),
+            boards.index(question.task),
+            corpora.index((question.task, question.corpus)),
+            int(first[question.task, question.corpus] != question),
             number,
         )
         for number, question in enumerate(groups)
@@ -133,7 +132,7 @@ def _in_words(groups: dict[Question, list[Result]]) -> dict[Question, str]:
 
 def boards(rows: Iterable[Row]) -> Iterator[tuple[str, list[Group]]]:
     """The ranked rows by board, and on each board by corpus and question."""
-    for board, group in groupby(rows, key=lambda row: row.result.board):
+    for board, group in groupby(rows, key=lambda row: row.result.task):
         parts = [list(part) for _, part in groupby(group, key=lambda row: row.result.question)]
         yield board, [Group(part[0].result.corpus, part[0].asked, part) for part in parts]
 
@@ -164,7 +163,6 @@ def csv_text(rows: Iterable[Row]) -> str:
         for result in row.result.repeats or (row.result,):
             cells = [
                 result.task,
-                result.board,
                 result.corpus,
                 result.asked,
                 row.rank,

@@ -28,7 +28,7 @@ def lessons(root: Path, rows: list[Row]) -> list[Lesson]:
     Raises:
         AnamnesisError: a learning curve is damaged.
     """
-    models = [row.result for row in rows if row.result.board == "language"]
+    models = [row.result for row in rows if row.result.task == "language"]
     return [*unrolled(root, rows, models), *transfer(root, rows, models)]
 
 

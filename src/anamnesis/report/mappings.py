@@ -16,12 +16,12 @@ class Mapping:
 
 
 MAPPINGS = (
-    ("one-to-one", "A value in, the next value out.", ("forecast",)),
-    ("one-to-many", "An image in, its reading out, letter by letter: the image is the first state.", ("caption",)),
+    ("one-to-one", "A value in, the next value out.", ("forecasting",)),
+    ("one-to-many", "An image in, its reading out, letter by letter: the image is the first state.", ("captioning",)),
     (
         "many-to-one",
-        "A text, a film or a sentence with a blank in, one label or word out.",
-        ("classification", "frames", "cloze"),
+        "A text, a video or a sentence with a blank in, one label or word out.",
+        ("classification", "video", "cloze"),
     ),
     (
         "many-to-many",

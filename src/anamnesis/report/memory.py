@@ -60,7 +60,7 @@ def memory(root: Path, rows: list[Row]) -> Memory | None:
     """
     groups = [group for board, found in boards(rows) if board == "memory" for group in found]
     probed = [row.result for row in max(groups, key=lambda group: len(group.rows)).rows] if groups else []
-    models = [row.result for row in rows if row.result.board == "language"]
+    models = [row.result for row in rows if row.result.task == "language"]
     found = Memory(
         order=order(probed),
         seeds=" or ".join(map(str, sorted({result.settings.recall.seeds for result in probed}))),

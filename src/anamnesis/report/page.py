@@ -17,7 +17,6 @@ from anamnesis.report.charts import Figure, Spec
 from anamnesis.report.classification import classification
 from anamnesis.report.confusion import confusion
 from anamnesis.report.forecasting import forecasts
-from anamnesis.report.frames import frames
 from anamnesis.report.leaderboard import Group, Row
 from anamnesis.report.lessons import Lesson
 from anamnesis.report.mappings import mappings
@@ -25,6 +24,7 @@ from anamnesis.report.memory import memory
 from anamnesis.report.results import Blank, Curve, Result
 from anamnesis.report.steadiness import Comparison
 from anamnesis.report.translation import SHOWN, WORDS, translation
+from anamnesis.report.video import video
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -37,7 +37,7 @@ SPLIT_NAMES = {"valid": "Validation", "test": "Test"}
 # What is drawn by epoch; on the other boards it is the first thing that was measured.
 MEASURES: dict[str, tuple[str | None, ...]] = {
     "classification": ("accuracy", "loss"),
-    "frames": ("accuracy", "loss"),
+    "video": ("accuracy", "loss"),
 }
 
 
@@ -133,7 +133,7 @@ def render(root: Path, damaged: list[str] | None = None) -> str:
             damaged,
             anchor="expectations",
         ),
-        mappings=mappings(row.result.board for row in rows),
+        mappings=mappings(row.result.task for row in rows),
         sections=_sections(root, found.results, rows, damaged),
         missing=found.missing,
         damaged=found.damaged,
@@ -241,7 +241,7 @@ def _corpus(
         return part.content or []
 
     def texts() -> list[SampleGroup]:
-        numbers = ranked[0].result.board == "word-number"
+        numbers = ranked[0].result.task == "numbers"
         return word_numbers(root, rows, ranked) if numbers else sample_groups(root, ranked)
 
     compared = add("RNN against SCRN", "steadiness.html", lambda: steadiness.compare(root, chosen))
@@ -249,7 +249,7 @@ def _corpus(
     add("Learning curves", "curves.html", lambda: _curves(root, chosen, taught, compared))
     add("Translations", "translation.html", lambda: translation(root, ranked, order))
     add("Classification", "classification.html", lambda: classification(root, ranked, order))
-    add("Digit and direction", "frames.html", lambda: frames(root, ranked, order))
+    add("Digit and direction", "video.html", lambda: video(root, ranked, order))
     add("Captions", "captioning.html", lambda: captions(root, ranked, order))
     add("Forecasts", "forecasting.html", lambda: forecasts(root, ranked, order))
     add("Confusions", "confusion.html", lambda: confusion(root, ranked))
@@ -280,7 +280,7 @@ def verdict(rows: list[Row]) -> str:
 
     Where there is no baseline, what it gains over the next network.
     """
-    board = BOARDS[rows[0].result.board]
+    board = BOARDS[rows[0].result.task]
     networks = [row.result for row in rows if not row.result.baseline]
     baselines = [row.result for row in rows if row.result.baseline]
     if not networks:
@@ -315,7 +315,7 @@ def word_numbers(root: Path, rows: list[Row], ranked: list[Row]) -> list[SampleG
     corpus = ranked[0].result.corpus
     beside = []
     for row in rows:
-        if (row.result.board, row.result.corpus, row.result.baseline) == ("language", corpus, False):
+        if (row.result.task, row.result.corpus, row.result.baseline) == ("language", corpus, False):
             texts = results.samples(root, row.result.experiment)
             # The likeliest word each time says the same over and over.
             drawn = [sample for sample in texts if sample.strategy != "greedy"] or texts
@@ -354,7 +354,7 @@ def _lines(value: float | None, metric: str, deviation: float | None) -> list[st
 
 def _note(result: Result) -> str:
     # A text is of one training, even where its experiment was repeated.
-    return formats.stated(BOARDS[result.board].metric, next(iter(result.repeats), result).score())
+    return formats.stated(BOARDS[result.task].metric, next(iter(result.repeats), result).score())
 
 
 def _curves(root: Path, rows: list[Row], taught: list[Lesson], compared: list[Comparison]) -> list[tuple[str, Figure]]:
@@ -368,7 +368,7 @@ def _curves(root: Path, rows: list[Row], taught: list[Lesson], compared: list[Co
     apart = {name for lesson in taught if lesson.measure != "perplexity" for name in lesson.experiments}
     rows = [row for row in rows if row.result.experiment not in apart]
     learnt: dict[tuple[str, str], dict[str, Curve]] = {}
-    for measured in MEASURES.get(rows[0].result.board, (None,)) if rows else ():
+    for measured in MEASURES.get(rows[0].result.task, (None,)) if rows else ():
         for row in rows:
             curve = None if row.result.baseline else results.curve(root, row.result.experiment, measured)
             if curve:

@@ -28,7 +28,6 @@ class Result:
 
     experiment: str
     task: str
-    board: str
     corpus: str
     tokens: str
     kind: str
@@ -47,8 +46,8 @@ class Result:
     repeats: tuple["Result", ...] = ()
 
     def score(self) -> float:
-        """The validation score that ranks it on its board."""
-        return self.scores["valid"][BOARDS[self.board].metric]
+        """The validation score that ranks it on its leaderboard."""
+        return self.scores["valid"][BOARDS[self.task].metric]
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def _result(path: Path, name: str, experiment: Any, tokens: Any) -> Result:
         AnamnesisError: the file is damaged.
     """
     metrics = files.read_json(path, mend(name))
-    ranked_by = BOARDS[experiment.board].metric
+    ranked_by = BOARDS[experiment.task].metric
     try:
         scores = {
             split: {key: float(value) for key, value in metrics[split].items() if value is not None} for split in SPLITS
@@ -158,11 +157,10 @@ def _result(path: Path, name: str, experiment: Any, tokens: Any) -> Result:
             raise KeyError(ranked_by)
         if strange := [value for split in SPLITS for value in scores[split].values() if not math.isfinite(value)]:
             raise ValueError(strange[0])
-        question, asked = question_of(experiment.board, tokens.corpus, metrics)
+        question, asked = question_of(experiment.task, tokens.corpus, metrics)
         return Result(
             experiment=name,
             task=experiment.task,
-            board=experiment.board,
             corpus=tokens.corpus,
             tokens=experiment.tokens,
             kind=tokens.kind,

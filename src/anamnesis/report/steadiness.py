@@ -79,7 +79,7 @@ def compare(root: Path, rows: list[Row]) -> list[Comparison]:
     """
     found = []
     for tokens in dict.fromkeys(row.result.tokens for row in rows):
-        same = [row.result for row in rows if (row.result.board, row.result.tokens) == ("language", tokens)]
+        same = [row.result for row in rows if (row.result.task, row.result.tokens) == ("language", tokens)]
         pairs = [(rnn, scrn) for scrn in same for rnn in same if _comparable(rnn, scrn)]
         names = list(dict.fromkeys(result.experiment for pair in pairs for result in pair))
         learnt = {name: curve for name in names if (curve := results.curve(root, name))}

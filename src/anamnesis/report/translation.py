@@ -110,7 +110,7 @@ def translation(root: Path, ranked: list[Row], order: list[str]) -> Translation 
     Raises:
         AnamnesisError: a file of an evaluation is damaged.
     """
-    models = [row.result for row in ranked if row.result.board == "translation"]
+    models = [row.result for row in ranked if row.result.task == "translation"]
     if not models:
         return None
     networks = [model for model in models if not model.baseline]

@@ -122,7 +122,7 @@ class LiveRun:
     def _open(self, resumed: bool) -> None:
         store = connect(self._root)
         corpus = _corpus(self._experiment, self._root)
-        self._experiment_id = store.experiment_id(experiment_name(self._root, self._experiment.board, corpus))
+        self._experiment_id = store.experiment_id(experiment_name(self._root, self._experiment.task, corpus))
         previous = None
         if self._lock is not None:
             key = self._checkpoint

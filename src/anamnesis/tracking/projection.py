@@ -52,8 +52,8 @@ leaderboards and the registry compare these |
 """
 # The keys of a card that become the run's params.
 SETTINGS = (
-    "task", "objective", "board", "corpus", "tokens", "start", "seed", "model", "batches", "batch", "training",
-    "trainer", "sampling", "text", "recall", "search", "reads", "length", "padding", "films", "rows", "steps",
+    "task", "corpus", "tokens", "start", "seed", "model", "batches", "batch", "training",
+    "trainer", "sampling", "text", "recall", "search", "length", "padding", "videos", "rows", "steps",
 )  # fmt: skip
 
 

@@ -106,7 +106,7 @@ def choose(params: Params, root: Path = Path()) -> dict[str, list[dict[str, Any]
                 question, entry, parameters = candidate
                 asked.setdefault(question, []).append((entry, parameters))
         for question, found in asked.items():
-            sign = -1 if BOARDS[question.board].higher else 1
+            sign = -1 if BOARDS[question.task].higher else 1
             entry, parameters = min(found, key=lambda each: sign * each[0]["score"])
             rank = (sign * fmean(each["score"] for each, _ in found), parameters, group[0])
             sizes[question] = sizes.get(question, 0) + 1
@@ -126,17 +126,16 @@ def _candidate(name: str, root: Path) -> tuple[Question, dict[str, Any], float] 
     result = read(name, root)
     if result is None or result.metrics is None:
         return None
-    board = BOARDS.get(result.card["board"])
+    board = BOARDS.get(result.card["task"])
     if board is None or not board.registered or (score := _score(result, "valid")) is None:
         return None
     try:
-        question, asked = question_of(result.card["board"], result.card["corpus"], result.metrics)
+        question, asked = question_of(result.card["task"], result.card["corpus"], result.metrics)
     except (KeyError, TypeError):
         return None
     entry = {
-        "model": f"{result.card['board']}-{result.card['corpus']}",
+        "model": f"{result.card['task']}-{result.card['corpus']}",
         "task": result.card["task"],
-        "board": result.card["board"],
         "corpus": result.card["corpus"],
         "question": asked,
         "experiment": name,
@@ -286,9 +285,9 @@ def _ensure_model(store: Store, model: str, result: Result) -> None:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         card = result.card
-        board = BOARDS[card["board"]]
+        board = BOARDS[card["task"]]
         metric = board.metric.replace("_", " ")
-        text = f"{board.title} The best {card['board']} model of corpus {card['corpus']}, "
+        text = f"{board.title} The best {card['task']} model of corpus {card['corpus']}, "
         text += f"by {metric} on its validation split."
         store.client.create_registered_model(model, description=text)
 
@@ -359,7 +358,7 @@ def _requirements() -> list[str]:
 
 def _tags(result: Result) -> dict[str, str]:
     # In the order in which MLflow's pages list them.
-    tags = {EXPERIMENT: result.name, METRIC: BOARDS[result.card["board"]].metric}
+    tags = {EXPERIMENT: result.name, METRIC: BOARDS[result.card["task"]].metric}
     for key, split in ((VALID_SCORE, "valid"), (TEST_SCORE, "test")):
         score = _score(result, split)
         if score is not None:
@@ -371,7 +370,7 @@ def _tags(result: Result) -> dict[str, str]:
 
 
 def _score(result: Result, split: str) -> float | None:
-    value = ((result.metrics or {}).get(split) or {}).get(BOARDS[result.card["board"]].metric)
+    value = ((result.metrics or {}).get(split) or {}).get(BOARDS[result.card["task"]].metric)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anamnesis import models as saved
 from anamnesis.errors import AnamnesisError
 from anamnesis.files import new_folder
 from anamnesis.params import NAME, suggest
@@ -27,7 +28,6 @@ from anamnesis.tracking.store import (
     reaching,
     registered_name,
 )
-from anamnesis.training import saved
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
@@ -117,7 +117,7 @@ def registered_model(store: Store, model: str) -> "RegisteredModel":
     raise AnamnesisError(f"no registered model is named {model!r}; {suggest(model, _names(names))}")
 
 
-def only(board: str, root: Path = Path()) -> str:
+def only(task: str, root: Path = Path()) -> str:
     """The name of the registered model of a leaderboard that has models of one corpus only.
 
     Raises:
@@ -127,7 +127,7 @@ def only(board: str, root: Path = Path()) -> str:
     forget_outage(root)
     store = connect(root)
     with reaching(store.uri):
-        wanted = registered_name(root, board)
+        wanted = registered_name(root, task)
         found = store.client.search_registered_models(f"name LIKE '{wanted}-%'", max_results=1000)
     match sorted(_names(model.name for model in found)):
         case [name]:

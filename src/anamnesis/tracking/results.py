@@ -35,7 +35,7 @@ class Result:
     @property
     def group(self) -> str:
         """The MLflow experiment it belongs to, one for each leaderboard and corpus."""
-        return experiment_name(self.root, self.card["board"], self.card["corpus"])
+        return experiment_name(self.root, self.card["task"], self.card["corpus"])
 
     @cached_property
     def timings(self) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def read(name: str, root: Path) -> Result | None:
         return None
     mend = f"run `anamnesis repro {name}`"
     card = read_json(path, mend)
-    missing = [key for key in ("fingerprint", "task", "board", "corpus", "inputs") if key not in card]
+    missing = [key for key in ("fingerprint", "task", "corpus", "inputs") if key not in card]
     if missing:
         raise AnamnesisError(f"{path}: {missing[0]} is missing; {mend}")
     scores = root / "metrics" / f"{name}.json"

@@ -13,19 +13,18 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 class ServedModel(PythonModel):
     """Answers each text by a model: with its continuation, the word for its blank, its translation, its label.
 
-    An image or a film is a text, too: the base64 of its file. So is a series: its numbers, with commas between them.
+    An image or a video is a text, too: the base64 of its file. So is a series: its numbers, with commas between them.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the model's files; a damaged or altered one raises an error that names it."""
         from pathlib import Path
 
-        from anamnesis import serving
-        from anamnesis.training.saved import read_card
+        from anamnesis import models, serving
 
         folder = Path(context.artifacts["model"])
-        self._task = serving.module(read_card(folder).get("task"))
-        self._model = self._task.load(folder)
+        self._model = models.load(folder)
+        self._task = serving.module(self._model.card["task"])
 
     def predict(  # type: ignore[override]  # the hints are the signature, and MLflow lets `context` be left out
         self, model_input: list[str], params: dict[str, Any] | None = None

@@ -200,14 +200,14 @@ def synced_file(root: Path) -> Path:
     return shared_state(root) / "synced" / f"{profile_of(root)}.json"
 
 
-def experiment_name(root: Path, board: str, corpus: str) -> str:
-    """The MLflow experiment of a leaderboard and corpus: 'BOARD/CORPUS', of a profile 'PROFILE/BOARD/CORPUS'."""
+def experiment_name(root: Path, task: str, corpus: str) -> str:
+    """The MLflow experiment of a leaderboard and corpus: 'TASK/CORPUS', of a profile 'PROFILE/TASK/CORPUS'."""
     profile = profile_of(root)
-    return "/".join([*([] if profile == STANDARD else [profile]), board, corpus])
+    return "/".join([*([] if profile == STANDARD else [profile]), task, corpus])
 
 
 def registered_name(root: Path, model: str) -> str:
-    """The registered model of what reports/registry.json calls 'BOARD-CORPUS', with a profile's name in front of it."""
+    """The registered model of what reports/registry.json calls 'TASK-CORPUS', with a profile's name in front of it."""
     profile = profile_of(root)
     return model if profile == STANDARD else f"{profile}-{model}"
 

@@ -5,7 +5,7 @@ from typing import Any
 from pytorch_lightning import Callback, Trainer
 
 from anamnesis import console
-from anamnesis.training.module import TaskModule
+from anamnesis.training.module import TrainingModule
 
 
 class Bar(Callback):
@@ -15,7 +15,7 @@ class Bar(Callback):
         self.name, self.steps = name, steps
         self.score = ""
 
-    def on_train_start(self, trainer: Trainer, module: TaskModule) -> None:
+    def on_train_start(self, trainer: Trainer, module: TrainingModule) -> None:
         self.progress = console.progress()
         self.progress.disable = not trainer.is_global_zero
         self.progress.start()
@@ -23,17 +23,17 @@ class Bar(Callback):
         self.task = self.progress.add_task(self._text(trainer), total=total, completed=trainer.global_step)
 
     def on_train_batch_end(
-        self, trainer: Trainer, module: TaskModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, module: TrainingModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if trainer.global_step % self.steps == 0:
             self.progress.update(self.task, completed=trainer.global_step, description=self._text(trainer))
 
-    def on_validation_end(self, trainer: Trainer, module: TaskModule) -> None:
-        row = module.epoch_row()
+    def on_validation_end(self, trainer: Trainer, module: TrainingModule) -> None:
+        row = module.epoch_metrics()
         name = next(key for key in row if key.startswith("valid_"))
         self.score = f", {name.replace('_', ' ')} {row[name]:.4g}"
 
-    def teardown(self, trainer: Trainer, module: TaskModule, stage: str) -> None:
+    def teardown(self, trainer: Trainer, module: TrainingModule, stage: str) -> None:
         if hasattr(self, "progress"):
             self.progress.stop()
 

@@ -6,13 +6,13 @@ from typing import Any
 from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
-from anamnesis.training.module import TaskModule
+from anamnesis.training.module import TrainingModule
 
 Row = dict[str, float | int]
 
 
 class Best(Callback):
-    """After each validation: `module.epoch_row()` joins the history, and weights that are the best so far are kept.
+    """After each validation: `module.epoch_metrics()` joins the history, and weights that are the best so far are kept.
 
     All of it is part of a checkpoint, so a resumed run ends with the same history, samples and weights.
 
@@ -28,13 +28,13 @@ class Best(Callback):
         self.epoch = 0
         self.weights: dict[str, Tensor] = {}
 
-    def on_train_batch_start(self, trainer: Trainer, module: TaskModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, module: TrainingModule, batch: Any, batch_idx: int) -> None:
         # Read here, because a schedule has gone on to the next epoch's rate when the validation begins.
         self.rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
-    def on_validation_end(self, trainer: Trainer, module: TaskModule) -> None:
+    def on_validation_end(self, trainer: Trainer, module: TrainingModule) -> None:
         row: Row = {"epoch": trainer.current_epoch + 1, "learning_rate": self.rate}
-        row |= module.epoch_row()
+        row |= module.epoch_metrics()
         self.history.append(row)
         loss = float(trainer.callback_metrics["valid_loss"])
         if loss < self.loss:

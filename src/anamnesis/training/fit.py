@@ -25,7 +25,7 @@ from anamnesis.training.bar import Bar
 from anamnesis.training.best import Best, Row
 from anamnesis.training.checkpoints import Checkpoints
 from anamnesis.training.guards import FiniteLoss, Terminate
-from anamnesis.training.module import TaskModule
+from anamnesis.training.module import TrainingModule
 from anamnesis.training.optimizers import MONITOR
 from anamnesis.training.prefetch import Prefetched
 
@@ -60,7 +60,7 @@ def seed(value: int) -> None:
 
 def fit(
     name: str,
-    module: TaskModule,
+    module: TrainingModule,
     train: Any,
     valid: Any,
     training: settings.Training,
@@ -168,7 +168,7 @@ def _trainer(name: str, machine: settings.Trainer, network: nn.Module, **argumen
         raise AnamnesisError(f"{name}: trainer: {' '.join(str(error).split())}") from None
 
 
-def _share_out(name: str, trainer: Trainer, module: TaskModule, train: Any, valid: Any) -> None:
+def _share_out(name: str, trainer: Trainer, module: TrainingModule, train: Any, valid: Any) -> None:
     """Give this process its part of every batch, and random numbers of its own.
 
     Raises:

@@ -9,11 +9,11 @@ from pytorch_lightning import Callback, Trainer
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.training import ranks
-from anamnesis.training.module import TaskModule
+from anamnesis.training.module import TrainingModule
 
 
 class FiniteLoss(Callback):
-    """Stops the run when `module.loss_sum`, the running sum of the losses, is NaN or infinite.
+    """Stops the run when `module.train_total`, the running sum of the losses, is NaN or infinite.
 
     It is looked at every `steps` steps and before each validation, not at every step, so that a GPU is not made to
     wait; a NaN in between cannot be lost, for it stays in the sum.
@@ -23,13 +23,13 @@ class FiniteLoss(Callback):
         self.name, self.steps = name, steps
 
     def on_train_batch_end(
-        self, trainer: Trainer, module: TaskModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, module: TrainingModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if trainer.global_step % self.steps == 0 or batch_idx + 1 == trainer.num_training_batches:
-            self._check(module.loss_sum, f"training loss at step {trainer.global_step}")
+            self._check(module.train_total, f"training loss at step {trainer.global_step}")
 
-    def on_validation_epoch_end(self, trainer: Trainer, module: TaskModule) -> None:
-        self._check(module.valid_sum, f"validation loss after epoch {trainer.current_epoch + 1}")
+    def on_validation_epoch_end(self, trainer: Trainer, module: TrainingModule) -> None:
+        self._check(module.valid_total, f"validation loss after epoch {trainer.current_epoch + 1}")
 
     def _check(self, loss: torch.Tensor, what: str) -> None:
         # Of all processes, so that all of them stop.
@@ -45,14 +45,14 @@ class FiniteLoss(Callback):
 class Terminate(Callback):
     """Makes SIGTERM end the process with a non-zero code, where Lightning would let it end as if all were done."""
 
-    def setup(self, trainer: Trainer, module: TaskModule, stage: str) -> None:
+    def setup(self, trainer: Trainer, module: TrainingModule, stage: str) -> None:
         self._before = signal.getsignal(signal.SIGTERM)
 
-    def on_train_start(self, trainer: Trainer, module: TaskModule) -> None:
+    def on_train_start(self, trainer: Trainer, module: TrainingModule) -> None:
         def leave(number: int, frame: FrameType | None) -> None:
             raise SystemExit(128 + number)
 
         signal.signal(signal.SIGTERM, leave)
 
-    def teardown(self, trainer: Trainer, module: TaskModule, stage: str) -> None:
+    def teardown(self, trainer: Trainer, module: TrainingModule, stage: str) -> None:
         signal.signal(signal.SIGTERM, self._before)

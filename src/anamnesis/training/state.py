@@ -6,8 +6,21 @@ from pathlib import Path
 import anamnesis
 from anamnesis.files import digest, sha256_file
 
-# The parts of this package that decide the result of a training of any task. dvc.yaml lists the same, and the task.
-CODE = ("files.py", "numerics.py", "nn", "tokens", "training")
+# The code that decides the result of a training. The stage `train` in dvc.yaml depends on the same.
+CODE = (
+    "files.py",
+    "models.py",
+    "numerics.py",
+    "data/stores",
+    "data/text",
+    "data/tokenizers",
+    "nn",
+    "stages/train.py",
+    "tasks/__init__.py",
+    "tasks/{task}/settings.py",
+    "tasks/{task}/model",
+    "training",
+)
 
 
 def checkpoint_folder(root: Path, name: str) -> Path:
@@ -22,16 +35,11 @@ def checkpoint_path(root: Path, name: str, inputs: str, task: str) -> Path:
         root: the project's folder.
         name: the experiment.
         inputs: digest of its settings and data.
-        task: its task, which is also a folder of this package.
+        task: its task.
     """
     package = Path(anamnesis.__file__).parent
-    sources = [
-        *(path for part in (*CODE, task) for path in _files(package / part)),
-        # Layers of the user's own train here too.
-        *_files(root / "cells"),
-    ]
-    names = [str(path.relative_to(package if path.is_relative_to(package) else root)) for path in sources]
-    code = digest(*(f"{name} {sha256_file(path)}" for name, path in zip(names, sources, strict=True)))
+    sources = [path for part in CODE for path in _files(package / part.format(task=task))]
+    code = digest(*(f"{path.relative_to(package)} {sha256_file(path)}" for path in sources))
     return checkpoint_folder(root, name) / f"{digest(inputs, code)[:24]}.ckpt"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from listener import Recorder
 
+from anamnesis import models as folders
 from anamnesis.data.stores.store import open_images
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.captioning import rows, saved
@@ -17,7 +18,6 @@ from anamnesis.tasks.captioning.nearest import Nearest
 from anamnesis.tasks.captioning.reader import NetworkReader
 from anamnesis.tasks.captioning.settings import Experiment
 from anamnesis.tasks.captioning.train import train
-from anamnesis.training import saved as folders
 
 from .conftest import NETWORKS
 
@@ -61,7 +61,7 @@ def test_a_model_is_read_back_as_it_was_trained(project: Path, experiment: Make,
     model = saved.load(folder)
     assert isinstance(model, NetworkReader)
     assert model.card["fingerprint"] == watch.ended
-    assert (model.card["task"], model.card["board"]) == ("captioning", "caption")
+    assert (model.card["task"], model.card["task"]) == ("captioning", "caption")
     assert model.card["parameters"] == sum(value.size for value in folders.read(folder)[1].values())
     # The weights are those of the best epoch, so they give that epoch's perplexity.
     valid = rows.make(open_images(project / "data" / "tokens" / "digits", "valid"), settings.rows, "valid")

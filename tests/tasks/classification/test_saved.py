@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from listener import Recorder
 
+from anamnesis import models as folders
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.classification import saved
 from anamnesis.tasks.classification.settings import Experiment
 from anamnesis.tasks.classification.train import train
-from anamnesis.training import saved as folders
 
 Make = Callable[..., Experiment]
 ARCHITECTURES = ("tfidf", "lstm")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from listener import Recorder, interrupt
 
+from anamnesis import models as folders
 from anamnesis.data.stores import store
 from anamnesis.data.stores.documents import open_documents
 from anamnesis.data.tokenizers.settings import Characters
@@ -18,7 +19,6 @@ from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.classification import saved
 from anamnesis.tasks.classification.settings import Experiment
 from anamnesis.tasks.classification.train import train
-from anamnesis.training import saved as folders
 
 from ..conftest import NETWORKS, documents, splits, write_store
 
@@ -111,7 +111,7 @@ def test_what_a_training_writes(project: Path, experiment: Make) -> None:
     card = saved.load(folder).card
     assert card["fingerprint"] == watch.ended
     assert card["labels"] == ["crude", "grain", "ship"]
-    assert (card["task"], card["board"], card["reads"]) == ("classification", "classification", "documents")
+    assert (card["task"], card["task"], card["reads"]) == ("classification", "classification", "documents")
     assert card["parameters"] == sum(value.size for value in folders.read(folder)[1].values())
 
 

@@ -12,6 +12,7 @@ import pytest
 from listener import Recorder
 from pydantic import TypeAdapter, ValidationError
 
+from anamnesis import models as saved
 from anamnesis.data.stores.store import open_split, open_unknown, write
 from anamnesis.data.tokenizers import tokenizer
 from anamnesis.data.tokenizers.settings import Tokens
@@ -21,7 +22,6 @@ from anamnesis.tasks.cloze.evaluation import evaluate, scores
 from anamnesis.tasks.cloze.saved import load
 from anamnesis.tasks.cloze.settings import Experiment
 from anamnesis.tasks.cloze.train import train
-from anamnesis.training import saved
 
 BIAS = "forwards.layers.0.bias_ih_l0"
 UNIGRAM = {"model": {"architecture": "unigram"}, "training": None}

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from listener import Recorder
 
+from anamnesis import models as folders
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.forecasting import saved
 from anamnesis.tasks.forecasting.evaluation import evaluate, scores
 from anamnesis.tasks.forecasting.settings import Experiment
 from anamnesis.tasks.forecasting.train import train
 from anamnesis.tasks.forecasting.windows import with_past
-from anamnesis.training import saved as folders
 
 from .conftest import SIZES, write_store
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from listener import Recorder
 
+from anamnesis import models as folders
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.forecasting import saved, serving
 from anamnesis.tasks.forecasting.forecaster import Forecaster, free_running
 from anamnesis.tasks.forecasting.network import new_network
 from anamnesis.tasks.forecasting.settings import Experiment
 from anamnesis.tasks.forecasting.train import train
-from anamnesis.training import saved as folders
 
 ARCHITECTURES = ("last", "average", "ar", "fc", "rnn", "gru", "lstm")
 ONCE = {"epochs": 1, "learning_rate": 0.01}

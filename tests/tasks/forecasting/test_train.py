@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from listener import Recorder
 
+from anamnesis import models as folders
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.forecasting import saved
 from anamnesis.tasks.forecasting.forecaster import least_squares
 from anamnesis.tasks.forecasting.settings import Experiment
 from anamnesis.tasks.forecasting.train import train
 from anamnesis.tasks.forecasting.windows import windows
-from anamnesis.training import saved as folders
 
 from .conftest import write_store
 
@@ -78,7 +78,7 @@ def test_what_training_tells_is_what_the_model_does(
     train("mine", experiment(architecture), project, watch)
     model = saved.load(project / "models" / "mine")
     assert model.card["fingerprint"] == watch.ended
-    assert (model.card["board"], model.card["architecture"]) == ("forecast", architecture)
+    assert (model.card["task"], model.card["architecture"]) == ("forecast", architecture)
     read, wanted = windows(np.concatenate([series["train"][-4:], series["valid"]]), 4)
     rmse = np.sqrt(np.square(model.predict(read) - wanted).mean())
     # In the units of the data, over the values that evaluation scores.

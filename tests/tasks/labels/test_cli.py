@@ -1,4 +1,4 @@
-"""`anamnesis classify`: documents, passages and films, line by line."""
+"""`anamnesis classify`: documents, passages and videos, line by line."""
 
 import json
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from settings_files import write_settings
 from typer.testing import CliRunner
 
 from anamnesis import cli, numerics
+from anamnesis import models as folders
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.classification.settings import Experiment
 from anamnesis.tasks.labels import saved
 from anamnesis.tasks.labels.train import train
-from anamnesis.training import saved as folders
 
 Classify = Callable[..., list[str]]
 TEXTS = ["Wheat prices rose.", "oil fell", "a vessel"]
@@ -36,7 +36,7 @@ def root(stores: Path, experiment: Callable[..., Experiment], tmp_path_factory: 
     histogram, cnn, uniform = ({"architecture": name} for name in ("histogram", "cnn", "uniform"))
     others = {
         "authors": {"task": "language", "objective": "passage", "tokens": "letters", "model": histogram},
-        "films": {"task": "classification", "reads": "films", "tokens": "digits", "model": cnn},
+        "videos": {"task": "classification", "reads": "videos", "tokens": "digits", "model": cnn},
         "next": {"task": "language", "objective": "next-token", "tokens": "text", "model": uniform},
     }
     for name, card in others.items():
@@ -118,8 +118,8 @@ class Told:
         return [[("3 up\x1b[1m", 0.75), ("8 up", 0.25)] for _ in given]
 
 
-@pytest.mark.parametrize(("name", "serving"), [("authors", "language"), ("films", "classification")])
-def test_passages_are_texts_and_films_are_files_from_here(
+@pytest.mark.parametrize(("name", "serving"), [("authors", "language"), ("videos", "classification")])
+def test_passages_are_texts_and_videos_are_files_from_here(
     classify: Classify, root: Path, monkeypatch: pytest.MonkeyPatch, name: str, serving: str
 ) -> None:
     from importlib import import_module
@@ -128,7 +128,7 @@ def test_passages_are_texts_and_films_are_files_from_here(
     monkeypatch.setattr(import_module(f"anamnesis.{serving}.serving"), "load", lambda folder: told)
     # Whoever made a model may have named its labels for a terminal to obey.
     assert classify("--model", name, "a.gif", folder=root / "data") == ["3 up[1m"]
-    assert told.asked == ([root / "data" / "a.gif"] if name == "films" else ["a.gif"])
+    assert told.asked == ([root / "data" / "a.gif"] if name == "videos" else ["a.gif"])
     assert classify("--model", name, "--top", "2", "a.gif", folder=root)[-2:] == ["3 up[1m\t0.7500", "8 up\t0.2500"]
 
 
@@ -157,12 +157,12 @@ def test_the_name_of_a_file_as_a_text_gets_a_note(
     assert done.stderr == "note: params.yaml is a file, of which only the name was read; did you mean < params.yaml?\n"
 
 
-def test_a_film_that_cannot_be_read_costs_its_own_line(
+def test_a_video_that_cannot_be_read_costs_its_own_line(
     classify: Classify, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from anamnesis.tasks.labels import serving
 
-    told = Told(json.loads((root / "models" / "films" / "model.json").read_text()))
+    told = Told(json.loads((root / "models" / "videos" / "model.json").read_text()))
     answer = told.classify
 
     def read(paths: list[Any]) -> list[list[tuple[str, float]]]:
@@ -173,7 +173,7 @@ def test_a_film_that_cannot_be_read_costs_its_own_line(
     monkeypatch.setattr(told, "classify", read)
     monkeypatch.setattr(serving, "load", lambda folder: told)
     monkeypatch.chdir(root)
-    done = CliRunner().invoke(cli.app, ["classify", "--model", "films", "a.gif", "bad.gif", "c.gif"])
+    done = CliRunner().invoke(cli.app, ["classify", "--model", "videos", "a.gif", "bad.gif", "c.gif"])
     assert (done.exit_code, done.stdout) == (1, "3 up[1m\n\n3 up[1m\n")
     assert done.stderr == "error: bad.gif: not a GIF file\n"
 

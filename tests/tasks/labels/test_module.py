@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
 
+from anamnesis.metrics.labels import confusion_csv, scores
 from anamnesis.tasks.labels.module import ClassificationModule
-from anamnesis.tasks.labels.scores import confusion_csv, scores
 from anamnesis.training.settings import Training
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from listener import Recorder
 
+from anamnesis import models as folders
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.classification.settings import Experiment
 from anamnesis.tasks.labels import evaluation, readers, saved, serving, train
-from anamnesis.training import saved as folders
 
 
 @pytest.mark.parametrize("reads", readers.PACKAGES)
@@ -30,5 +30,5 @@ def test_documents_go_through_all_stages(project: Path, experiment: Callable[...
 @pytest.mark.parametrize("found", ["papers", None, ["documents"]])
 def test_what_nothing_reads_is_refused(tmp_path: Path, found: object) -> None:
     folders.save(tmp_path, {}, {"task": "classification", "reads": found}, {})
-    with pytest.raises(AnamnesisError, match=r"model\.json: reads: found .*; allowed: documents, films"):
+    with pytest.raises(AnamnesisError, match=r"model\.json: reads: found .*; allowed: documents, videos"):
         saved.load(tmp_path)

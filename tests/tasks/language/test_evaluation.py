@@ -13,20 +13,20 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
+from anamnesis import models as folders
 from anamnesis.data.stores.store import open_split, read_stats, write
 from anamnesis.data.tokenizers import tokenizer
 from anamnesis.data.tokenizers.characters import Characters
 from anamnesis.data.tokenizers.settings import Tokens
 from anamnesis.data.tokenizers.words import Words
 from anamnesis.errors import AnamnesisError
+from anamnesis.metrics.targets import credit
 from anamnesis.tasks.language import evaluation, ngram, saved
 from anamnesis.tasks.language.evaluation import evaluate_split, text_question
 from anamnesis.tasks.language.protocol import TargetScorer
 from anamnesis.tasks.language.settings import Experiment
-from anamnesis.tasks.language.targets import credit
 from anamnesis.tasks.language.train import train
 from anamnesis.tasks.language.uniform import UniformModel
-from anamnesis.training import saved as folders
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from anamnesis.errors import AnamnesisError
+from anamnesis.metrics.targets import from_distributions
 from anamnesis.tasks.language import ngram
 from anamnesis.tasks.language.reading import target_scores
-from anamnesis.tasks.language.targets import from_distributions
 
 ORDERS = [1, 2, 3, 4, 5]
 

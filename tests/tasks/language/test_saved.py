@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from anamnesis import files
+from anamnesis import models as folders
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.language import baselines, saved
-from anamnesis.training import saved as folders
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from anamnesis import models as saved
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.language import serving
 from anamnesis.tasks.language.generation import generate
-from anamnesis.training import saved
 
 
 def test_a_next_token_model_goes_on_from_each_text(trained):

@@ -40,7 +40,7 @@ def test_what_the_stages_write(project: Path, settings) -> None:
 
     card = json.loads((models / "model.json").read_text())
     assert card["fingerprint"] == watch.ended
-    assert (card["architecture"], card["board"], card["corpus"]) == ("gru", "memory", "manual")
+    assert (card["architecture"], card["task"], card["corpus"]) == ("gru", "memory", "manual")
     assert card["parameters"] <= settings.parameters == card["allowed_parameters"]
 
     history = rows_of(models / "history.csv")

@@ -14,6 +14,7 @@ from listener import Recorder, interrupt
 from pydantic import TypeAdapter, ValidationError
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
 
+from anamnesis import models as folders
 from anamnesis.data.stores import store
 from anamnesis.data.tokenizers import tokenizer
 from anamnesis.data.tokenizers.settings import Tokens
@@ -30,7 +31,6 @@ from anamnesis.tasks.passages.finetuning import FineTuned, padded
 from anamnesis.tasks.passages.module import PassageModule
 from anamnesis.tasks.passages.settings import Experiment, States
 from anamnesis.tasks.passages.train import reader_of, train
-from anamnesis.training import saved as folders
 
 
 def settings(architecture: str = "states", **changes: Any) -> Experiment:

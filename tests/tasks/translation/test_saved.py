@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors import numpy as safetensors
 
+from anamnesis import models as folders
 from anamnesis.data.stores.store import pair_texts
 from anamnesis.data.tokenizers import tokenizer
 from anamnesis.errors import AnamnesisError
@@ -18,7 +19,6 @@ from anamnesis.tasks.translation import baselines, saved
 from anamnesis.tasks.translation.settings import Experiment
 from anamnesis.tasks.translation.sides import Side
 from anamnesis.tasks.translation.translator import NetworkTranslator
-from anamnesis.training import saved as folders
 
 from .conftest import ATTENTIVE, NETWORKS, SEQ2SEQ
 

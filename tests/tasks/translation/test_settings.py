@@ -37,5 +37,5 @@ def test_what_does_not_go_together_is_refused(
 @pytest.mark.parametrize("architecture", ["copy", "nearest", "seq2seq", "attention"])
 def test_every_architecture_is_on_the_same_board(experiment: Callable[..., Experiment], architecture: str) -> None:
     made = experiment(architecture)
-    assert (made.board, made.model.architecture) == ("translation", architecture)
+    assert (made.task, made.model.architecture) == ("translation", architecture)
     assert (made.training is None) == (architecture in ("copy", "nearest"))

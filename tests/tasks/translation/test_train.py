@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from listener import Recorder
 
+from anamnesis import models as folders
 from anamnesis.data.stores import store
 from anamnesis.data.tokenizers.settings import Characters
 from anamnesis.errors import AnamnesisError
@@ -18,7 +19,6 @@ from anamnesis.tasks.translation import saved
 from anamnesis.tasks.translation.settings import Experiment
 from anamnesis.tasks.translation.train import train
 from anamnesis.tasks.translation.translator import NetworkTranslator
-from anamnesis.training import saved as folders
 
 from .conftest import ATTENTIVE, NETWORKS, write_store
 
@@ -110,7 +110,7 @@ def test_what_a_training_writes(project: Path, experiment: Make) -> None:
     assert len(watch.samples) == 3
     card = saved.load(folder).card
     assert card["fingerprint"] == watch.ended
-    assert (card["task"], card["board"], card["architecture"]) == ("translation", "translation", "attention")
+    assert (card["task"], card["task"], card["architecture"]) == ("translation", "translation", "attention")
     assert card["parameters"] == sum(value.size for value in folders.read(folder)[1].values())
     shown = watch.samples[-1].splitlines()
     assert [line[:2] for line in shown] == ["> ", "= ", "< "] * 5

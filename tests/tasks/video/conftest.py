@@ -56,14 +56,14 @@ MODELS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="session")
 def experiment() -> Callable[..., Experiment]:
-    """experiment(architecture, films={...}, ...): settings with small budgets; blocks are merged."""
+    """experiment(architecture, videos={...}, ...): settings with small budgets; blocks are merged."""
 
     def make(architecture: str = "cnn-lstm", **changes: Any) -> Experiment:
         content: dict[str, Any] = {
             "task": "classification",
-            "reads": "films",
+            "reads": "videos",
             "tokens": "images",
-            "films": {"frames": 5, "size": 14, "train": 90, "valid": 20, "test": 24},
+            "videos": {"frames": 5, "size": 14, "train": 90, "valid": 20, "test": 24},
             "model": MODELS[architecture],
             "batch": 10,
             "training": {"epochs": 3, "learning_rate": 0.01, "checkpoint_steps": 4},

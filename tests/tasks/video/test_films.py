@@ -1,4 +1,4 @@
-"""Films: the same bytes each time, of their split's images, and moving as their labels say."""
+"""Videos: the same bytes each time, of their split's images, and moving as their labels say."""
 
 import math
 from collections import Counter
@@ -7,21 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from anamnesis.tasks.video.videos import CLASSES, DIRECTIONS, drawn, make, open_videos
 from pydantic import ValidationError
 
 from anamnesis.data.stores.images import Images
 from anamnesis.data.stores.store import open_images
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.video.films import CLASSES, DIRECTIONS, drawn, make, open_films
-from anamnesis.tasks.video.settings import Films
+from anamnesis.tasks.video.settings import Videos
 
 from .conftest import write_store
 
 STEPS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 
 
-def films(**changes: Any) -> Films:
-    return Films.model_validate({"frames": 7, "size": 16, "train": 200, "valid": 96, "test": 120, **changes})
+def videos(**changes: Any) -> Videos:
+    return Videos.model_validate({"frames": 7, "size": 16, "train": 200, "valid": 96, "test": 120, **changes})
 
 
 def dots(count: int = 10) -> Images:
@@ -32,50 +32,50 @@ def dots(count: int = 10) -> Images:
 
 
 def corners(made: np.ndarray) -> np.ndarray:
-    """Where the upper dot is in films of `dots` without noise: (films, frames, 2)."""
+    """Where the upper dot is in videos of `dots` without noise: (videos, frames, 2)."""
     count, frames, size, _ = made.shape
     return np.stack(np.divmod(made.reshape(count, frames, -1).argmax(-1), size), -1)
 
 
 def test_the_same_settings_give_the_same_bytes_and_other_seeds_others(project: Path) -> None:
     folder = project / "data" / "tokens" / "images"
-    first, again = (open_films(folder, "test", films()) for _ in range(2))
-    assert first.films.tobytes() == again.films.tobytes()
+    first, again = (open_videos(folder, "test", videos()) for _ in range(2))
+    assert first.videos.tobytes() == again.videos.tobytes()
     assert first.labels.tolist() == again.labels.tolist()
     assert first.sha256() == again.sha256()
-    others = [films(seed=2), films(noise=0.2), films(speed=0.4), films(size=17), films(frames=6), films(test=121)]
-    assert len({open_films(folder, "test", other).sha256() for other in [films(), *others]}) == 1 + len(others)
+    others = [videos(seed=2), videos(noise=0.2), videos(speed=0.4), videos(size=17), videos(frames=6), videos(test=121)]
+    assert len({open_videos(folder, "test", other).sha256() for other in [videos(), *others]}) == 1 + len(others)
 
 
 def test_splits_have_their_own_randomness() -> None:
-    one, other = (make(dots(), 100, films(), stream) for stream in (0, 1))
+    one, other = (make(dots(), 100, videos(), stream) for stream in (0, 1))
     assert one.labels.tolist() != other.labels.tolist()
-    assert one.films.tobytes() != other.films.tobytes()
+    assert one.videos.tobytes() != other.videos.tobytes()
 
 
 def test_a_change_in_one_split_leaves_the_others(project: Path) -> None:
     folder = project / "data" / "tokens" / "images"
     for split in ("train", "valid"):
-        assert open_films(folder, split, films()).sha256() == open_films(folder, split, films(test=7)).sha256()
+        assert open_videos(folder, split, videos()).sha256() == open_videos(folder, split, videos(test=7)).sha256()
 
 
 def test_the_block_that_is_drawn_at_once_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = make(dots(), 50, films(), 0)
-    monkeypatch.setattr("anamnesis.tasks.video.films.BLOCK", 3 * 7 * 16 * 16)
-    assert make(dots(), 50, films(), 0).sha256() == whole.sha256()
+    whole = make(dots(), 50, videos(), 0)
+    monkeypatch.setattr("anamnesis.tasks.video.videos.BLOCK", 3 * 7 * 16 * 16)
+    assert make(dots(), 50, videos(), 0).sha256() == whole.sha256()
 
 
 @pytest.mark.parametrize("split", ["train", "valid", "test"])
-def test_every_film_shows_an_image_of_its_own_split_and_digit(project: Path, split: str) -> None:
+def test_every_video_shows_an_image_of_its_own_split_and_digit(project: Path, split: str) -> None:
     folder = project / "data" / "tokens" / "images"
     own = {image.tobytes(): int(label) for image, label in zip(*_images(folder, split), strict=True)}
-    made = open_films(folder, split, films(noise=0.0, speed=0.2))
+    made = open_videos(folder, split, videos(noise=0.0, speed=0.2))
     seen = set()
-    for film, label in zip(made.films, made.labels, strict=True):
-        found = _cut(film[0], own)
+    for video, label in zip(made.videos, made.labels, strict=True):
+        found = _cut(video[0], own)
         assert own[found] == label // 8
         seen.add(found)
-    # Of the training split's 60 images, 200 films show nearly all.
+    # Of the training split's 60 images, 200 videos show nearly all.
     assert len(seen) > 0.85 * len(own)
     for other in {"train", "valid", "test"} - {split}:
         assert not seen & {image.tobytes() for image in _images(folder, other)[0]}
@@ -101,7 +101,7 @@ def _cut(frame: np.ndarray, known: dict[bytes, int]) -> bytes:
 
 @pytest.mark.parametrize("count", [80, 100, 240, 17])
 def test_classes_are_as_even_as_they_can_be(count: int) -> None:
-    found = np.bincount(make(dots(), count, films(), 0).labels, minlength=80)
+    found = np.bincount(make(dots(), count, videos(), 0).labels, minlength=80)
     assert (len(found), found.sum()) == (80, count)
     assert found.max() - found.min() <= 1
 
@@ -110,11 +110,11 @@ def test_classes_are_as_even_as_they_can_be(count: int) -> None:
     ("frames", "speed", "size"), [(12, 0.5, 20), (7, 1.0, 16), (2, 1.0, 12), (5, 0.3, 14), (4, 2.0, 16)]
 )
 def test_digits_move_as_their_labels_say(frames: int, speed: float, size: int) -> None:
-    made = make(dots(), 400, films(frames=frames, speed=speed, size=size, noise=0.0), 0)
-    places = corners(made.films)
+    made = make(dots(), 400, videos(frames=frames, speed=speed, size=size, noise=0.0), 0)
+    places = corners(made.videos)
     # The second dot is where it should be: nothing was cut off or turned.
-    film, frame = np.ogrid[:400, :frames]
-    assert (made.films[film, frame, places[..., 0] + 7, places[..., 1] + 7] == 255).all()
+    video, frame = np.ogrid[:400, :frames]
+    assert (made.videos[video, frame, places[..., 0] + 7, places[..., 1] + 7] == 255).all()
     for label, way in zip(made.labels, places, strict=True):
         direction = CLASSES[label].split()[1]
         step = np.sum([STEPS[part] for part in direction.split("-")], axis=0)
@@ -129,7 +129,7 @@ def test_digits_move_as_their_labels_say(frames: int, speed: float, size: int) -
 
 
 def test_places_are_those_of_a_slow_loop() -> None:
-    settings, count = films(noise=0.0), 60
+    settings, count = videos(noise=0.0), 60
     made = make(dots(), count, settings, 3)
     random = np.random.default_rng((settings.seed, 3))
     labels = random.permutation(count) % 80
@@ -138,31 +138,31 @@ def test_places_are_those_of_a_slow_loop() -> None:
     reach = math.ceil(0.5 * 3)
     middle = random.integers(reach, 16 - 8 - reach + 1, (count, 2))
     parts = random.random((count, 2))
-    for film in range(count):
-        vertical, horizontal = list(DIRECTIONS.values())[labels[film] % 8]
+    for video in range(count):
+        vertical, horizontal = list(DIRECTIONS.values())[labels[video] % 8]
         for frame in range(7):
             field = np.zeros((16, 16), int)
-            row = math.floor(middle[film, 0] + parts[film, 0] + 0.5 * vertical * (frame - 3))
-            column = math.floor(middle[film, 1] + parts[film, 1] + 0.5 * horizontal * (frame - 3))
+            row = math.floor(middle[video, 0] + parts[video, 0] + 0.5 * vertical * (frame - 3))
+            column = math.floor(middle[video, 1] + parts[video, 1] + 0.5 * horizontal * (frame - 3))
             field[row, column] = field[row + 7, column + 7] = 255
-            assert (made.films[film, frame] == field).all()
+            assert (made.videos[video, frame] == field).all()
 
 
 def test_drawing_is_pasting() -> None:
     random = np.random.default_rng(4)
     pixels, places = random.integers(17, size=(5, 8, 8), dtype=np.uint8), random.integers(6, size=(5, 3, 2))
     found = drawn(pixels, places, 13)
-    for film in range(5):
+    for video in range(5):
         for frame in range(3):
             expected = np.zeros((13, 13), np.float32)
-            row, column = places[film, frame]
-            expected[row : row + 8, column : column + 8] = pixels[film] / 16
-            assert (found[film, frame] == expected).all()
+            row, column = places[video, frame]
+            expected[row : row + 8, column : column + 8] = pixels[video] / 16
+            assert (found[video, frame] == expected).all()
 
 
 def test_the_middle_frame_tells_nothing_of_the_direction_and_two_frames_do() -> None:
-    made = make(dots(), 8000, films(frames=12, size=20, noise=0.0), 0)
-    places, directions = corners(made.films), made.labels % 8
+    made = make(dots(), 8000, videos(frames=12, size=20, noise=0.0), 0)
+    places, directions = corners(made.videos), made.labels % 8
     cells = places[:, 6, 0] * 20 + places[:, 6, 1]
     used = np.unique(cells)
     # The same 49 places for every direction, each as often: a test of independence of 49 x 8 counts.
@@ -181,22 +181,22 @@ def test_the_middle_frame_tells_nothing_of_the_direction_and_two_frames_do() -> 
 
 def test_noise_is_as_strong_as_it_says() -> None:
     grey = Images(np.full((10, 8, 8), 8, np.uint8), np.arange(10, dtype=np.uint8))
-    made = make(grey, 400, films(noise=0.1, frames=2, size=10, speed=0.01), 0)
+    made = make(grey, 400, videos(noise=0.1, frames=2, size=10, speed=0.01), 0)
     # Where the digit always is, half black: the noise is not cut off there.
-    inside = made.films[:, :, 1:8, 1:8] / 255
+    inside = made.videos[:, :, 1:8, 1:8] / 255
     assert inside.mean() == pytest.approx(0.5, abs=0.005)
     assert inside.std() == pytest.approx(0.1, rel=0.03)
-    assert set(np.unique(make(grey, 9, films(noise=0.0), 0).films)) == {0, 128}
+    assert set(np.unique(make(grey, 9, videos(noise=0.0), 0).videos)) == {0, 128}
 
 
-def test_films_are_evenly_spread_over_the_images_of_a_digit() -> None:
+def test_videos_are_evenly_spread_over_the_images_of_a_digit() -> None:
     # The upper row says which image it is.
     pixels = np.zeros((40, 8, 8), np.uint8)
     pixels[:, 0, 0], pixels[:, 1, 1] = 16, np.arange(40) % 16
-    made = make(Images(pixels, np.repeat(np.arange(10, dtype=np.uint8), 4)), 4000, films(noise=0.0, frames=2), 0)
+    made = make(Images(pixels, np.repeat(np.arange(10, dtype=np.uint8), 4)), 4000, videos(noise=0.0, frames=2), 0)
     seen = Counter()
-    for film, label, (row, column) in zip(made.films, made.labels, corners(made.films)[:, 0], strict=True):
-        seen[label // 8, round(film[0, row + 1, column + 1] / 255 * 16)] += 1
+    for video, label, (row, column) in zip(made.videos, made.labels, corners(made.videos)[:, 0], strict=True):
+        seen[label // 8, round(video[0, row + 1, column + 1] / 255 * 16)] += 1
     assert len(seen) == 40
     assert min(seen.values()) > 60
 
@@ -204,11 +204,11 @@ def test_films_are_evenly_spread_over_the_images_of_a_digit() -> None:
 def test_a_digit_that_no_image_shows(tmp_path: Path) -> None:
     folder = write_store(tmp_path, digits=7)
     with pytest.raises(AnamnesisError, match="train: found no image of the digit 7") as caught:
-        open_films(folder, "train", films())
+        open_videos(folder, "train", videos())
     assert "\n" not in str(caught.value)
 
 
 def test_a_digit_must_stay_inside() -> None:
-    assert films(size=8 + 2 * 2, frames=7, speed=0.5).reach == 2
+    assert videos(size=8 + 2 * 2, frames=7, speed=0.5).reach == 2
     with pytest.raises(ValidationError, match=r"found size 11: .* allowed: size 12 or more"):
-        films(size=11, frames=7, speed=0.5)
+        videos(size=11, frames=7, speed=0.5)

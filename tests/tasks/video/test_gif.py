@@ -1,4 +1,4 @@
-"""Films as GIF files: nothing is lost on the way, and whatever else is in a file is one line."""
+"""Videos as GIF files: nothing is lost on the way, and whatever else is in a file is one line."""
 
 import io
 from pathlib import Path
@@ -12,7 +12,7 @@ from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.video import gif
 
 
-def film(frames: int = 5, size: int = 14) -> np.ndarray:
+def video(frames: int = 5, size: int = 14) -> np.ndarray:
     """Every level of grey, most of them light."""
     random = np.random.default_rng(frames)
     made = (255 * random.random((frames, size, size)) ** 3).astype(np.uint8)
@@ -27,38 +27,38 @@ def saved(pictures: list[Image.Image], **options: Any) -> bytes:
 
 
 @pytest.mark.parametrize(("frames", "size", "scale"), [(2, 9, 1), (12, 20, 8), (30, 14, 3)])
-def test_a_film_comes_back_as_it_was(tmp_path: Path, frames: int, size: int, scale: int) -> None:
-    made = film(frames, size)
+def test_a_video_comes_back_as_it_was(tmp_path: Path, frames: int, size: int, scale: int) -> None:
+    made = video(frames, size)
     data = gif.written(made, scale)
     assert data == gif.written(made.copy(), scale)
-    (tmp_path / "film.gif").write_bytes(data)
-    assert (gif.read(tmp_path / "film.gif", size) == made).all()
+    (tmp_path / "video.gif").write_bytes(data)
+    assert (gif.read(tmp_path / "video.gif", size) == made).all()
     with Image.open(io.BytesIO(data)) as image:
         assert (image.size, image.n_frames, image.info["loop"]) == ((size * scale, size * scale), frames, 0)
 
 
 def test_frames_that_hardly_differ_or_not_at_all() -> None:
-    made = np.repeat(film(1), 4, 0)
+    made = np.repeat(video(1), 4, 0)
     made[2, 3, 4] ^= 255
-    found = gif.parsed(gif.written(made), 14, "film")
+    found = gif.parsed(gif.written(made), 14, "video")
     # Pillow joins equal frames to one that lasts longer.
     assert [frame.tolist() for frame in found] == [made[0].tolist(), made[2].tolist(), made[3].tolist()]
 
 
-def test_other_pictures_of_the_same_film() -> None:
-    made = film()
+def test_other_pictures_of_the_same_video() -> None:
+    made = video()
     pictures = [Image.fromarray(255 - frame) for frame in made]
     large = [picture.resize((42, 42), Image.Resampling.NEAREST) for picture in pictures]
     coloured = [picture.convert("RGB") for picture in pictures]
     negative = [Image.fromarray(frame) for frame in made]
     for variant in (pictures, large, coloured, negative):
-        assert (gif.parsed(saved(variant), 14, "film") == made).all()
+        assert (gif.parsed(saved(variant), 14, "video") == made).all()
 
 
 def test_a_picture_is_made_smaller_by_means() -> None:
     random = np.random.default_rng(3)
     large = random.integers(100, 256, (2, 28, 28), dtype=np.uint8)
-    found = gif.parsed(saved([Image.fromarray(frame) for frame in large]), 14, "film")
+    found = gif.parsed(saved([Image.fromarray(frame) for frame in large]), 14, "video")
     for frame in range(2):
         for row in range(14):
             for column in range(14):
@@ -83,17 +83,17 @@ def picture(width: int, height: int, dot: int = 0) -> Image.Image:
         ([picture(14, 14, number % 2) for number in range(1001)], "found more than 1,000 frames"),
     ],
 )
-def test_films_that_do_not_fit(pictures: list[Image.Image], reason: str) -> None:
+def test_videos_that_do_not_fit(pictures: list[Image.Image], reason: str) -> None:
     with pytest.raises(AnamnesisError, match=reason) as caught:
         gif.parsed(saved(pictures), 14, "mine.gif")
     assert str(caught.value).startswith("mine.gif: ")
     assert "\n" not in str(caught.value)
 
 
-def test_files_that_are_no_films(tmp_path: Path) -> None:
+def test_files_that_are_no_videos(tmp_path: Path) -> None:
     png = io.BytesIO()
     picture(14, 14).save(png, "PNG")
-    for data in (b"", b"GIF89a", b"hello", png.getvalue(), gif.written(film())[:60]):
+    for data in (b"", b"GIF89a", b"hello", png.getvalue(), gif.written(video())[:60]):
         with pytest.raises(AnamnesisError, match=r"^x: not a GIF file, or a damaged one$"):
             gif.parsed(data, 14, "x")
     with pytest.raises(AnamnesisError, match=r"no\.gif: cannot be read"):
@@ -103,8 +103,8 @@ def test_files_that_are_no_films(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "film.gif"
-    path.write_bytes(gif.written(film(), 1))
+    path = tmp_path / "video.gif"
+    path.write_bytes(gif.written(video(), 1))
     monkeypatch.setattr(gif, "LARGEST", path.stat().st_size)
     gif.read(path, 14)
     monkeypatch.setattr(gif, "LARGEST", path.stat().st_size - 1)
@@ -113,21 +113,21 @@ def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_header_that_asks_for_gigabytes_is_refused_before_it_is_obeyed() -> None:
-    data = bytearray(gif.written(film(), 1))
+    data = bytearray(gif.written(video(), 1))
     data[6:10] = b"\xff\xff\xff\xff"
     with pytest.raises(AnamnesisError, match=r"found a picture of|damaged"):
         gif.parsed(bytes(data), 14, "x")
     # The second frame asks for more than the field.
-    plain = bytearray(gif.written(film(2), 1))
+    plain = bytearray(gif.written(video(2), 1))
     place = plain.rindex(b"\x2c\x00\x00\x00\x00\x0e\x00\x0e\x00")
     plain[place + 5 : place + 9] = b"\xff\xff\xff\xff"
     with pytest.raises(AnamnesisError, match=r"found a picture of 65535 x 65535|damaged"):
         gif.parsed(bytes(plain), 14, "x")
 
 
-def test_any_damaged_byte_is_a_film_or_one_line() -> None:
-    data = gif.written(film(3, 9), 1)
-    random, lines, films = np.random.default_rng(6), [], []
+def test_any_damaged_byte_is_a_video_or_one_line() -> None:
+    data = gif.written(video(3, 9), 1)
+    random, lines, videos = np.random.default_rng(6), [], []
     for _ in range(400):
         damaged = bytearray(data)
         for place in random.integers(len(data), size=random.integers(1, 4)):
@@ -137,8 +137,8 @@ def test_any_damaged_byte_is_a_film_or_one_line() -> None:
         except AnamnesisError as error:
             lines.append(str(error))
         else:
-            films.append((found.dtype, found.shape[1:]))
-    assert len(films) > 10
+            videos.append((found.dtype, found.shape[1:]))
+    assert len(videos) > 10
     assert len(lines) > 10
-    assert set(films) == {(np.dtype(np.uint8), (9, 9))}
+    assert set(videos) == {(np.dtype(np.uint8), (9, 9))}
     assert not any("\n" in line for line in lines)

@@ -5,32 +5,32 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from anamnesis.tasks.video.network import VideoNetwork
+from anamnesis.tasks.video.videos import PARTS
 from pydantic import TypeAdapter
 from torch.nn import functional
 
-from anamnesis.tasks.video.films import PARTS
-from anamnesis.tasks.video.network import FilmNetwork
 from anamnesis.tasks.video.settings import Model
 
 from .conftest import MODELS
 
 
-def network(architecture: str, size: int = 14, **changes: Any) -> FilmNetwork:
+def network(architecture: str, size: int = 14, **changes: Any) -> VideoNetwork:
     torch.manual_seed(3)
     settings = TypeAdapter(Model).validate_python(MODELS[architecture] | changes)
-    made = FilmNetwork(settings, size, PARTS)
+    made = VideoNetwork(settings, size, PARTS)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter += 0.1 * torch.randn(parameter.shape)
     return made.eval()
 
 
-def films(count: int = 3, frames: int = 5, size: int = 14) -> torch.Tensor:
+def videos(count: int = 3, frames: int = 5, size: int = 14) -> torch.Tensor:
     random = np.random.default_rng(5)
     return torch.from_numpy(random.integers(256, size=(count, frames, size, size), dtype=np.uint8))
 
 
-def seen(made: FilmNetwork, frame: np.ndarray) -> np.ndarray:
+def seen(made: VideoNetwork, frame: np.ndarray) -> np.ndarray:
     """The vector of one frame (size, size), its convolutions and poolings written as loops."""
     weights = {name: value.detach().double().numpy() for name, value in made.frame.named_parameters()}  # type: ignore[union-attr]
     standardised = (frame - 0.1 * 255) / (0.25 * 255)
@@ -63,7 +63,7 @@ def seen(made: FilmNetwork, frame: np.ndarray) -> np.ndarray:
     return standard * weights["after.1.weight"] + weights["after.1.bias"]
 
 
-def remembered(made: FilmNetwork, vectors: list[np.ndarray]) -> np.ndarray:
+def remembered(made: VideoNetwork, vectors: list[np.ndarray]) -> np.ndarray:
     """The last hidden state of the LSTM's equations, one step after the other."""
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
     w, u, b, d = (made.lstm.get_parameter(name).detach().double().numpy() for name in names)
@@ -82,25 +82,25 @@ def remembered(made: FilmNetwork, vectors: list[np.ndarray]) -> np.ndarray:
 @pytest.mark.parametrize("architecture", MODELS)
 @pytest.mark.parametrize("frames", [2, 5, 6])
 def test_logits_are_those_of_loops(architecture: str, frames: int) -> None:
-    made, shown = network(architecture), films(frames=frames)
+    made, shown = network(architecture), videos(frames=frames)
     with torch.no_grad():
         found = made(shown).numpy()
     weight, bias = (made.output.get_parameter(name).detach().double().numpy() for name in ("weight", "bias"))
-    for film, logits in zip(shown.numpy().astype(float), found, strict=True):
+    for video, logits in zip(shown.numpy().astype(float), found, strict=True):
         if architecture == "cnn":
-            last = seen(made, film[frames // 2])
+            last = seen(made, video[frames // 2])
         elif architecture == "lstm":
-            last = remembered(made, [((frame / 255 - 0.1) / 0.25).ravel() for frame in film])
+            last = remembered(made, [((frame / 255 - 0.1) / 0.25).ravel() for frame in video])
         else:
-            last = remembered(made, [seen(made, frame) for frame in film])
+            last = remembered(made, [seen(made, frame) for frame in video])
         parts = weight @ last + bias
         expected = [parts[digit] + parts[10 + direction] for digit in range(10) for direction in range(8)]
         np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("architecture", MODELS)
-def test_a_film_does_not_depend_on_those_beside_it(architecture: str) -> None:
-    made, shown = network(architecture), films(4)
+def test_a_video_does_not_depend_on_those_beside_it(architecture: str) -> None:
+    made, shown = network(architecture), videos(4)
     with torch.no_grad():
         together = made(shown)
         for number in range(4):
@@ -108,7 +108,7 @@ def test_a_film_does_not_depend_on_those_beside_it(architecture: str) -> None:
 
 
 def test_which_frames_each_network_sees() -> None:
-    shown = films(1, 5)
+    shown = videos(1, 5)
     for architecture in MODELS:
         made = network(architecture)
         with torch.no_grad():
@@ -123,7 +123,7 @@ def test_which_frames_each_network_sees() -> None:
 
 @pytest.mark.parametrize("architecture", MODELS)
 def test_every_parameter_learns(architecture: str) -> None:
-    made, shown = network(architecture, dropout=0.0).train(), films(16)
+    made, shown = network(architecture, dropout=0.0).train(), videos(16)
     functional.cross_entropy(made(shown), torch.arange(16)).backward()
     for name, parameter in made.named_parameters():
         assert parameter.grad is not None, name
@@ -135,12 +135,12 @@ def test_every_parameter_learns(architecture: str) -> None:
 def test_any_field(size: int, features: int) -> None:
     made = network("cnn-lstm", size, features=features)
     with torch.no_grad():
-        assert made(films(2, 2, size)).shape == (2, 80)
+        assert made(videos(2, 2, size)).shape == (2, 80)
 
 
 def test_dropout_is_for_training_only() -> None:
     for architecture in MODELS:
-        made, shown = network(architecture, dropout=0.5), films()
+        made, shown = network(architecture, dropout=0.5), videos()
         with torch.no_grad():
             assert torch.equal(made(shown), made(shown))
             made.train()
@@ -150,7 +150,7 @@ def test_dropout_is_for_training_only() -> None:
 def test_what_is_seen_does_not_depend_on_the_place() -> None:
     made = network("cnn", 40).frame
     assert made is not None
-    digit = films(1, 1, 8)[0, 0].float() / 255
+    digit = videos(1, 1, 8)[0, 0].float() / 255
     with torch.no_grad():
         fields = torch.zeros(3, 1, 40, 40)
         for field, (row, column) in zip(fields, ((14, 14), (18, 14), (14, 16)), strict=True):

@@ -1,4 +1,4 @@
-"""Training, storing, scoring and serving a classifier of films, end to end in a small project."""
+"""Training, storing, scoring and serving a classifier of videos, end to end in a small project."""
 
 import base64
 import csv
@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from anamnesis.tasks.video.classifier import Classifier
+from anamnesis.tasks.video.videos import CLASSES, DIRECTIONS, open_videos
 from listener import Recorder
 from safetensors import numpy as safetensors
 
+from anamnesis import models as folders
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.labels import evaluation, saved, serving
 from anamnesis.tasks.labels.train import train
 from anamnesis.tasks.video import gif
-from anamnesis.tasks.video.classifier import Classifier
-from anamnesis.tasks.video.films import CLASSES, DIRECTIONS, open_films
 from anamnesis.tasks.video.settings import Experiment
-from anamnesis.training import saved as folders
 
 from .conftest import MODELS, write_store
 
@@ -105,10 +105,10 @@ def test_a_model_comes_back_as_it_was_at_its_best(project: Path, experiment: Mak
     assert isinstance(model, Classifier)
     assert not model.network.training
     card = model.card
-    assert (card["board"], card["architecture"], card["labels"]) == ("frames", architecture, CLASSES)
+    assert (card["task"], card["architecture"], card["labels"]) == ("frames", architecture, CLASSES)
     assert card["parameters"] == sum(value.size for value in folders.read(project / "models" / "mine")[1].values())
-    valid = open_films(project / "data" / "tokens" / "images", "valid", settings.films)
-    probabilities = model.probabilities(valid.films)
+    valid = open_videos(project / "data" / "tokens" / "images", "valid", settings.videos)
+    probabilities = model.probabilities(valid.videos)
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
     told = watch.rows[card["best_epoch"]]
     assert (probabilities.argmax(1) == valid.labels).mean() == pytest.approx(told["valid_accuracy"])
@@ -126,12 +126,12 @@ def test_evaluation(project: Path, experiment: Make) -> None:
     model = saved.load(project / "models" / "mine")
     assert metrics["board"] == "frames"
     for split in ("valid", "test"):
-        made = open_films(store, split, settings.films)
-        told = [CLASSES[row.argmax()] for row in model.probabilities(made.films)]
+        made = open_videos(store, split, settings.videos)
+        told = [CLASSES[row.argmax()] for row in model.probabilities(made.videos)]
         actual = [CLASSES[label] for label in made.labels]
         pairs = list(zip(actual, told, strict=True))
         found = metrics[split]
-        assert found["films"] == len(pairs)
+        assert found["videos"] == len(pairs)
         assert found["accuracy"] == pytest.approx(np.mean([one == other for one, other in pairs]), rel=1e-5)
         for place, name in enumerate(("digit_accuracy", "direction_accuracy")):
             hits = [one.split()[place] == other.split()[place] for one, other in pairs]
@@ -149,15 +149,15 @@ def test_evaluation(project: Path, experiment: Make) -> None:
         counts = Counter((one.split()[place], other.split()[place]) for one, other in pairs)
         assert {(row["actual"], row["predicted"]): int(row["count"]) for row in rows if row["count"] != "0"} == counts
     assert (folder / "curve.csv").read_text().startswith("experiment,epoch,learning_rate,train_loss,valid_loss,")
-    shown = sorted((folder / "films").iterdir())
+    shown = sorted((folder / "videos").iterdir())
     assert [path.name for path in shown] == [
         f"{number:02}-{label.replace(' ', '-')}.gif" for number, label in enumerate(actual[:6], 1)
     ]
     # A user who asks about these files is told what the evaluation was.
     answers = model.classify(shown)
     assert [ranked[0][0] for ranked in answers] == told[:6]
-    for film, ranked in zip(made.films, answers, strict=False):
-        expected = model.probabilities(film[None])[0]
+    for video, ranked in zip(made.videos, answers, strict=False):
+        expected = model.probabilities(video[None])[0]
         assert [CLASSES.index(label) for label, _ in ranked] == np.argsort(-expected, kind="stable").tolist()
         np.testing.assert_allclose([value for _, value in ranked], np.sort(expected)[::-1], rtol=1e-5)
     before = content(folder)
@@ -165,24 +165,24 @@ def test_evaluation(project: Path, experiment: Make) -> None:
     assert content(folder) == before
 
 
-@pytest.mark.parametrize("change", ["films", "images"])
-def test_other_films_than_those_of_the_training_are_refused(project: Path, experiment: Make, change: str) -> None:
+@pytest.mark.parametrize("change", ["videos", "images"])
+def test_other_videos_than_those_of_the_training_are_refused(project: Path, experiment: Make, change: str) -> None:
     settings = experiment(**ONCE)
     train("mine", settings, project, Recorder())
-    if change == "films":
-        settings = experiment(**ONCE, films={"seed": 2})
+    if change == "videos":
+        settings = experiment(**ONCE, videos={"seed": 2})
     else:
         write_store(project, seed=2)
-    with pytest.raises(AnamnesisError, match=r"trained on other films than .* run `anamnesis repro mine`"):
+    with pytest.raises(AnamnesisError, match=r"trained on other videos than .* run `anamnesis repro mine`"):
         evaluation.evaluate("mine", settings, project)
     assert not (project / "metrics" / "mine.json").exists()
 
 
-def test_films_longer_and_shorter_than_those_of_the_training(project: Path, experiment: Make) -> None:
+def test_videos_longer_and_shorter_than_those_of_the_training(project: Path, experiment: Make) -> None:
     train("mine", experiment(**ONCE), project, Recorder())
     model = saved.load(project / "models" / "mine")
-    films = [np.zeros((frames, 14, 14), np.uint8) for frames in (2, 5, 40)]
-    assert [len(ranked) for ranked in model.of_films(films)] == [80, 80, 80]
+    videos = [np.zeros((frames, 14, 14), np.uint8) for frames in (2, 5, 40)]
+    assert [len(ranked) for ranked in model.of_videos(videos)] == [80, 80, 80]
 
 
 @pytest.mark.parametrize("architecture", MODELS)
@@ -192,15 +192,15 @@ def test_serving(project: Path, experiment: Make, architecture: str) -> None:
     texts, options = serving.example(model.card)
     assert (texts, options) == serving.example(model.card)
     [text] = texts
-    film = gif.parsed(base64.b64decode(text), 14, "it")
-    assert film.shape == (5, 14, 14)
-    expected = CLASSES[model.probabilities(film[None])[0].argmax()]
+    video = gif.parsed(base64.b64decode(text), 14, "it")
+    assert video.shape == (5, 14, 14)
+    expected = CLASSES[model.probabilities(video[None])[0].argmax()]
     # Line breaks, as the usual tools write them.
     broken = "\n".join(text[place : place + 76] for place in range(0, len(text), 76))
     assert serving.answer(model, [text, broken], options) == [expected, expected]
     assert serving.answer(model, [], options) == []
     for wrong, reason in (("hello!", "not a GIF file in base64"), ("aGVsbG8=", "not a GIF file, or a damaged one")):
-        with pytest.raises(AnamnesisError, match=f"film 2: {reason}"):
+        with pytest.raises(AnamnesisError, match=f"video 2: {reason}"):
             serving.answer(model, [text, wrong], options)
 
 
@@ -217,10 +217,10 @@ def altered(folder: Path, change: Callable[[dict[str, Any], dict[str, Any]], obj
 
 CHANGES: dict[str, Callable[[dict[str, Any], dict[str, Any]], object]] = {
     "other sizes": lambda card, weights: card["model"].update(hidden=2**16),
-    "another field": lambda card, weights: card["films"].update(size=512),
+    "another field": lambda card, weights: card["videos"].update(size=512),
     "another network": lambda card, weights: card.update(model=MODELS["lstm"]),
     "unknown network": lambda card, weights: card["model"].update(architecture="oracle"),
-    "no films": lambda card, weights: card.pop("films"),
+    "no videos": lambda card, weights: card.pop("videos"),
     "other labels": lambda card, weights: card.update(labels=CLASSES[::-1]),
     "a weight less": lambda card, weights: weights.popitem(),
     "another type": lambda card, weights: weights.update({"output.bias": weights["output.bias"].astype(np.float64)}),
@@ -234,7 +234,9 @@ def test_a_folder_that_does_not_fit_itself(project: Path, experiment: Make, chan
     altered(folder, lambda card, weights: None)
     saved.load(folder)
     altered(folder, CHANGES[change])
-    with pytest.raises(AnamnesisError, match=r"models/mine.*: (not a model that tells what films|the weights are not)"):
+    with pytest.raises(
+        AnamnesisError, match=r"models/mine.*: (not a model that tells what videos|the weights are not)"
+    ):
         saved.load(folder)
 
 
@@ -253,15 +255,15 @@ def test_a_damaged_file(project: Path, experiment: Make, name: str) -> None:
 
 def test_both_parts_are_needed(project: Path, experiment: Make) -> None:
     """On drawn digits: convolutions alone do not tell the direction, with an LSTM they do."""
-    films = {"train": 800, "valid": 160, "noise": 0.05, "frames": 4, "speed": 2.0, "size": 18}
-    block = {"films": films, "training": {"epochs": 5, "learning_rate": 0.01, "checkpoint_steps": 100}}
+    videos = {"train": 800, "valid": 160, "noise": 0.05, "frames": 4, "speed": 2.0, "size": 18}
+    block = {"videos": videos, "training": {"epochs": 5, "learning_rate": 0.01, "checkpoint_steps": 100}}
     rows = {}
     for architecture, model in (("cnn-lstm", {"channels": 4, "features": 32, "hidden": 24}), ("cnn", {"channels": 4})):
         watch = Recorder()
         settings = experiment(architecture, model=model | {"dropout": 0.0}, batch=16, **block)
         train(architecture, settings, project, watch)
-        valid = open_films(project / "data" / "tokens" / "images", "valid", settings.films)
-        found = saved.load(project / "models" / architecture).probabilities(valid.films).argmax(1)
+        valid = open_videos(project / "data" / "tokens" / "images", "valid", settings.videos)
+        found = saved.load(project / "models" / architecture).probabilities(valid.videos).argmax(1)
         rows[architecture] = [(found // 8 == valid.labels // 8).mean(), (found % 8 == valid.labels % 8).mean()]
     assert min(rows["cnn-lstm"]) > 0.8
     assert rows["cnn"][0] > 0.8

@@ -9,11 +9,11 @@ import numpy as np
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
+from anamnesis.metrics.results import common_metrics, csv_text, curve_csv, question, rounded
 from anamnesis.tasks.captioning import saved
 from anamnesis.tasks.captioning.captions import Caption, Reader
 from anamnesis.tasks.captioning.scores import character_error_rate, edits, exact_match
 from anamnesis.tasks.captioning.settings import Experiment, Network
-from anamnesis.training.results import common_metrics, csv_text, curve_csv, question, rounded
 
 if TYPE_CHECKING:
     from anamnesis.tasks.captioning.rows import Captioned
@@ -38,8 +38,8 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
         AnamnesisError: the model is damaged, or was trained on other data or settings.
     """
     from anamnesis.data.stores.store import open_images, read_stats
+    from anamnesis.models import inputs_digest
     from anamnesis.tasks.captioning.rows import make
-    from anamnesis.training.saved import inputs_digest
 
     folder, store = root / "models" / name, root / "data" / "tokens" / experiment.tokens
     model = saved.load(folder)
@@ -53,7 +53,7 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
         f"captions of images of {rows.shortest} to {rows.longest} digits, noise {rows.noise:g}, seed {rows.seed}",
         **{split: {"images": each, "score": "exact match"} for split, each in digests.items()},
     )
-    metrics = common_metrics(model.card, experiment.board, read_stats(store), asked)
+    metrics = common_metrics(model.card, read_stats(store), asked)
     metrics["data"] = digests
     scores: dict[str, dict[str, float]] = {}
     with console.progress() as bar:

@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
+from anamnesis.metrics.results import perplexity
 from anamnesis.tasks.captioning.batches import Batch
 from anamnesis.tasks.captioning.network import Captioner
 from anamnesis.training.module import TaskModule
-from anamnesis.training.results import perplexity
 
 
 class CaptioningModule(TaskModule):

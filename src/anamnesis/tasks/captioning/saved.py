@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from anamnesis import models as saved
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.captioning.captions import Reader
 from anamnesis.tasks.captioning.settings import Model, Nearest, Rows, Search
-from anamnesis.training import saved
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,6 +1,6 @@
 """The keys of an experiment with `task: captioning`."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -62,8 +62,6 @@ class Search(Settings):
 
 class Experiment(Settings):
     """Reading images of digits aloud."""
-
-    board: ClassVar[str] = "caption"
 
     task: Literal["captioning"]
     tokens: str = Field(description="an entry of `tokens` of kind images")

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from anamnesis import console
+from anamnesis import models as folders
 from anamnesis.tasks.captioning import saved
 from anamnesis.tasks.captioning.settings import Experiment, Network
-from anamnesis.training import saved as folders
 from anamnesis.training.watch import StartWatch, Watch, watched
 
 # Held-out images that are captioned after each epoch.
@@ -53,13 +53,13 @@ def _train_network(
     import torch
 
     from anamnesis.data.stores.store import open_images, read_stats
+    from anamnesis.stages.train import train_network
     from anamnesis.tasks.captioning.batches import batches
     from anamnesis.tasks.captioning.module import CaptioningModule
     from anamnesis.tasks.captioning.network import Captioner
     from anamnesis.tasks.captioning.reader import NetworkReader
     from anamnesis.tasks.captioning.rows import make, width
     from anamnesis.training.fit import seed
-    from anamnesis.training.stage import train_network
 
     torch.set_num_threads(1)
     assert experiment.training is not None

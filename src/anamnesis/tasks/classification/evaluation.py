@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
+from anamnesis.metrics.labels import confusion_csv, scores
+from anamnesis.metrics.results import common_metrics, csv_text, curve_csv, labels_question
 from anamnesis.tasks.classification import saved
 from anamnesis.tasks.classification.classifier import Classifier
 from anamnesis.tasks.classification.settings import Experiment, TfIdf
-from anamnesis.tasks.labels.scores import confusion_csv, scores
-from anamnesis.training.results import common_metrics, csv_text, curve_csv, labels_question
 
 # Wrong documents that are shown, and characters of each.
 SHOWN, CHARACTERS = 20, 300
@@ -45,7 +45,7 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
         stats
     ):
         raise AnamnesisError(f"{folder}: trained on other documents than {store} holds; run `anamnesis repro {name}`")
-    metrics: dict[str, Any] = common_metrics(model.card, experiment.board, stats, labels_question(stats))
+    metrics: dict[str, Any] = common_metrics(model.card, stats, labels_question(stats))
     splits = {split: open_documents(store, split) for split in ("valid", "test")}
     with console.progress() as bar:
         task = bar.add_task(f"evaluate {name}", total=sum(map(len, splits.values())))

@@ -5,11 +5,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from anamnesis import models as saved
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.classification import tfidf
 from anamnesis.tasks.classification.classifier import Classifier, NetworkClassifier, WordsClassifier
 from anamnesis.tasks.classification.settings import Experiment, TfIdf
-from anamnesis.training import saved
 
 TOKENIZER = "tokenizer.json"
 

@@ -1,6 +1,6 @@
-"""The keys of an experiment with `task: classification` that reads documents."""
+"""The keys of an experiment with `task: classification`."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -61,10 +61,7 @@ Model = Annotated[TfIdf | Forwards | Both | Convolutional, Field(discriminator="
 class Experiment(Settings):
     """Telling the label of each document of a token store."""
 
-    board: ClassVar[str] = "classification"
-
     task: Literal["classification"]
-    reads: Literal["documents"]
     tokens: str = Field(description="an entry of `tokens`, of kind words, that holds labelled documents")
     seed: int = Field(1, ge=0, le=2**32 - 1)
     model: Model

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anamnesis import console
+from anamnesis import models as folders
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.classification import saved
 from anamnesis.tasks.classification.settings import Experiment, TfIdf
-from anamnesis.training import saved as folders
 from anamnesis.training.watch import StartWatch, Watch, watched
 
 if TYPE_CHECKING:
@@ -77,12 +77,12 @@ def _train_network(
 
     from anamnesis.data.stores.documents import open_documents
     from anamnesis.data.tokenizers import tokenizer
+    from anamnesis.stages.train import train_network
     from anamnesis.tasks.classification.network import DocumentNetwork
     from anamnesis.tasks.classification.reading import Reading, vocabulary
     from anamnesis.tasks.labels.module import Batch, ClassificationModule
     from anamnesis.training.batches import Batches
     from anamnesis.training.fit import seed
-    from anamnesis.training.stage import train_network
 
     torch.set_num_threads(1)
     assert experiment.training is not None

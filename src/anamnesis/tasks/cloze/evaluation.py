@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
+from anamnesis.metrics.results import common_metrics, curve_csv, perplexity, question, rounded
+from anamnesis.metrics.targets import TargetScores, from_distributions
 from anamnesis.tasks.cloze import saved as folders
 from anamnesis.tasks.cloze.blanks import NONE, Unknown, asked_places, blanks, candidates, sentences, unknown_words
 from anamnesis.tasks.cloze.fill import BLANK, guesses
 from anamnesis.tasks.cloze.model import ClozeModel
 from anamnesis.tasks.cloze.settings import Experiment
-from anamnesis.tasks.language.targets import TargetScores, from_distributions
-from anamnesis.training.results import common_metrics, curve_csv, perplexity, question, rounded
 
 if TYPE_CHECKING:
     from anamnesis.data.tokenizers.base import Tokenizer
@@ -126,9 +126,7 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
     ids = {split: np.asarray(open_split(store, split)) for split in ("valid", "test")}
     text = {split: sentences(found, model.tokenizer) for split, found in ids.items()}
     places = {split: asked_places(found, open_unknown(store, split), model.tokenizer) for split, found in ids.items()}
-    metrics: dict[str, Any] = common_metrics(
-        model.card, experiment.board, stats, _question(model.tokenizer, stats, places)
-    )
+    metrics: dict[str, Any] = common_metrics(model.card, stats, _question(model.tokenizer, stats, places))
     for split, found in text.items():
         try:
             metrics[split] = scores(model, found, unknown_words(store, split, stats, hidden))

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
+from anamnesis.metrics.results import perplexity
 from anamnesis.tasks.cloze.batches import Batch
 from anamnesis.tasks.cloze.blanks import NONE, Unknown
 from anamnesis.tasks.cloze.network import ClozeNetwork
 from anamnesis.training.module import TaskModule
-from anamnesis.training.results import perplexity
 from anamnesis.training.settings import Training
 
 

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from anamnesis import models as saved
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.cloze.blanks import candidates
 from anamnesis.tasks.cloze.model import ClozeModel, RecurrentModel, UnigramModel
 from anamnesis.tasks.cloze.settings import Model, Unigram
-from anamnesis.training import saved
 
 TOKENIZER = "tokenizer.json"
 

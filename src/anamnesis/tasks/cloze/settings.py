@@ -1,6 +1,6 @@
-"""The keys of an experiment with `objective: cloze`: which word stood at a blank of a sentence."""
+"""The keys of an experiment with `task: cloze`: which word stood at a blank of a sentence."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -51,10 +51,7 @@ Model = Annotated[Unigram | Recurrent | RecurrentContext | RecurrentOwn, Field(d
 class Experiment(Settings):
     """Prediction of each word of a sentence from its other words."""
 
-    board: ClassVar[str] = "cloze"
-
-    task: Literal["language"]
-    objective: Literal["cloze"]
+    task: Literal["cloze"]
     tokens: str = Field(description="an entry of `tokens`, of kind words")
     seed: int = Field(1, ge=0, le=2**32 - 1)
     model: Model

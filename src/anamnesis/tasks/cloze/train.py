@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anamnesis import console
+from anamnesis import models as saved
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.cloze import saved as folders
 from anamnesis.tasks.cloze.blanks import Unknown, candidates, sentences, unknown_words
 from anamnesis.tasks.cloze.evaluation import scores, shown
 from anamnesis.tasks.cloze.model import ClozeModel, RecurrentModel, UnigramModel
 from anamnesis.tasks.cloze.settings import Experiment, Reader
-from anamnesis.training import saved
 from anamnesis.training.watch import StartWatch, Watch, watched
 
 if TYPE_CHECKING:
@@ -88,11 +88,11 @@ def _train_network(
     """Train the network on the sentences of `text`, each (tokens,); epochs tell perplexities with `unknown` words."""
     import torch
 
+    from anamnesis.stages.train import train_network
     from anamnesis.tasks.cloze.batches import SentenceBatches
     from anamnesis.tasks.cloze.module import ClozeModule
     from anamnesis.tasks.cloze.network import ClozeNetwork
     from anamnesis.training.fit import seed
-    from anamnesis.training.stage import train_network
 
     torch.set_num_threads(1)
     assert experiment.training is not None

@@ -8,11 +8,11 @@ import numpy as np
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
+from anamnesis.metrics.results import common_metrics, csv_text, curve_csv, question, rounded
 from anamnesis.tasks.forecasting import saved
 from anamnesis.tasks.forecasting.forecaster import Forecaster, free_running
 from anamnesis.tasks.forecasting.settings import Experiment, Network
 from anamnesis.tasks.forecasting.windows import Values, split_values, windows, with_past
-from anamnesis.training.results import common_metrics, csv_text, curve_csv, question, rounded
 
 # Free-running forecasts of the test split that are kept to be drawn.
 SHOWN = 3
@@ -76,7 +76,7 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
             for split in ("valid", "test")
         },
     )
-    metrics: dict[str, Any] = common_metrics(model.card, experiment.board, stats, asked)
+    metrics: dict[str, Any] = common_metrics(model.card, stats, asked)
     ahead: list[tuple[object, ...]] = [("split", "time", "value", "forecast")]
     for split in ("train", "valid", "test"):
         values = split_values(store, split, experiment)

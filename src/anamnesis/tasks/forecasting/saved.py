@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from anamnesis import models as saved
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.forecasting import forecaster
 from anamnesis.tasks.forecasting.forecaster import Forecaster
 from anamnesis.tasks.forecasting.settings import AutoRegression, Average, Last, Model, Network
 from anamnesis.tasks.forecasting.windows import Values
-from anamnesis.training import saved
 
 ONE = np.ones(1)
 

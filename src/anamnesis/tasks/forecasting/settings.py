@@ -59,8 +59,6 @@ Model = Annotated[Last | Average | AutoRegression | Network, Field(discriminator
 class Experiment(Settings):
     """Forecasting the next value of a series."""
 
-    board: ClassVar[str] = "forecast"
-
     task: Literal["forecasting"]
     tokens: str = Field(description="an entry of `tokens` of kind series")
     seed: int = Field(1, ge=0, le=2**32 - 1)

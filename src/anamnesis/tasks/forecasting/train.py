@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anamnesis import console
+from anamnesis import models as saved
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.forecasting.forecaster import least_squares
 from anamnesis.tasks.forecasting.settings import AutoRegression, Average, Experiment, Last, Network
 from anamnesis.tasks.forecasting.windows import Values, split_values, standard, windows, with_past
-from anamnesis.training import saved
 from anamnesis.training.watch import StartWatch, Watch, watched
 
 
@@ -77,11 +77,11 @@ def _train_network(
     """Train the network on the training split's `values`; `valid` are those of `windows.with_past`."""
     import torch
 
+    from anamnesis.stages.train import train_network
     from anamnesis.tasks.forecasting.module import Batch, ForecastModule
     from anamnesis.tasks.forecasting.network import new_network
     from anamnesis.training.batches import Batches
     from anamnesis.training.fit import seed
-    from anamnesis.training.stage import train_network
 
     torch.set_num_threads(1)
     assert experiment.training is not None

@@ -1,1 +1,1 @@
-"""Many-to-one: a document or a short film in, its label out."""
+"""Many-to-one: a document or a short video in, its label out."""

@@ -11,7 +11,7 @@ def evaluate(name: str, experiment: Any, root: Path) -> None:
 
     Args:
         name: the experiment.
-        experiment: its settings, of documents or of films.
+        experiment: its settings, of documents or of videos.
         root: the project's folder.
 
     Raises:

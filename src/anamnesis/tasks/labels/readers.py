@@ -5,7 +5,7 @@ from types import ModuleType
 
 PACKAGES = {
     "documents": "anamnesis.tasks.classification",
-    "films": "anamnesis.tasks.video",
+    "videos": "anamnesis.tasks.video",
 }
 
 

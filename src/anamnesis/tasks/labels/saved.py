@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from anamnesis.errors import AnamnesisError
+from anamnesis.models import CARD, read_card
 from anamnesis.tasks.labels import readers
-from anamnesis.training.saved import CARD, read_card
 
 
 def load(folder: Path) -> Any:

@@ -1,4 +1,4 @@
-"""What a registered classifier answers: of each text, or of each film as text, its label."""
+"""What a registered classifier answers: of each text, or of each video as text, its label."""
 
 from typing import Any
 

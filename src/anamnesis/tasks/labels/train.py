@@ -12,7 +12,7 @@ def train(name: str, experiment: Any, root: Path, start: StartWatch) -> None:
 
     Args:
         name: the experiment.
-        experiment: its settings, of documents or of films.
+        experiment: its settings, of documents or of videos.
         root: the project's folder.
         start: opens a listener to the run.
 

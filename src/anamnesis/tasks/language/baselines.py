@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anamnesis import console
+from anamnesis import models as folders
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.language import ngram, saved
 from anamnesis.tasks.language.evaluation import evaluate_splits
@@ -14,7 +15,6 @@ from anamnesis.tasks.language.generation import generate
 from anamnesis.tasks.language.protocol import NextTokenModel
 from anamnesis.tasks.language.settings import Experiment, NGram, Uniform
 from anamnesis.tasks.language.uniform import UniformModel
-from anamnesis.training import saved as folders
 
 
 def fit(name: str, experiment: Experiment, root: Path, inputs: str) -> dict[str, Any]:

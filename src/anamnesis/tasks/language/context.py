@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from anamnesis.metrics.targets import from_distributions
 from anamnesis.tasks.language.protocol import StateReader
-from anamnesis.tasks.language.targets import from_distributions
 
 TARGETS = 1000
 # Fewer targets say nothing.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
+from anamnesis.metrics.results import common_metrics, csv_text, curve_csv, question, rounded
 from anamnesis.tasks.language import context, objectives, saved
 from anamnesis.tasks.language.bits import bits_per_character_of
 from anamnesis.tasks.language.generation import samples
@@ -18,7 +19,6 @@ from anamnesis.tasks.language.protocol import NextTokenModel, StateReader
 from anamnesis.tasks.language.reading import target_scores
 from anamnesis.tasks.language.scoring import counted
 from anamnesis.tasks.language.settings import Experiment
-from anamnesis.training.results import common_metrics, csv_text, curve_csv, question, rounded
 
 
 class SplitScores(NamedTuple):
@@ -173,7 +173,7 @@ def _evaluate(name: str, experiment: Experiment, root: Path) -> None:
     stats = read_stats(store)
     if not saved.fits(card, store, stats):
         raise AnamnesisError(f"{folder}: trained on other tokens than {store} holds; run `anamnesis repro {name}`")
-    metrics = common_metrics(card, experiment.board, stats, text_question(stats))
+    metrics = common_metrics(card, stats, text_question(stats))
     contexts = []
     keep = isinstance(model, StateReader)
     by_split = evaluate_splits(f"evaluate {name}", model, store, ("valid", "test"), keep)

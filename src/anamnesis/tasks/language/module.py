@@ -5,12 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from anamnesis.metrics.results import perplexity
 from anamnesis.nn.stack import State, detach, flatten
 from anamnesis.tasks.language.network import RecurrentNetwork
 from anamnesis.tasks.language.streams import IGNORED, Batch
 from anamnesis.training import ranks
 from anamnesis.training.module import TaskModule
-from anamnesis.training.results import perplexity
 from anamnesis.training.settings import Training
 
 

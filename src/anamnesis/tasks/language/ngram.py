@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.language.targets import TargetScores, credit
+from anamnesis.metrics.targets import TargetScores, credit
 
 if TYPE_CHECKING:
     from anamnesis.data.tokenizers.base import Tokenizer

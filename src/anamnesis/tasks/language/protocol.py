@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from anamnesis.tasks.language.targets import TargetScores
+from anamnesis.metrics.targets import TargetScores
 
 if TYPE_CHECKING:
     from anamnesis.data.tokenizers.base import Tokenizer

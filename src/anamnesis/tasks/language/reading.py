@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from anamnesis.metrics.targets import TargetScores, from_distributions
 from anamnesis.tasks.language.protocol import NextTokenModel, TargetScorer
-from anamnesis.tasks.language.targets import TargetScores, from_distributions
 
 # Numbers in memory at once: log-probabilities of a chunk of tokens, or scores of a longer chunk without them.
 DISTRIBUTIONS = 2**21

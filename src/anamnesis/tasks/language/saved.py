@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from anamnesis import files
+from anamnesis import models as saved
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.language.protocol import NextTokenModel
 from anamnesis.tasks.language.settings import Model, Sampling
-from anamnesis.training import saved
 
 if TYPE_CHECKING:
     from anamnesis.data.tokenizers.base import Tokenizer

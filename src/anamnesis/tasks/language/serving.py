@@ -5,8 +5,8 @@ from typing import Any
 
 from anamnesis import deadline, serving
 from anamnesis.errors import AnamnesisError
+from anamnesis.models import CARD, read_card
 from anamnesis.tasks.language import objectives
-from anamnesis.training.saved import CARD, read_card
 
 EXAMPLES = {
     "cloze": "I will ____ a new phone.",

@@ -1,6 +1,6 @@
 """The keys of an experiment with `task: language`: the model, the batches, the sampling of text."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -36,7 +36,7 @@ class Reader(Layers):
     def _reads_forwards(cls, content: Any) -> Any:
         if isinstance(content, dict) and "bidirectional" in content:
             raise ValueError(
-                "bidirectional: a next-token model may not read what it predicts; both sides need objective: cloze"
+                "bidirectional: a next-token model may not read what it predicts; both sides need task: cloze"
             )
         return content
 
@@ -105,10 +105,7 @@ class Sampling(Settings):
 class Experiment(Settings):
     """A language model: next-token prediction on one token store."""
 
-    board: ClassVar[str] = "language"
-
     task: Literal["language"]
-    objective: Literal["next-token"] = "next-token"
     tokens: str = Field(description="an entry of `tokens`")
     start: str | None = Field(
         None, description="the experiment whose weights it begins with; such an entry belongs under `derived`"

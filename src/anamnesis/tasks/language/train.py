@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from anamnesis import models as folders
 from anamnesis.tasks.language import baselines, objectives, saved, transfer
 from anamnesis.tasks.language.bits import bits_per_character_of
 from anamnesis.tasks.language.settings import Experiment, Reader, Streams, Windows
-from anamnesis.training import saved as folders
 from anamnesis.training.watch import StartWatch, Watch, watched
 
 
@@ -48,12 +48,12 @@ def _train_network(
 
     from anamnesis.data.stores.store import read_stats
     from anamnesis.data.tokenizers import tokenizer
+    from anamnesis.stages.train import train_network
     from anamnesis.tasks.language.module import LanguageModule
     from anamnesis.tasks.language.network import RecurrentNetwork
     from anamnesis.tasks.language.reencoded import read_split
     from anamnesis.tasks.language.streams import StreamBatches, WindowBatches, validation_batches
     from anamnesis.training.fit import seed
-    from anamnesis.training.stage import train_network
 
     torch.set_num_threads(1)
     assert experiment.training is not None

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from anamnesis import console, files
+from anamnesis import models as folders
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.language import saved
-from anamnesis.training import saved as folders
 
 if TYPE_CHECKING:
     from anamnesis.tasks.language.network import RecurrentPredictor

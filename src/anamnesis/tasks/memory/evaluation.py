@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
+from anamnesis.metrics.results import common_metrics, question, rounded
 from anamnesis.tasks.memory import saved
 from anamnesis.tasks.memory.settings import Experiment
-from anamnesis.training.results import common_metrics, question, rounded
 
 if TYPE_CHECKING:
     from anamnesis.tasks.memory.gradients import Flow
@@ -74,7 +74,7 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
         files.write_text(predictions / "recall.csv", _recall_csv(recalled, steps, solved))
         files.write_text(predictions / "gradients.csv", _gradients_csv(flows))
         files.write_bytes(predictions / saved.CLIPPING, (folder / saved.CLIPPING).read_bytes())
-    metrics = common_metrics(card, card["board"], stats, recall_question(experiment, stats)) | scores
+    metrics = common_metrics(card, stats, recall_question(experiment, stats)) | scores
     files.write_json(root / "metrics" / f"{name}.json", metrics)
     test = scores["test"]
     spans = ", ".join(

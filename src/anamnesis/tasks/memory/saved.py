@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
+from anamnesis import models as folders
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.memory.settings import Cell, Experiment
-from anamnesis.training import saved as folders
 
 if TYPE_CHECKING:
     from torch import Tensor

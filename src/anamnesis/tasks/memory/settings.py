@@ -1,6 +1,6 @@
 """The keys of an experiment with `task: memory`: the cell, its number of parameters, and how it is probed."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -96,8 +96,6 @@ class Recall(Settings):
 
 class Experiment(Settings):
     """How long one recurrent cell remembers, at a number of parameters that it shares with the others."""
-
-    board: ClassVar[str] = "memory"
 
     task: Literal["memory"]
     tokens: str = Field(description="an entry of `tokens`: the text of the gradient probe")

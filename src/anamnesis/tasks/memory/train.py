@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from anamnesis import console, files
+from anamnesis import models as folders
 from anamnesis.tasks.memory import saved
 from anamnesis.tasks.memory.settings import Cell, Experiment
-from anamnesis.training import saved as folders
 from anamnesis.training.watch import StartWatch, Watch, watched
 
 HISTORY = ("epoch", "seed", "lag", "steps", "valid_copy_accuracy", "valid_adding_error", "solved")

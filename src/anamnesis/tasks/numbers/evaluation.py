@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
+from anamnesis.metrics.results import common_metrics, curve_csv, question, rounded
 from anamnesis.tasks.numbers import numbering
 from anamnesis.tasks.numbers import saved as folders
 from anamnesis.tasks.numbers.network import NumberModel, decoded, spelled, written
 from anamnesis.tasks.numbers.numbering import Targets
 from anamnesis.tasks.numbers.settings import Experiment
-from anamnesis.training.results import common_metrics, curve_csv, question, rounded
 
 
 def scores(model: NumberModel, targets: Targets, mean: float) -> dict[str, float | int]:
@@ -91,7 +91,7 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
     }
     mean = numbering.mean(rows["train"])
     asked = {split: numbering.targets(rows[split], experiment.model.window) for split in ("valid", "test")}
-    metrics: dict[str, Any] = common_metrics(model.card, experiment.board, read_stats(store), _question(model, asked))
+    metrics: dict[str, Any] = common_metrics(model.card, read_stats(store), _question(model, asked))
     metrics |= {split: scores(model, found, mean) for split, found in asked.items()}
     test_windows = numbering.windows(rows["test"], experiment.model.window)
     with files.new_folder(root / "predictions" / name) as predictions:

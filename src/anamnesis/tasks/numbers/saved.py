@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from anamnesis import models as saved
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.numbers.network import ConnectedModel, MeanModel, NumberModel, new_network
 from anamnesis.tasks.numbers.settings import Mean, Model
-from anamnesis.training import saved
 
 TOKENIZER = "tokenizer.json"
 

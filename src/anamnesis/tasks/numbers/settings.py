@@ -1,6 +1,6 @@
-"""The keys of an experiment with `objective: word-number`: a regression on the numbers of words."""
+"""The keys of an experiment with `task: numbers`: a regression on the numbers of words."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -29,10 +29,7 @@ Model = Annotated[Connected | Mean, Field(discriminator="architecture")]
 class Experiment(Settings):
     """Regression of the next word's number from the numbers of the words before it."""
 
-    board: ClassVar[str] = "word-number"
-
-    task: Literal["language"]
-    objective: Literal["word-number"]
+    task: Literal["numbers"]
     tokens: str = Field(description="an entry of `tokens`, of kind words")
     seed: int = Field(1, ge=0, le=2**32 - 1)
     model: Model

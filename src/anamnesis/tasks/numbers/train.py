@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anamnesis import console
+from anamnesis import models as saved
 from anamnesis.tasks.numbers import numbering
 from anamnesis.tasks.numbers import saved as folders
 from anamnesis.tasks.numbers.network import ConnectedModel, MeanModel, new_network, spelled, written
 from anamnesis.tasks.numbers.settings import Connected, Experiment
-from anamnesis.training import saved
 from anamnesis.training.watch import StartWatch, Watch, watched
 
 if TYPE_CHECKING:
@@ -106,10 +106,10 @@ def _train_network(
     """Train the network on `windows` (windows, window + 1), numbers of `words` each; `fallback` as of the module."""
     import torch
 
+    from anamnesis.stages.train import train_network
     from anamnesis.tasks.numbers.module import NumberModule, shares
     from anamnesis.training.batches import Batches
     from anamnesis.training.fit import seed
-    from anamnesis.training.stage import train_network
 
     torch.set_num_threads(1)
     assert experiment.training is not None

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from anamnesis import console, files
 from anamnesis.errors import AnamnesisError
+from anamnesis.metrics.results import common_metrics, csv_text, curve_csv, labels_question, rounded
 from anamnesis.tasks.passages import saved, scores
 from anamnesis.tasks.passages.features import passages
 from anamnesis.tasks.passages.settings import Experiment
-from anamnesis.training.results import common_metrics, csv_text, curve_csv, labels_question, rounded
 
 
 def evaluate(name: str, experiment: Experiment, root: Path) -> None:
@@ -40,7 +40,7 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
     texts, wanted = {}, {}
     for split in ("valid", "test"):
         texts[split], wanted[split] = passages(store, split)
-    metrics: dict[str, Any] = common_metrics(model.card, experiment.board, stats, labels_question(stats))
+    metrics: dict[str, Any] = common_metrics(model.card, stats, labels_question(stats))
     with console.progress() as bar:
         task = bar.add_task(f"evaluate {name}", total=sum(map(len, texts.values())))
         for split, each in texts.items():

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from anamnesis import models as saved
 from anamnesis.data.tokenizers import tokenizer
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.language.network import load_recurrent
 from anamnesis.tasks.passages.classifier import Classifier, new_head
 from anamnesis.tasks.passages.settings import Model, States
-from anamnesis.training import saved
 
 TOKENIZER = "tokenizer.json"
 

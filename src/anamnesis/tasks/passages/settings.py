@@ -1,6 +1,6 @@
-"""The keys of an experiment with `objective: passage`: what a passage becomes, and the network that tells its label."""
+"""The keys of an experiment with `task: passages`: what a passage becomes, and the network that tells its label."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -38,10 +38,7 @@ Model = Annotated[Histogram | States, Field(discriminator="architecture")]
 class Experiment(Settings):
     """Telling the label of each passage of a store of documents."""
 
-    board: ClassVar[str] = "classification"
-
-    task: Literal["language"]
-    objective: Literal["passage"]
+    task: Literal["passages"]
     tokens: str = Field(description="an entry of `tokens`, of kind characters, that holds labelled documents")
     start: str | None = Field(None, description="the experiment whose language model reads the passages")
     seed: int = Field(1, ge=0, le=2**32 - 1)

@@ -58,6 +58,8 @@ def _train(name: str, experiment: Experiment, root: Path, inputs: str, watch: Wa
 
     from anamnesis.data.stores.store import read_stats
     from anamnesis.data.tokenizers import tokenizer
+    from anamnesis.models import read_bytes
+    from anamnesis.stages.train import train_network
     from anamnesis.tasks.passages import saved
     from anamnesis.tasks.passages.classifier import features, new_head
     from anamnesis.tasks.passages.features import passages, standard
@@ -65,8 +67,6 @@ def _train(name: str, experiment: Experiment, root: Path, inputs: str, watch: Wa
     from anamnesis.tasks.passages.module import Batch, PassageModule
     from anamnesis.training.batches import Batches
     from anamnesis.training.fit import seed
-    from anamnesis.training.saved import read_bytes
-    from anamnesis.training.stage import train_network
 
     torch.set_num_threads(1)
     model, store = experiment.model, root / "data" / "tokens" / experiment.tokens

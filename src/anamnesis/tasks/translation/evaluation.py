@@ -11,11 +11,11 @@ import numpy as np
 from anamnesis import console, files
 from anamnesis.data.text.languages import units
 from anamnesis.errors import AnamnesisError
+from anamnesis.metrics.results import common_metrics, csv_text, curve_csv, question, rounded
 from anamnesis.tasks.translation import saved
 from anamnesis.tasks.translation.scores import BINS, bleu_by_length, corpus_bleu, corpus_scores, sentence_chrf
 from anamnesis.tasks.translation.settings import Experiment, Network
 from anamnesis.tasks.translation.translations import Translation, Translator
-from anamnesis.training.results import common_metrics, csv_text, curve_csv, question, rounded
 
 # Test sentences whose attention is shown: as many from each bin of lengths that has a picture's room.
 SHOWN, SHOWN_BINS = 3, ((4, 6), (7, 10), (11, 15))
@@ -64,7 +64,7 @@ def evaluate(name: str, experiment: Experiment, root: Path) -> None:
                 references,
                 lambda count: bar.advance(task, count),
             )
-    metrics = common_metrics(model.card, experiment.board, stats, sentences_question(texts, signatures))
+    metrics = common_metrics(model.card, stats, sentences_question(texts, signatures))
     metrics["signatures"] = signatures
     with files.new_folder(root / "predictions" / name) as predictions:
         files.write_text(predictions / "translations.csv", _translations_csv(sources, references, found, plain))

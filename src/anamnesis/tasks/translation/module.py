@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
+from anamnesis.metrics.results import perplexity
 from anamnesis.tasks.translation.batches import Batch
 from anamnesis.tasks.translation.network import EncoderDecoder
 from anamnesis.training.module import TaskModule
-from anamnesis.training.results import perplexity
 
 
 class TranslationModule(TaskModule):

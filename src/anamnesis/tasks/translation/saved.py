@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from anamnesis import models as saved
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.translation.settings import Copy, Model, Nearest, Search
 from anamnesis.tasks.translation.translations import Translator
-from anamnesis.training import saved
 
 TOKENIZERS = ("source_tokenizer.json", "target_tokenizer.json")
 PAIRS = "train.csv"

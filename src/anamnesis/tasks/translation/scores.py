@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from anamnesis.data.text.languages import CHINESE, UNSPACED, units
 from anamnesis.errors import AnamnesisError
-from anamnesis.training.results import rounded
+from anamnesis.metrics.results import rounded
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU

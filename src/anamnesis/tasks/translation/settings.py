@@ -1,6 +1,6 @@
 """The keys of an experiment with `task: translation`."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -77,8 +77,6 @@ class Search(Settings):
 
 class Experiment(Settings):
     """Translation of sentences from one language to another."""
-
-    board: ClassVar[str] = "translation"
 
     task: Literal["translation"]
     tokens: str = Field(description="an entry of `tokens`, of kind word-pairs or subword-pairs")

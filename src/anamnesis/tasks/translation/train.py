@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anamnesis import console
+from anamnesis import models as folders
 from anamnesis.tasks.translation import saved
 from anamnesis.tasks.translation.settings import Attentive, Experiment, Seq2Seq
-from anamnesis.training import saved as folders
 from anamnesis.training.watch import StartWatch, Watch, watched
 
 if TYPE_CHECKING:
@@ -66,13 +66,13 @@ def _train_network(
     from anamnesis.data.stores.pairs import pair_texts
     from anamnesis.data.stores.store import read_stats
     from anamnesis.data.tokenizers import tokenizer
+    from anamnesis.stages.train import train_network
     from anamnesis.tasks.translation.batches import PairBatches, pair_ids
     from anamnesis.tasks.translation.module import TranslationModule
     from anamnesis.tasks.translation.network import EncoderDecoder
     from anamnesis.tasks.translation.sides import Side
     from anamnesis.tasks.translation.translator import NetworkTranslator
     from anamnesis.training.fit import seed
-    from anamnesis.training.stage import train_network
 
     torch.set_num_threads(1)
     assert experiment.training is not None

@@ -1,1 +1,1 @@
-"""Classifying short films of moving digits: frames in, digit and direction out."""
+"""Classifying short videos of moving digits: frames in, digit and direction out."""

@@ -1,7 +1,7 @@
-"""The keys of an experiment with `task: classification` that reads films, and those of the films."""
+"""The keys of an experiment with `task: video`."""
 
 import math
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,16 +13,16 @@ LONGEST = 1000
 DIGIT = 8
 
 
-class Films(Settings):
-    """Short films, made from a seed: a digit moves over a larger field; the class is digit and direction."""
+class Videos(Settings):
+    """Short videos, made from a seed: a digit moves over a larger field; the class is digit and direction."""
 
-    frames: int = Field(12, ge=2, le=LONGEST, description="frames of a film")
+    frames: int = Field(12, ge=2, le=LONGEST, description="frames of a video")
     size: int = Field(20, ge=9, le=512, description="height and width of the field in pixels; a digit has 8")
     speed: float = Field(0.5, gt=0, le=4, description="pixels that a digit moves in a frame, across, down, or both")
     noise: float = Field(0.1, ge=0, le=1, description="standard deviation of the noise on each pixel, black being 1")
-    train: int = Field(2000, ge=1, description="films of the training split's digits")
-    valid: int = Field(400, ge=1, description="films of the validation split's digits")
-    test: int = Field(800, ge=1, description="films of the test split's digits")
+    train: int = Field(2000, ge=1, description="videos of the training split's digits")
+    valid: int = Field(400, ge=1, description="videos of the validation split's digits")
+    test: int = Field(800, ge=1, description="videos of the test split's digits")
     seed: int = Field(1, ge=0, le=2**32 - 1)
 
     @property
@@ -77,14 +77,11 @@ Model = Annotated[CnnLstm | Cnn | Lstm, Field(discriminator="architecture")]
 class Experiment(Settings):
     """Telling which digit moves in which direction."""
 
-    board: ClassVar[str] = "frames"
-
-    task: Literal["classification"]
-    reads: Literal["films"]
+    task: Literal["video"]
     tokens: str = Field(description="an entry of `tokens` of kind images")
     seed: int = Field(1, ge=0, le=2**32 - 1)
-    films: Films = Films()
+    videos: Videos = Videos()
     model: Model
-    batch: int = Field(32, ge=1, description="films in a batch")
+    batch: int = Field(32, ge=1, description="videos in a batch")
     training: Training
     trainer: Trainer = Trainer()

@@ -1,4 +1,4 @@
-"""Why a network for films has two parts: what each half tells alone of the digit, and of its direction."""
+"""Why a network for videos has two parts: what each half tells alone of the digit, and of its direction."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,18 +26,18 @@ class Frames:
     text: str
 
 
-def frames(root: Path, ranked: list[Row], order: list[str]) -> Frames | None:
-    """Of one corpus of the board `frames`, experiments in their `order`; None on any other board.
+def video(root: Path, ranked: list[Row], order: list[str]) -> Frames | None:
+    """Of one corpus of the leaderboard `video`, experiments in their `order`; None on any other board.
 
     Raises:
         AnamnesisError: a file of an evaluation is damaged.
     """
-    parts = [part for part, _ in PARTS["frames"]]
+    parts = [part for part, _ in PARTS["video"]]
     models = sorted(
         (
             row.result
             for row in ranked
-            if row.result.board == "frames" and all(f"{part}_accuracy" in row.result.scores[SPLIT] for part in parts)
+            if row.result.task == "video" and all(f"{part}_accuracy" in row.result.scores[SPLIT] for part in parts)
         ),
         key=lambda model: order.index(model.experiment),
     )
@@ -133,7 +133,7 @@ def told(models: list[Result], parts: list[str]) -> str:
             )
             both = formats.score("accuracy", scores["accuracy"])
             sentences.append(
-                f"{best[architecture].experiment} {role}: it tells {right} of the films, both together in {both}."
+                f"{best[architecture].experiment} {role}: it tells {right} of the videos, both together in {both}."
             )
     return " ".join(sentences)
 
@@ -141,7 +141,7 @@ def told(models: list[Result], parts: list[str]) -> str:
 def _labels(root: Path, models: list[Result]) -> dict[str, int]:
     """How many labels each part has, of those whose confusions were counted."""
     found = {}
-    for part, file in PARTS["frames"]:
+    for part, file in PARTS["video"]:
         labels = {row["actual"] for model in models for row in results.table(root, model.experiment, file, FIELDS)}
         if labels:
             found[part] = len(labels)

@@ -1,4 +1,4 @@
-"""Films as GIF files: black on white, one level of grey for each value of a pixel, so that nothing is lost."""
+"""Videos as GIF files: black on white, one level of grey for each value of a pixel, so that nothing is lost."""
 
 import io
 import warnings
@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.video.settings import LONGEST
 
-# A pixel of a film becomes a square of so many, and a frame lasts so many milliseconds.
+# A pixel of a video becomes a square of so many, and a frame lasts so many milliseconds.
 SCALE, DURATION = 8, 120
 # Of a file that is read: bytes, and height and width in pixels, which no field exceeds.
 LARGEST, WIDEST = 32_000_000, 2048
 
 
-def written(film: NDArray[np.uint8], scale: int = SCALE) -> bytes:
-    """A film as an endless GIF.
+def encode(video: NDArray[np.uint8], scale: int = SCALE) -> bytes:
+    """A video as an endless GIF.
 
     Args:
-        film: from 0, white, to 255, black, (frames, size, size).
+        video: from 0, white, to 255, black, (frames, size, size).
         scale: height and width of the square that a pixel becomes.
     """
     from PIL import Image
 
-    large = (255 - film).repeat(scale, 1).repeat(scale, 2)
+    large = (255 - video).repeat(scale, 1).repeat(scale, 2)
     first, *others = (Image.fromarray(frame) for frame in large)
     file = io.BytesIO()
     first.save(file, "GIF", save_all=True, append_images=others, duration=DURATION, loop=0, optimize=False)
@@ -33,21 +33,21 @@ def written(film: NDArray[np.uint8], scale: int = SCALE) -> bytes:
 
 
 def read(path: Path, size: int) -> NDArray[np.uint8]:
-    """The film of a GIF file, uint8 (frames, size, size): `parsed` of its bytes.
+    """The video of a GIF file, uint8 (frames, size, size): `decode` of its bytes.
 
     Raises:
-        AnamnesisError: the file cannot be read, or as `parsed`.
+        AnamnesisError: the file cannot be read, or as `decode`.
     """
     try:
         with open(path, "rb") as file:
             data = file.read(LARGEST + 1)
     except OSError as error:
         raise AnamnesisError(f"{path}: cannot be read: {error.strerror}") from None
-    return parsed(data, size, str(path))
+    return decode(data, size, str(path))
 
 
-def parsed(data: bytes, size: int, name: str) -> NDArray[np.uint8]:
-    """The film in a GIF, which nobody vouches for.
+def decode(data: bytes, size: int, name: str) -> NDArray[np.uint8]:
+    """The video in a GIF, which nobody vouches for.
 
     Colours become levels of grey. A picture that is a whole number of times as large as the field is made smaller by
     the means of its squares; one that is mostly dark is taken for a negative.
@@ -66,7 +66,7 @@ def parsed(data: bytes, size: int, name: str) -> NDArray[np.uint8]:
     from PIL import Image
 
     if len(data) > LARGEST:
-        raise AnamnesisError(f"{name}: larger than {LARGEST // 1_000_000} MB; allowed: a short film as a GIF")
+        raise AnamnesisError(f"{name}: larger than {LARGEST // 1_000_000} MB; allowed: a short video as a GIF")
     frames: list[NDArray[np.uint8]] = []
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=["GIF"]) as image:
@@ -87,9 +87,9 @@ def parsed(data: bytes, size: int, name: str) -> NDArray[np.uint8]:
         # Pillow's plugins raise whatever a damaged byte leads them to.
         raise AnamnesisError(f"{name}: not a GIF file, or a damaged one") from None
     if len(frames) < 2:
-        raise AnamnesisError(f"{name}: found a single frame; allowed: 2 to {LONGEST:,}, a film")
-    film = np.stack(frames)
-    return film if np.median(film) < 128 else 255 - film
+        raise AnamnesisError(f"{name}: found a single frame; allowed: 2 to {LONGEST:,}, a video")
+    video = np.stack(frames)
+    return video if np.median(video) < 128 else 255 - video
 
 
 def _check(found: tuple[int, int], size: int, name: str) -> None:

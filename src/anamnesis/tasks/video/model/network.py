@@ -1,4 +1,4 @@
-"""Networks that tell what a film shows: convolutions and an LSTM, and each of the two alone."""
+"""Networks that tell what a video shows: convolutions and an LSTM, and each of the two alone."""
 
 import torch
 from torch import Tensor, nn
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from anamnesis.nn.layers import new_layer
 from anamnesis.tasks.video.settings import Cnn, Convolutions, Lstm, Model
 
-# Mean and standard deviation of a pixel, 1 being black, in films as they usually are.
+# Mean and standard deviation of a pixel, 1 being black, in videos as they usually are.
 MEAN, DEVIATION, BLACK = 0.1, 0.25, 255.0
 # Pixels of the squares in which a frame is seen coarsely.
 SQUARE = 4
@@ -46,8 +46,8 @@ class FrameNetwork(nn.Module):
         return self.after(torch.cat([self.what(what), self.where(where)], 1))
 
 
-class FilmNetwork(nn.Module):
-    """Films in, logits of their classes out.
+class VideoNetwork(nn.Module):
+    """Videos in, logits of their classes out.
 
     cnn-lstm: the same convolutional network looks at every frame, an LSTM reads what it saw, and its last hidden state
     tells the class (Donahue et al. 2015, section 3). cnn: the convolutional network on the middle frame. lstm: the LSTM
@@ -72,16 +72,16 @@ class FilmNetwork(nn.Module):
         self.dropout = nn.Dropout(0.0 if self.lstm is None else settings.dropout)
         self.output = nn.Linear(features if self.lstm is None else self.lstm.outputs, sum(parts))
 
-    def forward(self, films: Tensor) -> Tensor:
-        """Logits (batch, digits * directions) of films (batch, frames, size, size): uint8, 0 white to 255 black."""
+    def forward(self, videos: Tensor) -> Tensor:
+        """Logits (batch, digits * directions) of videos (batch, frames, size, size): uint8, 0 white to 255 black."""
         if self.lstm is None:
-            middle = films.shape[1] // 2
-            films = films[:, middle : middle + 1]
-        frames = (films.transpose(0, 1) / BLACK - MEAN) / DEVIATION
+            middle = videos.shape[1] // 2
+            videos = videos[:, middle : middle + 1]
+        frames = (videos.transpose(0, 1) / BLACK - MEAN) / DEVIATION
         if self.frame is None:
             seen = frames.flatten(2)
         else:
-            # All frames of all films are one batch: nothing that is seen in one depends on another.
+            # All frames of all videos are one batch: nothing that is seen in one depends on another.
             seen = self.frame(frames.flatten(0, 1)[:, None]).unflatten(0, frames.shape[:2])
         last = seen[-1]
         if self.lstm is not None:

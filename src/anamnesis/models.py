@@ -9,6 +9,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,23 +26,30 @@ if TYPE_CHECKING:
 
 Network = TypeVar("Network", bound="nn.Module")
 FORMAT = 1
-WEIGHTS, CARD = "weights.safetensors", "model.json"
+WEIGHTS, CARD, HISTORY = "weights.safetensors", "model.json", "history.csv"
 MEND = "run `anamnesis repro` to make it again"
 
 
-def inputs_digest(experiment: Any, store: Path) -> str:
-    """A hex digest of all that decides how a training ends: the experiment's settings and the token store.
+def inputs_digest(experiment: Any, root: Path) -> str:
+    """A hex digest of everything but code that decides the result of a training.
+
+    Those inputs are the experiment's settings, its token store and, where it `needs` another model or a cell, that.
 
     Args:
         experiment: the settings, of any task.
-        store: the folder of a token store; its JSON files hold the digests of its arrays, and the tokenizers.
+        root: the project's folder.
 
     Raises:
-        AnamnesisError: the token store is not there.
+        AnamnesisError: one of the inputs is missing.
     """
-    paths = {store / "stats.json", *store.glob("*.json")}
+    store = root / "data" / "tokens" / experiment.tokens
+    # The JSON files of a store hold the digests of its arrays, and the tokenizers.
+    paths = sorted({store / "stats.json", *store.glob("*.json")})
+    if needs := getattr(experiment, "needs", None):
+        # The card of a model holds the digests of its other files.
+        paths.append(root / needs / CARD if needs.startswith("models/") else root / needs)
     settings = files.canonical_json(experiment.model_dump(mode="json"))
-    return files.digest(settings, *(read_bytes(path) for path in sorted(paths)))
+    return files.digest(settings, *(read_bytes(path) for path in paths))
 
 
 def new_card(
@@ -58,7 +66,6 @@ def new_card(
     """
     return {
         "experiment": name,
-        "board": experiment.board,
         "corpus": stats["corpus"],
         "architecture": experiment.model.architecture,
         "parameters": parameters,
@@ -99,7 +106,7 @@ def store(
     weights: Mapping[str, NDArray[Any]],
     card: Mapping[str, Any],
     more: Mapping[str, bytes],
-    history: Sequence[Mapping[str, float]] = (),
+    history: Sequence[Mapping[str, float]] | str = (),
     samples: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     """Write models/NAME in one step: what `save` says, and what the training left to look at.
@@ -107,7 +114,7 @@ def store(
     Args:
         root: the project's folder.
         name: the experiment.
-        history: for history.csv, one row an epoch, all with the same keys, the first of which is `epoch`.
+        history: rows of history.csv, one an epoch, all with the same keys, `epoch` first; or the content of the file.
         samples: for samples.txt, texts the model wrote, each with when it was.
 
     Returns:
@@ -116,7 +123,8 @@ def store(
     with files.new_folder(root / "models" / name) as folder:
         complete = save(folder, weights, card, more)
         if history:
-            files.write_text(folder / "history.csv", history_csv(list(history[0]), history))
+            text = history if isinstance(history, str) else history_csv(list(history[0]), history)
+            files.write_text(folder / HISTORY, text)
         if samples:
             files.write_text(folder / "samples.txt", "\n".join(f"== {when} ==\n{text}\n" for when, text in samples))
     return complete
@@ -170,6 +178,43 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         return card, safetensors.load(data)
     except (SafetensorError, KeyError, TypeError, ValueError):
         raise AnamnesisError(f"{folder / WEIGHTS}: damaged: not a safetensors file of NumPy arrays; {MEND}") from None
+
+
+def experiment_of(card: Mapping[str, Any]) -> Any:
+    """The settings of the experiment that trained a model. Raises as `params.experiment_of`."""
+    from anamnesis import params
+
+    return params.experiment_of(card)
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """The checked content of a model folder, from which a task makes a model.
+
+    Attributes:
+        folder: where the further files of the model are.
+        card: content of model.json.
+        experiment: the settings in the card, validated.
+        weights: the arrays by name.
+    """
+
+    folder: Path
+    card: dict[str, Any]
+    experiment: Any
+    weights: dict[str, NDArray[Any]]
+
+
+def load(folder: Path) -> Any:
+    """The trained model of a folder, of any task, in evaluation mode; its attribute `card` is the model's card.
+
+    Raises:
+        AnamnesisError: a file is missing, damaged or altered, or the arrays do not fit the card; the line names it.
+    """
+    from anamnesis import tasks
+
+    card, weights = read(folder)
+    experiment = experiment_of(card)
+    return tasks.part(experiment.task, "loading").load(ModelFolder(folder, card, experiment, weights))
 
 
 def network(folder: Path, make: "Callable[[], Network]", weights: Mapping[str, NDArray[Any]]) -> "Network":

@@ -1,7 +1,7 @@
-"""Films of moving digits, made from a seed: which digit moves where, as a sequence of frames.
+"""Videos of moving digits, made from a seed: which digit moves where, as a sequence of frames.
 
-A film's digit may be anywhere in the middle frame, whatever its direction: so that frame tells the digit and nothing of
-where it moves. The frames before and after tell a little by themselves, the more the longer the way.
+The digit may be anywhere in the middle frame, whatever its direction, so that this frame shows the digit and nothing of
+its direction. Other frames show a little of it, and the more the further they are from the middle.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from anamnesis import files
 from anamnesis.data.stores.images import DARKEST, HEIGHT, LABELS, Images
 from anamnesis.data.stores.store import SPLITS, open_images
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.video.settings import Films
+from anamnesis.tasks.video.settings import Videos
 
 # Rows down and columns to the right.
 DIRECTIONS = {
@@ -28,7 +28,7 @@ DIRECTIONS = {
     "up-right": (-1, 1),
 }
 CLASSES = [f"{digit} {direction}" for digit in LABELS for direction in DIRECTIONS]
-"""The labels of films: class // 8 is the digit, class % 8 the direction, in the order of `DIRECTIONS`."""
+"""The labels of videos: class // 8 is the digit, class % 8 the direction, in the order of `DIRECTIONS`."""
 
 PARTS = len(LABELS), len(DIRECTIONS)
 
@@ -38,50 +38,50 @@ BLOCK = 4_000_000
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The films of one split.
+    """The videos of one split.
 
     Attributes:
-        films: from 0, white, to 255, black: uint8, (films, frames, size, size).
-        labels: numbers in `CLASSES`: int64, (films,).
+        videos: from 0, white, to 255, black: uint8, (videos, frames, size, size).
+        labels: numbers in `CLASSES`: int64, (videos,).
     """
 
-    films: NDArray[np.uint8]
+    videos: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def sha256(self) -> str:
-        """A hex digest of the pixels and labels of all films."""
-        return files.digest(str(self.films.shape), self.films.tobytes(), self.labels.tobytes())
+        """A hex digest of the pixels and labels of all videos."""
+        return files.digest(str(self.videos.shape), self.videos.tobytes(), self.labels.tobytes())
 
 
-def open_films(store: Path, split: str, settings: Films) -> Split:
-    """The films of a split: of its own digits, and from its own part of the seed.
+def open_videos(store: Path, split: str, settings: Videos) -> Split:
+    """The videos of a split: of its own digits, and from its own part of the seed.
 
     Args:
         store: the folder of a token store of kind images.
         split: train, valid or test.
-        settings: the experiment's `films` block.
+        settings: the experiment's `videos` block.
 
     Raises:
         AnamnesisError: the store holds no images or is damaged, or the split lacks a digit.
     """
     try:
-        return make(open_images(store, split), getattr(settings, split), settings, SPLITS.index(split))
+        return draw_videos(open_images(store, split), getattr(settings, split), settings, SPLITS.index(split))
     except AnamnesisError as error:
         raise AnamnesisError(f"{store}: {split}: {error}") from None
 
 
-def make(images: Images, count: int, settings: Films, stream: int) -> Split:
-    """Films of `images`; every class has as many as every other, or one more.
+def draw_videos(images: Images, count: int, settings: Videos, stream: int) -> Split:
+    """Videos of `images`; every class has as many as every other, or one more.
 
     The upper left corner is at floor(m + u + s d (t - T // 2)) in frame t of T, along each axis: m uniform among the
     whole pixels from which every direction stays inside the field, u uniform in [0, 1), s the speed, d the direction.
 
     Args:
-        images: each film shows one of them, unscaled.
-        count: how many films.
+        images: each video shows one of them, unscaled.
+        count: how many videos.
         settings: frames, size of the field, speed, noise, seed.
         stream: number of an independent stream of the seed.
 
@@ -97,42 +97,42 @@ def make(images: Images, count: int, settings: Films, stream: int) -> Split:
     towards = np.array(list(DIRECTIONS.values()))[directions]
     exact = (middle + random.random((count, 2)))[:, None] + way * towards[:, None]
     places = np.floor(exact).astype(np.int64)
-    films = np.empty((count, settings.frames, settings.size, settings.size), np.uint8)
-    block = max(1, BLOCK // films[0].size)
+    videos = np.empty((count, settings.frames, settings.size, settings.size), np.uint8)
+    block = max(1, BLOCK // videos[0].size)
     for first in range(0, count, block):
         part = slice(first, first + block)
         ink = drawn(images.pixels[shown[part]], places[part], settings.size)
         ink += np.float32(settings.noise) * random.standard_normal(ink.shape, np.float32)
-        films[part] = np.rint(255 * ink.clip(0, 1))
-    return Split(films, labels)
+        videos[part] = np.rint(255 * ink.clip(0, 1))
+    return Split(videos, labels)
 
 
 def drawn(pixels: NDArray[np.uint8], places: NDArray[np.int64], size: int) -> NDArray[np.float32]:
     """Images on a white field, frame by frame.
 
     Args:
-        pixels: from 0 to `DARKEST`, (films, 8, 8).
-        places: row and column of the upper left corner, from 0 to `size` - 8, (films, frames, 2).
+        pixels: from 0 to `DARKEST`, (videos, 8, 8).
+        places: row and column of the upper left corner, from 0 to `size` - 8, (videos, frames, 2).
         size: height and width of the field.
 
     Returns:
-        From 0, white, to 1, black: (films, frames, size, size).
+        From 0, white, to 1, black: (videos, frames, size, size).
     """
-    films, frames, _ = places.shape
-    field = np.zeros((films, frames, size, size), np.float32)
+    videos, frames, _ = places.shape
+    field = np.zeros((videos, frames, size, size), np.float32)
     rows, columns = (places[..., axis, None] + np.arange(HEIGHT) for axis in (0, 1))
-    film, frame = np.ogrid[:films, :frames]
+    video, frame = np.ogrid[:videos, :frames]
     ink = pixels[:, None] / np.float32(DARKEST)
-    field[film[..., None, None], frame[..., None, None], rows[..., None], columns[..., None, :]] = ink
+    field[video[..., None, None], frame[..., None, None], rows[..., None], columns[..., None, :]] = ink
     return field
 
 
 def _drawn(labels: NDArray[np.uint8], digits: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-    """The number of an image for each film, drawn among those of its digit.
+    """The number of an image for each video, drawn among those of its digit.
 
     Args:
         labels: the digits of the images (images,).
-        digits: the digits wanted (films,).
+        digits: the digits wanted (videos,).
     """
     counts = np.bincount(labels, minlength=len(LABELS))
     if not counts[digits].all():

@@ -5,7 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from anamnesis.training.results import csv_text, rounded
+from anamnesis.metrics.results import csv_text, rounded
 
 
 def scores(actual: NDArray[Any], predicted: NDArray[Any]) -> dict[str, float]:

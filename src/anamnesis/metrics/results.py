@@ -2,13 +2,16 @@
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anamnesis import files
 from anamnesis.errors import AnamnesisError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
 
 Facts = Mapping[str, Any]
 
@@ -42,14 +45,11 @@ def labels_question(stats: Facts) -> dict[str, str]:
     return question(f"the label of every document, one of {len(stats['labels'])}", **facts)
 
 
-def common_metrics(
-    card: Mapping[str, Any], board: str, stats: Mapping[str, Any], question: Mapping[str, str]
-) -> dict[str, Any]:
+def common_metrics(card: Mapping[str, Any], stats: Mapping[str, Any], question: Mapping[str, str]) -> dict[str, Any]:
     """What metrics/NAME.json says of every model, whatever it learnt.
 
     Args:
         card: the model's card.
-        board: on which leaderboard it is ranked.
         stats: content of the token store's stats.json.
         question: what the evaluation asks, from `question`.
     """
@@ -58,20 +58,46 @@ def common_metrics(
     return {
         **{key: card[key] for key in copied},
         **vocabulary,
-        "board": board,
         "data": {split: stats["splits"][split]["text_sha256"] for split in ("valid", "test")},
         "question": dict(question),
     }
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What evaluating a model gives.
+
+    Attributes:
+        question: what was asked, from `question`.
+        metrics: scores of the splits, `{"valid": {...}, "test": {...}}`, and entries that stand beside them.
+        files: contents of the files of predictions/NAME, by relative path.
+        summary: what the stage's last line says.
+    """
+
+    question: Mapping[str, str]
+    metrics: Mapping[str, Any]
+    files: Mapping[str, str | bytes]
+    summary: str
+
+
+class Progress:
+    """The progress bar of one stage, to which a task tells how much there is and how much is done."""
+
+    def __init__(self, bar: "Bar", title: str) -> None:
+        self._bar, self._task = bar, bar.add_task(title, total=None)
+
+    def begin(self, total: int) -> None:
+        """Set the number of steps."""
+        self._bar.update(self._task, total=total)
+
+    def advance(self, steps: int = 1) -> None:
+        """Add finished steps."""
+        self._bar.advance(self._task, steps)
+
+
 def rounded(value: float) -> float:
     """The value to 6 significant digits, as metrics are stored."""
     return float(f"{value:.6g}")
-
-
-def perplexity(nats: float) -> float:
-    """exp of a mean negative log-likelihood; infinite where that overflows."""
-    return math.exp(nats) if nats < 700 else math.inf
 
 
 def curve_csv(history: Path, name: str) -> str:
