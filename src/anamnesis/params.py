@@ -50,7 +50,7 @@ HELD = {
 KINDS: dict[str, Any] = {"pairs": PairTokens, "digits": ImageTokens, "series": SeriesTokens}
 LABELLED = ("labelled passages", "labelled documents")
 # The sections with experiments; each has stages of its own, because what its entries depend on differs.
-SECTIONS = ("experiments", "derived", "own")
+SECTIONS = ("experiments", "dependent")
 # The sections of corpora.yaml.
 CORPORA_SECTIONS = ("corpora", "own_corpora")
 
@@ -66,9 +66,8 @@ class Params(Settings):
         {}, description="another block of corpora.yaml: the corpora with files of your own, each in data/own/CORPUS"
     )
     tokens: dict[str, Tokens]
-    experiments: dict[str, Experiment] = Field(description="after `check`, those of `derived` and `own` are among them")
-    derived: dict[str, Experiment] = Field({}, description="experiments that start from another's model")
-    own: dict[str, Experiment] = Field({}, description="experiments with a recurrent layer of the folder cells/")
+    experiments: dict[str, Experiment] = Field(description="after `check`, those of `dependent` are among them")
+    dependent: dict[str, Experiment] = Field({}, description="experiments that need another model or an own cell")
 
     @field_validator(*CORPORA_SECTIONS, "tokens", *SECTIONS)
     @classmethod
@@ -295,17 +294,11 @@ def _misplaced_corpus(section: str, corpus: Any) -> str | None:
 
 def _misplaced(section: str, name: str, experiment: Any, params: Params) -> tuple[str, str] | None:
     """What is wrong with an experiment in its section: the key, and what to say of it."""
-    own = experiment.model.architecture == "cell"
-    if own != (section == "own"):
-        if own:
-            return "model.architecture", "found 'cell', a layer of your own; such an entry belongs under `own`"
-        return "model.architecture", f"found {experiment.model.architecture!r}; under `own`, allowed: cell"
-    if section == "derived":
-        return derived.problem(name, experiment, params.experiments, params.derived, params.tokens)
-    if getattr(experiment, "start", None) is not None:
-        return "start", f"found {experiment.start!r}; an entry that starts from another belongs under `derived`"
-    if isinstance(experiment, Passage) and experiment.model.architecture == "states":
-        return "start", "missing, it must be given; such an entry belongs under `derived`"
+    dependent = section == "dependent"
+    if (experiment.needs is not None) != dependent:
+        return "needs", "missing, it must be given" if dependent else "such an entry belongs under `dependent`"
+    if experiment.needed_model is not None:
+        return derived.problem(name, experiment, params.experiments, params.dependent, params.tokens)
     return None
 
 

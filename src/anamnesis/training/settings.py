@@ -1,8 +1,8 @@
-"""The keys of an experiment's `training` block: optimiser, learning-rate schedule, budget, early stopping."""
+"""The keys that experiments of all tasks share, among them the blocks `training` and `trainer`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from anamnesis.schema import Settings
 
@@ -71,3 +71,43 @@ class Trainer(Settings):
         description="how several devices work together: distributed data parallel, which by itself asks that every "
         "weight has a part in every loss; auto: what the network needs",
     )
+
+
+class Baseline(Settings):
+    """A model that is fitted without gradients, or not at all."""
+
+
+NEEDS = r"^(models/[a-z0-9]+(-[a-z0-9]+)*|cells/[a-z_][a-z0-9_]*\.py)$"
+
+
+class BaseExperiment(Settings):
+    """The keys that experiments of all tasks share. A task adds `task`, `model` and keys of its own."""
+
+    tokens: str = Field(description="an entry of `tokens`")
+    needs: str | None = Field(
+        None,
+        pattern=NEEDS,
+        description="a model to begin with, `models/EXPERIMENT`, or the file of an own cell, `cells/FILE.py`; such an "
+        "entry belongs under `dependent`",
+    )
+    seed: int = Field(1, ge=0, le=2**32 - 1, description="seed of all random numbers")
+    training: Training | None = Field(None, description="required for a network, refused for a baseline")
+    trainer: Trainer = Trainer()
+
+    # Whether a network may go without `training`, because it begins with the weights of another model.
+    keeps_weights: ClassVar[bool] = False
+
+    @property
+    def needed_model(self) -> str | None:
+        """The experiment whose model this one begins with."""
+        return self.needs.removeprefix("models/") if self.needs and self.needs.startswith("models/") else None
+
+    @model_validator(mode="after")
+    def _training_fits_model(self) -> Self:
+        model: Any = getattr(self, "model", None)
+        if isinstance(model, Baseline):
+            if self.training is not None:
+                raise ValueError(f"architecture {model.architecture} is not trained by gradients: remove `training`")  # type: ignore[attr-defined]
+        elif self.training is None and not (self.keeps_weights and self.needed_model):
+            raise ValueError(f"a model with architecture {model.architecture} needs a `training` block")
+        return self

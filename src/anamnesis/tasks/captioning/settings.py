@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from anamnesis.schema import Settings
-from anamnesis.training.settings import Trainer, Training
+from anamnesis.training.settings import BaseExperiment, Baseline
 
 
 class Rows(Settings):
@@ -30,7 +30,7 @@ class Rows(Settings):
         return self
 
 
-class Nearest(Settings):
+class Nearest(Baseline):
     """A floor: the caption of the training image that is nearest by its pixels."""
 
     architecture: Literal["nearest"]
@@ -60,24 +60,11 @@ class Search(Settings):
     )
 
 
-class Experiment(Settings):
+class Experiment(BaseExperiment):
     """Reading images of digits aloud."""
 
     task: Literal["captioning"]
-    tokens: str = Field(description="an entry of `tokens` of kind images")
-    seed: int = Field(1, ge=0, le=2**32 - 1)
     rows: Rows = Rows()
     model: Model
     batch: int = Field(32, ge=1, description="images in a batch")
-    training: Training | None = Field(None, description="needed by a network, refused for a floor")
-    trainer: Trainer = Trainer()
     search: Search = Search()
-
-    @model_validator(mode="after")
-    def _training_fits_model(self) -> Self:
-        network = isinstance(self.model, Network)
-        if network and self.training is None:
-            raise ValueError(f"a model with architecture {self.model.architecture} needs a `training` block")
-        if not network and self.training is not None:
-            raise ValueError(f"architecture {self.model.architecture} is not trained by gradients: remove `training`")
-        return self

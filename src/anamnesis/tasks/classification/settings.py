@@ -5,10 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from anamnesis.schema import Settings
-from anamnesis.training.settings import Trainer, Training
+from anamnesis.training.settings import BaseExperiment, Baseline
 
 
-class TfIdf(Settings):
+class TfIdf(Baseline):
     """A floor: logistic regression on TF-IDF of the document's words, all of them, in any order."""
 
     architecture: Literal["tfidf"]
@@ -58,12 +58,10 @@ class Convolutional(Reading):
 Model = Annotated[TfIdf | Forwards | Both | Convolutional, Field(discriminator="architecture")]
 
 
-class Experiment(Settings):
+class Experiment(BaseExperiment):
     """Telling the label of each document of a token store."""
 
     task: Literal["classification"]
-    tokens: str = Field(description="an entry of `tokens`, of kind words, that holds labelled documents")
-    seed: int = Field(1, ge=0, le=2**32 - 1)
     model: Model
     length: int = Field(50, ge=1, le=100_000, description="words of a document that are read, from its beginning")
     padding: Literal["dummy", "packed"] = Field(
@@ -72,17 +70,6 @@ class Experiment(Settings):
         "other; packed: each is read to its own end only",
     )
     batch: int = Field(32, ge=1, description="documents in a batch")
-    training: Training | None = Field(None, description="needed by a network, refused for a floor")
-    trainer: Trainer = Trainer()
-
-    @model_validator(mode="after")
-    def _training_fits_model(self) -> Self:
-        network = not isinstance(self.model, TfIdf)
-        if network and self.training is None:
-            raise ValueError(f"a model with architecture {self.model.architecture} needs a `training` block")
-        if not network and self.training is not None:
-            raise ValueError(f"architecture {self.model.architecture} is not trained by gradients: remove `training`")
-        return self
 
     @model_validator(mode="after")
     def _norm_fits_padding(self) -> Self:

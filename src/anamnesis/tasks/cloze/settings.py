@@ -5,11 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from anamnesis.nn.settings import Context, Layers, OwnCell, Plain
-from anamnesis.schema import Settings
-from anamnesis.training.settings import Trainer, Training
+from anamnesis.training.settings import BaseExperiment, Baseline
 
 
-class Unigram(Settings):
+class Unigram(Baseline):
     """The floor: the frequencies of the training split's words, whatever stands around the blank."""
 
     architecture: Literal["unigram"]
@@ -48,23 +47,10 @@ class RecurrentOwn(OwnCell, Reader):
 Model = Annotated[Unigram | Recurrent | RecurrentContext | RecurrentOwn, Field(discriminator="architecture")]
 
 
-class Experiment(Settings):
+class Experiment(BaseExperiment):
     """Prediction of each word of a sentence from its other words."""
 
     task: Literal["cloze"]
-    tokens: str = Field(description="an entry of `tokens`, of kind words")
-    seed: int = Field(1, ge=0, le=2**32 - 1)
     model: Model
     batch: int = Field(32, ge=1, description="sentences in a batch")
-    training: Training | None = Field(None, description="needed by a network, refused for the unigram model")
-    trainer: Trainer = Trainer()
     sentences: int = Field(20, ge=1, description="held-out sentences to show with a blank at the evaluation")
-
-    @model_validator(mode="after")
-    def _training_fits_model(self) -> Self:
-        trained = isinstance(self.model, Reader)
-        if trained and self.training is None:
-            raise ValueError(f"a model with architecture {self.model.architecture} needs a `training` block")
-        if not trained and self.training is not None:
-            raise ValueError(f"architecture {self.model.architecture} is not trained by gradients: remove `training`")
-        return self

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from anamnesis.schema import Settings
-from anamnesis.training.settings import Trainer, Training
+from anamnesis.training.settings import BaseExperiment
 
 # Steps of a free-running forecast; more only take time.
 FURTHEST = 10_000
@@ -56,12 +56,10 @@ Network = Connected | Recurrent
 Model = Annotated[Last | Average | AutoRegression | Network, Field(discriminator="architecture")]
 
 
-class Experiment(Settings):
+class Experiment(BaseExperiment):
     """Forecasting the next value of a series."""
 
     task: Literal["forecasting"]
-    tokens: str = Field(description="an entry of `tokens` of kind series")
-    seed: int = Field(1, ge=0, le=2**32 - 1)
     model: Model
     batch: int = Field(16, ge=1, description="windows in a batch")
     steps: int = Field(
@@ -71,14 +69,7 @@ class Experiment(Settings):
         description="steps of a free-running forecast, which reads its own forecasts; experiments rank only against "
         "those with as many",
     )
-    training: Training | None = Field(None, description="needed by a network, refused for a floor")
-    trainer: Trainer = Trainer()
 
     @model_validator(mode="after")
     def _keys_of_the_model(self) -> Self:
-        network = isinstance(self.model, Network)
-        if network and self.training is None:
-            raise ValueError(f"a model with architecture {self.model.architecture} needs a `training` block")
-        if not network and self.training is not None:
-            raise ValueError(f"architecture {self.model.architecture} is not trained by gradients: remove `training`")
         return self

@@ -19,18 +19,18 @@ def problem(
         derived: all entries of `derived`.
         tokens: the entries of `tokens`; those named by experiments are among them.
     """
-    start = experiment.start
+    start = experiment.needed_model
     if start is None:
-        return "start", "missing, it must be given; without it the entry belongs under `experiments`"
+        return "needs", "missing, it must be given; without it the entry belongs under `experiments`"
     if start == name:
-        return "start", f"found {start!r}, the experiment itself; allowed: another one, of `experiments`"
+        return "needs", f"found {start!r}, the experiment itself; allowed: another one, of `experiments`"
     if start in derived:
-        return "start", f"found {start!r}, which starts from another experiment itself; chains are not supported"
+        return "needs", f"found {start!r}, which starts from another experiment itself; chains are not supported"
     if start not in experiments:
-        return "start", f"found {start!r}, which no entry of `experiments` is named"
+        return "needs", f"found {start!r}, which no entry of `experiments` is named"
     model = experiments[start]
     if not (isinstance(model, settings.Experiment) and isinstance(model.model, settings.Reader)):
-        return "start", f"found {start!r}; allowed: a recurrent next-token model"
+        return "needs", f"found {start!r}; allowed: a recurrent next-token model"
     if not isinstance(experiment, settings.Experiment):
         return None
     own, its = tokens[experiment.tokens], tokens[model.tokens]

@@ -1,21 +1,21 @@
 """The keys of an experiment with `task: language`: the model, the batches, the sampling of text."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from anamnesis.nn.settings import Context, Layers, OwnCell, Plain
 from anamnesis.schema import Settings
-from anamnesis.training.settings import Trainer, Training
+from anamnesis.training.settings import BaseExperiment, Baseline
 
 
-class Uniform(Settings):
+class Uniform(Baseline):
     """Every token equally likely: perplexity is the size of the vocabulary."""
 
     architecture: Literal["uniform"]
 
 
-class NGram(Settings):
+class NGram(Baseline):
     """Interpolated modified Kneser-Ney smoothing (Chen and Goodman 1999, section 3)."""
 
     architecture: Literal["ngram"]
@@ -102,32 +102,21 @@ class Sampling(Settings):
     )
 
 
-class Experiment(Settings):
+class Experiment(BaseExperiment):
     """A language model: next-token prediction on one token store."""
 
     task: Literal["language"]
-    tokens: str = Field(description="an entry of `tokens`")
-    start: str | None = Field(
-        None, description="the experiment whose weights it begins with; such an entry belongs under `derived`"
-    )
-    seed: int = Field(1, ge=0, le=2**32 - 1)
+
+    keeps_weights: ClassVar[bool] = True
+
     model: Model
     batches: Batches = Streams()
-    training: Training | None = Field(
-        None, description="needed by a network without `start`, which else stays as it was; refused for a baseline"
-    )
-    trainer: Trainer = Trainer()
     sampling: Sampling = Sampling()
 
     @model_validator(mode="after")
-    def _training_fits_model(self) -> Self:
-        trained = isinstance(self.model, Reader)
-        if self.start is not None and not trained:
-            raise ValueError(f"architecture {self.model.architecture} starts from nothing: remove `start`")
-        if trained and self.training is None and self.start is None:
-            raise ValueError(f"a model with architecture {self.model.architecture} needs a `training` block")
-        if not trained and self.sampling.noise:
+    def _keys_fit_model(self) -> Self:
+        if isinstance(self.model, Baseline) and self.needs:
+            raise ValueError(f"architecture {self.model.architecture} needs nothing else: remove `needs`")
+        if isinstance(self.model, Baseline) and self.sampling.noise:
             raise ValueError(f"architecture {self.model.architecture} has no state: remove sampling.noise")
-        if not trained and self.training is not None:
-            raise ValueError(f"architecture {self.model.architecture} is not trained by gradients: remove `training`")
         return self

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from anamnesis.nn import settings as layers
 from anamnesis.schema import Settings
+from anamnesis.training.settings import BaseExperiment
 
 
 class Derived(Settings):
@@ -94,15 +95,12 @@ class Recall(Settings):
         return self
 
 
-class Experiment(Settings):
+class Experiment(BaseExperiment):
     """How long one recurrent cell remembers, at a number of parameters that it shares with the others."""
 
     task: Literal["memory"]
-    tokens: str = Field(description="an entry of `tokens`: the text of the gradient probe")
-    seed: int = Field(1, ge=0, le=2**31)
     model: Model
     parameters: int = Field(6000, ge=1000, description="numbers that the recurrent layers may have, at most")
     features: int = Field(16, ge=1, le=64, description="of a time step: an encoder makes so many of each input")
-    training: Training = Training()
     text: Text = Text()
     recall: Recall = Recall()

@@ -5,10 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from anamnesis.schema import Settings
-from anamnesis.training.settings import Trainer, Training
+from anamnesis.training.settings import BaseExperiment, Baseline
 
 
-class Histogram(Settings):
+class Histogram(Baseline):
     """Multinomial logistic regression on how often each token occurs in a passage: a floor that knows no order."""
 
     architecture: Literal["histogram"]
@@ -35,22 +35,17 @@ class States(Settings):
 Model = Annotated[Histogram | States, Field(discriminator="architecture")]
 
 
-class Experiment(Settings):
+class Experiment(BaseExperiment):
     """Telling the label of each passage of a store of documents."""
 
     task: Literal["passages"]
-    tokens: str = Field(description="an entry of `tokens`, of kind characters, that holds labelled documents")
-    start: str | None = Field(None, description="the experiment whose language model reads the passages")
-    seed: int = Field(1, ge=0, le=2**32 - 1)
     model: Model
     batch: int = Field(64, ge=1, description="passages in a batch")
-    training: Training
-    trainer: Trainer = Trainer()
 
     @model_validator(mode="after")
     def _start_fits_model(self) -> Self:
-        if isinstance(self.model, States) and self.start is None:
-            raise ValueError("a model with architecture states needs `start`, so it stands under `derived`")
-        if isinstance(self.model, Histogram) and self.start is not None:
-            raise ValueError("architecture histogram uses no other model: remove `start`")
+        if isinstance(self.model, States) and self.needed_model is None:
+            raise ValueError("a model with architecture states needs a language model: `needs: models/EXPERIMENT`")
+        if isinstance(self.model, Histogram) and self.needs:
+            raise ValueError("architecture histogram needs nothing else: remove `needs`")
         return self

@@ -1,20 +1,20 @@
 """The keys of an experiment with `task: translation`."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from anamnesis.schema import Settings
-from anamnesis.training.settings import Trainer, Training
+from anamnesis.training.settings import BaseExperiment, Baseline
 
 
-class Copy(Settings):
+class Copy(Baseline):
     """A floor: the source sentence as it stands."""
 
     architecture: Literal["copy"]
 
 
-class Nearest(Settings):
+class Nearest(Baseline):
     """A floor: the translation of the training sentence that is nearest to the source by TF-IDF."""
 
     architecture: Literal["nearest"]
@@ -75,23 +75,10 @@ class Search(Settings):
     extra: int = Field(10, ge=1, le=1000, description="and so many more")
 
 
-class Experiment(Settings):
+class Experiment(BaseExperiment):
     """Translation of sentences from one language to another."""
 
     task: Literal["translation"]
-    tokens: str = Field(description="an entry of `tokens`, of kind word-pairs or subword-pairs")
-    seed: int = Field(1, ge=0, le=2**32 - 1)
     model: Model
     batch: int = Field(600, ge=1, description="target tokens in a batch, padding included, at most")
-    training: Training | None = Field(None, description="needed by a network, refused for a floor")
-    trainer: Trainer = Trainer()
     search: Search = Search()
-
-    @model_validator(mode="after")
-    def _training_fits_model(self) -> Self:
-        network = isinstance(self.model, Network)
-        if network and self.training is None:
-            raise ValueError(f"a model with architecture {self.model.architecture} needs a `training` block")
-        if not network and self.training is not None:
-            raise ValueError(f"architecture {self.model.architecture} is not trained by gradients: remove `training`")
-        return self

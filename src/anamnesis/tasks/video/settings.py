@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from anamnesis.schema import Settings
-from anamnesis.training.settings import Trainer, Training
+from anamnesis.training.settings import BaseExperiment
 
 LONGEST = 1000
 # Height and width of a digit in pixels.
@@ -74,14 +74,10 @@ class Lstm(Settings):
 Model = Annotated[CnnLstm | Cnn | Lstm, Field(discriminator="architecture")]
 
 
-class Experiment(Settings):
+class Experiment(BaseExperiment):
     """Telling which digit moves in which direction."""
 
     task: Literal["video"]
-    tokens: str = Field(description="an entry of `tokens` of kind images")
-    seed: int = Field(1, ge=0, le=2**32 - 1)
     videos: Videos = Videos()
     model: Model
     batch: int = Field(32, ge=1, description="videos in a batch")
-    training: Training
-    trainer: Trainer = Trainer()
