@@ -35,5 +35,5 @@ def targets_of(names: list[str], params: Params) -> list[str]:
 
 
 def suffix_of(name: str, params: Params) -> str:
-    """What follows `train` and `evaluate` in the names of an experiment's stages: '', '-derived' or '-own'."""
-    return "-derived" if name in params.derived else "-own" if name in params.own else ""
+    """What follows `train` and `evaluate` in the names of an experiment's stages: '' or '-dependent'."""
+    return "-dependent" if name in params.dependent else ""

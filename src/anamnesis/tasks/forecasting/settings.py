@@ -5,13 +5,13 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from anamnesis.schema import Settings
-from anamnesis.training.settings import BaseExperiment
+from anamnesis.training.settings import BaseExperiment, Baseline
 
 # Steps of a free-running forecast; more only take time.
 FURTHEST = 10_000
 
 
-class Last(Settings):
+class Last(Baseline):
     """A floor: the next value is the last one."""
 
     window: ClassVar[int] = 1
@@ -25,13 +25,13 @@ class Windowed(Settings):
     window: int = Field(ge=1, le=65536, description="values that a forecast is made from")
 
 
-class Average(Windowed):
+class Average(Windowed, Baseline):
     """A floor: the mean of the window."""
 
     architecture: Literal["average"]
 
 
-class AutoRegression(Windowed):
+class AutoRegression(Windowed, Baseline):
     """A floor: linear regression of the next value on the window, by ordinary least squares (AR)."""
 
     architecture: Literal["ar"]

@@ -102,5 +102,6 @@ class Experiment(BaseExperiment):
     model: Model
     parameters: int = Field(6000, ge=1000, description="numbers that the recurrent layers may have, at most")
     features: int = Field(16, ge=1, le=64, description="of a time step: an encoder makes so many of each input")
+    training: Training = Training()  # type: ignore[assignment]  # each lag has a budget of its own
     text: Text = Text()
     recall: Recall = Recall()
