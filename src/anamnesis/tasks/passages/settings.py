@@ -5,10 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from anamnesis.schema import Settings
-from anamnesis.training.settings import BaseExperiment, Baseline
+from anamnesis.training.settings import BaseExperiment
 
 
-class Histogram(Baseline):
+class Histogram(Settings):
     """Multinomial logistic regression on how often each token occurs in a passage: a floor that knows no order."""
 
     architecture: Literal["histogram"]
