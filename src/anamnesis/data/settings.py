@@ -2,7 +2,7 @@
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -256,6 +256,9 @@ class StoryDraw(Draw):
 class Common(Settings):
     """The keys every corpus has."""
 
+    # What the reader makes of the files; `accepts` of a token store's class lists what that store can hold.
+    makes: ClassVar[str]
+
     source: Source
     licence: str = Field("not stated", min_length=1, description="under what terms the text may be used")
     limit: int | None = Field(
@@ -274,6 +277,7 @@ class Common(Settings):
 class Book(Common):
     """Running text, cut contiguously at ends of lines."""
 
+    makes: ClassVar = "running text"
     reader: Literal["text"]
     begin: str | None = Field(
         None, min_length=1, description="the text starts with these characters, at their first place"
@@ -295,6 +299,7 @@ class Stories(Common):
     """A collection of texts. The members' names say how they are read: `.tab` a table with a text column, `.json` a
     list of texts, anything else a plain text (`works`) or a collection (`tales`)."""
 
+    makes: ClassVar = "running text"
     reader: Literal["tales", "works"]
     column: str = Field("Content", description="the column of a table that holds the text")
     title: str | None = Field(
@@ -311,6 +316,7 @@ class Stories(Common):
 class Chapters(Common):
     """A book in parts that follow each other, cut contiguously between parts."""
 
+    makes: ClassVar = "running text"
     reader: Literal["chapters"]
     minimum: int = Field(1000, ge=2, description="characters that all the chapters together must have")
     split: Cut = Cut()
@@ -322,6 +328,7 @@ class Series(Common):
     Each time is there once, in ascending order. An offset from UTC that all dates have is left out.
     """
 
+    makes: ClassVar = "a series"
     reader: Literal["series"]
     time: str = Field("time", description="the column with the time")
     value: str = Field("value", description="the column with the number")
@@ -344,6 +351,7 @@ class Series(Common):
 class Documents(Common):
     """Labelled documents. A published test split stays as it is; texts of it are removed from train."""
 
+    makes: ClassVar = "labelled documents"
     reader: Literal["documents"]
     columns: list[str] | None = Field(None, description="names of the columns; null: the first row has them")
     heading: list[str] | None = Field(
@@ -364,6 +372,7 @@ class Pairs(Common):
     says); anything else is text with `source TAB target` on every line.
     """
 
+    makes: ClassVar = "sentence pairs"
     reader: Literal["pairs"]
     languages: list[str] = Field(["en", "nl"], min_length=2, max_length=2, description="codes of source and target")
     minimum_words: int = Field(
@@ -388,6 +397,7 @@ class Pairs(Common):
 class Digits(Common):
     """Handwritten digits: rows of 64 pixel values (0 to 16, a row of 8 after the other) and the digit."""
 
+    makes: ClassVar = "images"
     reader: Literal["digits"]
     minimum: int = Field(30, ge=3, description="images there must be")
     split: Draw = Draw()
@@ -428,6 +438,7 @@ class Passages(Common):
     """Passages of several texts, each with the label of its text. Each text is first cut contiguously, at the places
     where `reader: text` cuts it; every label gets equally many passages, spread evenly over its part of a split."""
 
+    makes: ClassVar = "labelled passages"
     reader: Literal["passages"]
     labels: dict[str, Labelled] = Field(min_length=2)
     length: int = Field(300, ge=2, description="characters a passage has at most; it ends between words")

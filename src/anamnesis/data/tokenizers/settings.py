@@ -1,6 +1,6 @@
 """The keys of an entry of `tokens`: which corpus is cut into what."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -26,9 +26,14 @@ Longest = Annotated[
 Sentences = Literal["punctuation", "lines"]
 
 
+# What `makes` of a corpus's class may be; each class of tokens states in `accepts` which of them it can encode.
+TEXTS = ("running text", "labelled passages", "labelled documents")
+
+
 class Characters(Settings):
     """Every character (Unicode code point) of the text is a token."""
 
+    accepts: ClassVar = TEXTS
     kind: Literal["characters"]
     corpus: str = Field(description="an entry of `corpora`")
 
@@ -36,6 +41,7 @@ class Characters(Settings):
 class Bigrams(Settings):
     """The text is cut into pieces of two characters, one after the other without overlap."""
 
+    accepts: ClassVar = ("running text",)
     kind: Literal["bigrams"]
     corpus: str = Field(description="an entry of `corpora`")
 
@@ -43,6 +49,7 @@ class Bigrams(Settings):
 class Words(Settings):
     """Words and punctuation marks, in sentences between `<s>` and `</s>`; a rare word becomes `<unk>`."""
 
+    accepts: ClassVar = TEXTS
     kind: Literal["words"]
     corpus: str = Field(description="an entry of `corpora`")
     limit: int | None = Field(None, ge=4, description="largest vocabulary, with <unk>, <s>, </s>; null: no limit")
@@ -70,6 +77,7 @@ class Words(Settings):
 class Subwords(Settings):
     """Byte-pair encoding over bytes (Sennrich et al. 2016; Radford et al. 2019): any text comes back exactly."""
 
+    accepts: ClassVar = TEXTS
     kind: Literal["subwords"]
     corpus: str = Field(description="an entry of `corpora`")
     size: int = Field(ge=256, le=1_000_000, description="largest vocabulary: the 256 bytes and the merges")
@@ -78,6 +86,7 @@ class Subwords(Settings):
 class WordPairs(Settings):
     """Sentence pairs, cut into words and punctuation marks with a vocabulary for each language."""
 
+    accepts: ClassVar = ("sentence pairs",)
     kind: Literal["word-pairs"]
     corpus: str = Field(description="an entry of `corpora` with `reader: pairs`")
     languages: list[Language] = Field(
@@ -94,6 +103,7 @@ class WordPairs(Settings):
 class SubwordPairs(Settings):
     """Sentence pairs, cut into subwords: every sentence comes back exactly."""
 
+    accepts: ClassVar = ("sentence pairs",)
     kind: Literal["subword-pairs"]
     corpus: str = Field(description="an entry of `corpora` with `reader: pairs`")
     languages: list[Code] = Field(["en", "nl"], min_length=2, max_length=2, description="codes of source and target")
@@ -110,6 +120,7 @@ class SubwordPairs(Settings):
 class ImageTokens(Settings):
     """Small labelled images, as they are: a store of pixels."""
 
+    accepts: ClassVar = ("images",)
     kind: Literal["images"]
     corpus: str = Field(description="an entry of `corpora` with `reader: digits`")
 
@@ -117,6 +128,7 @@ class ImageTokens(Settings):
 class SeriesTokens(Settings):
     """A series of numbers in the order of time, as it is."""
 
+    accepts: ClassVar = ("a series",)
     kind: Literal["series"]
     corpus: str = Field(description="an entry of `corpora` with `reader: series`")
 
