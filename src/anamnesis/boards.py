@@ -34,14 +34,15 @@ BOARDS: dict[str, Board] = {
         ("bits_per_character", "perplexity", "accuracy", "top5_accuracy", "shuffle_preference", "context_tokens"),
     ),
     "cloze": Board("Which word fills the blank?", "perplexity", False, ("perplexity", "accuracy", "top5_accuracy")),
-    "numbers": Board("Which number has the next word?", "rmse", False, ("rmse", "mae", "accuracy")),
     "classification": Board("What is this text about, or who wrote it?", "accuracy", True, ("accuracy", "macro_f1")),
     "passages": Board("Who wrote this passage?", "accuracy", True, ("accuracy", "macro_f1")),
     "video": Board("Which digit moves where?", "accuracy", True, ("accuracy", "macro_f1")),
     "captioning": Board(
         "How is this image read in words?", "exact_match", True, ("exact_match", "character_error_rate")
     ),
-    "forecasting": Board("What is the next value?", "rmse", False, ("rmse", "mae", "skill", "rmse_free_running")),
+    "forecasting": Board(
+        "What is the next value?", "rmse", False, ("rmse", "mae", "skill", "rmse_free_running", "accuracy")
+    ),
     "translation": Board("How is this said in another language?", "bleu", True, ("bleu", "chrf", "perplexity")),
     "memory": Board(
         "How long does the state remember?",

@@ -22,7 +22,6 @@ from anamnesis.tasks.forecasting.settings import Experiment as Forecasting
 from anamnesis.tasks.language import derived
 from anamnesis.tasks.language.settings import Experiment as Language
 from anamnesis.tasks.memory.settings import Experiment as Memory
-from anamnesis.tasks.numbers.settings import Experiment as WordNumber
 from anamnesis.tasks.passages.settings import Experiment as Passage
 from anamnesis.tasks.translation.settings import Experiment as Translation
 from anamnesis.tasks.video.settings import Experiment as Video
@@ -35,7 +34,7 @@ LISTED = 20
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 Experiment = Annotated[
-    Language | Cloze | WordNumber | Passage | Memory | Translation | Classification | Video | Captioning | Forecasting,
+    Language | Cloze | Passage | Memory | Translation | Classification | Video | Captioning | Forecasting,
     Field(discriminator="task"),
 ]
 # What the readers of `corpora` make; any other: running text.
@@ -330,7 +329,7 @@ def _unreadable(experiment: Any, params: Params) -> tuple[str, str] | None:
             wanted = ("sentence pairs",)
         case Video() | Captioning():
             wanted = ("images",)
-        case Forecasting():
+        case Forecasting(series="values"):
             wanted = ("a series",)
         case _:
             wanted = ("running text",)
@@ -341,9 +340,13 @@ def _unreadable(experiment: Any, params: Params) -> tuple[str, str] | None:
             "model.tied",
             f"found all; the languages of {experiment.tokens!r} share no vocabulary; allowed: none, output",
         )
-    if isinstance(experiment, Cloze | WordNumber | Classification) and tokens.kind != "words":
+    if (isinstance(experiment, Cloze | Classification) or _forecasts_words(experiment)) and tokens.kind != "words":
         return "tokens", f"{found}tokens of kind {tokens.kind}; allowed: words"
     return None
+
+
+def _forecasts_words(experiment: Any) -> bool:
+    return isinstance(experiment, Forecasting) and experiment.series == "words"
 
 
 def _refers(origin: str, key: str, name: str, entries: dict[str, Any], kind: str) -> None:

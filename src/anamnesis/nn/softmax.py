@@ -1,9 +1,11 @@
-"""The adaptive softmax in mixed precision."""
+"""The adaptive softmax: its clusters, and mixed precision."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from anamnesis.errors import AnamnesisError
 
 
 class AdaptiveSoftmax(nn.AdaptiveLogSoftmaxWithLoss):
@@ -22,3 +24,14 @@ class AdaptiveSoftmax(nn.AdaptiveLogSoftmaxWithLoss):
         """Natural-log probabilities (rows, classes) given inputs (rows, features)."""
         with torch.autocast(input.device.type, enabled=False):
             return super().log_prob(input.to(self.head.weight.dtype))
+
+
+def cutoffs(vocabulary: int) -> list[int]:
+    """Where the adaptive softmax cuts the vocabulary: frequent head, middle, tail (Grave et al. 2017, section 4.3).
+
+    Raises:
+        AnamnesisError: the vocabulary is too small to be cut.
+    """
+    if vocabulary < 20:
+        raise AnamnesisError(f"model.softmax: found adaptive for {vocabulary} tokens; allowed: full below 20 tokens")
+    return [vocabulary // 10, vocabulary // 3]

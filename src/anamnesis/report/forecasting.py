@@ -45,7 +45,8 @@ def forecasts(root: Path, ranked: list[Row], order: list[str]) -> Forecasts | No
     Raises:
         AnamnesisError: a file of an evaluation is damaged.
     """
-    models = [row.result for row in ranked if row.result.task == "forecasting"]
+    # Forecasts of word numbers are shown as text, not as curves.
+    models = [row.result for row in ranked if "rmse_free_running" in row.result.scores["valid"]]
     if not models:
         return None
     models.sort(key=lambda model: model.baseline)

@@ -241,8 +241,8 @@ def _corpus(
         return part.content or []
 
     def texts() -> list[SampleGroup]:
-        numbers = ranked[0].result.task == "numbers"
-        return word_numbers(root, rows, ranked) if numbers else sample_groups(root, ranked)
+        forecast = ranked[0].result.task == "forecasting"
+        return word_numbers(root, rows, ranked) if forecast else sample_groups(root, ranked)
 
     compared = add("RNN against SCRN", "steadiness.html", lambda: steadiness.compare(root, chosen))
     taught = add("Lessons", "lessons.html", lambda: lessons.lessons(root, chosen))

@@ -6,11 +6,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from anamnesis.nn.softmax import AdaptiveSoftmax
+from anamnesis.nn.softmax import AdaptiveSoftmax, cutoffs
 from anamnesis.nn.stack import RecurrentStack, build
 from anamnesis.tasks.cloze.batches import Batch
 from anamnesis.tasks.cloze.settings import Reader
-from anamnesis.tasks.language.network import cutoffs
 
 # The tails of the adaptive softmax see the features through a map to 1/2 and 1/4 of their size.
 DIVISOR = 2.0

@@ -1,18 +1,18 @@
 """The keys of an experiment with `task: forecasting`."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from anamnesis.schema import Settings
 from anamnesis.training.settings import BaseExperiment, Baseline
 
 # Steps of a free-running forecast; more only take time.
-FURTHEST = 10_000
+MAX_STEPS = 10_000
 
 
 class Last(Baseline):
-    """A floor: the next value is the last one."""
+    """A baseline: the next value is the last one."""
 
     window: ClassVar[int] = 1
 
@@ -20,19 +20,25 @@ class Last(Baseline):
 
 
 class Windowed(Settings):
-    """What forecasts the next value from a window of those before it."""
+    """A model that forecasts the next value from a window of the values before it."""
 
     window: int = Field(ge=1, le=65536, description="values that a forecast is made from")
 
 
 class Average(Windowed, Baseline):
-    """A floor: the mean of the window."""
+    """A baseline: the mean of the window."""
 
     architecture: Literal["average"]
 
 
+class Mean(Windowed, Baseline):
+    """A baseline: the mean of the training split, whatever the window holds."""
+
+    architecture: Literal["mean"]
+
+
 class AutoRegression(Windowed, Baseline):
-    """A floor: linear regression of the next value on the window, by ordinary least squares (AR)."""
+    """A baseline: linear regression of the next value on the window, by ordinary least squares (AR)."""
 
     architecture: Literal["ar"]
 
@@ -42,6 +48,9 @@ class Connected(Windowed):
 
     architecture: Literal["fc"]
     hidden: int = Field(ge=1, le=65536, description="units of the hidden layer")
+    activation: Literal["tanh", "leaky_relu"] = Field(
+        "tanh", description="of the hidden layer; leaky_relu: with slope 0.1 below 0 (Maas et al. 2013)"
+    )
 
 
 class Recurrent(Windowed):
@@ -53,23 +62,24 @@ class Recurrent(Windowed):
 
 
 Network = Connected | Recurrent
-Model = Annotated[Last | Average | AutoRegression | Network, Field(discriminator="architecture")]
+Model = Annotated[Last | Average | Mean | AutoRegression | Network, Field(discriminator="architecture")]
 
 
 class Experiment(BaseExperiment):
-    """Forecasting the next value of a series."""
+    """Forecasting the next value of a series, or the number of the next word."""
 
     task: Literal["forecasting"]
+    series: Literal["values", "words"] = Field(
+        "values",
+        description="values: the values of a token store of kind series; words: the words of a token store of kind "
+        "words, numbered 1, 2, 3, ... in the order in which they first appear",
+    )
     model: Model
     batch: int = Field(16, ge=1, description="windows in a batch")
     steps: int = Field(
         50,
         ge=1,
-        le=FURTHEST,
-        description="steps of a free-running forecast, which reads its own forecasts; experiments rank only against "
-        "those with as many",
+        le=MAX_STEPS,
+        description="steps of a free-running forecast, which reads its own forecasts; experiments on values rank only "
+        "against those with as many",
     )
-
-    @model_validator(mode="after")
-    def _keys_of_the_model(self) -> Self:
-        return self
