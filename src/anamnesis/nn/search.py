@@ -9,6 +9,7 @@ from torch import Tensor
 
 from anamnesis import deadline
 from anamnesis.errors import AnamnesisError
+from anamnesis.nn.settings import WIDEST_BEAM
 
 State = tuple[Tensor, ...]
 """What a decoder carries from token to token, its parts each (rows, size...)."""
@@ -36,6 +37,37 @@ class Hypothesis:
     finished: bool
     log_probability: float
     score: float
+
+
+def check_beam(width: int, n_best: int) -> None:
+    """Check the numbers of a request.
+
+    Raises:
+        AnamnesisError: `width` is not from 1 to `WIDEST_BEAM`, or `n_best` not from 1 to `width`.
+    """
+    if not 1 <= width <= WIDEST_BEAM:
+        raise AnamnesisError(f"beam: found {width}; allowed: from 1 to {WIDEST_BEAM}")
+    if not 1 <= n_best <= width:
+        raise AnamnesisError(f"n-best: found {n_best}; allowed: from 1 to the beam's width, which is {width}")
+
+
+def search(
+    step: Step,
+    state: State,
+    start: int,
+    end: int,
+    limits: Tensor,
+    width: int,
+    n_best: int = 1,
+    length_penalty: float = 1.0,
+) -> list[list[Hypothesis]]:
+    """The best hypotheses of each sentence, best first, by `beam`, or by `greedy` where the width is 1.
+
+    The arguments and errors are those of `beam`.
+    """
+    if width == 1:
+        return [[hypothesis] for hypothesis in greedy(step, state, start, end, limits, length_penalty)]
+    return beam(step, state, start, end, limits, width, n_best, length_penalty)
 
 
 @torch.inference_mode()

@@ -1,6 +1,6 @@
-"""The keys that describe a stack of recurrent layers, whatever task it serves."""
+"""The keys that describe recurrent layers and beam search, for every task."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -8,6 +8,12 @@ from anamnesis.schema import Settings
 
 CELL = r"^[a-z_][a-z0-9_]*:[A-Za-z_][A-Za-z0-9_]*$"
 """A class of the user's own: a file of the folder cells/ without its ending, and the class."""
+
+WIDEST_BEAM = 100
+Beam = Annotated[int, Field(ge=1, le=WIDEST_BEAM, description="hypotheses that the search follows; 1: greedy search")]
+LengthPenalty = Annotated[
+    float, Field(ge=0, le=5, description="the log-probability of a hypothesis is divided by its length to this power")
+]
 
 
 class Layers(Settings):

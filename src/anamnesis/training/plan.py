@@ -140,3 +140,8 @@ Plan = NetworkPlan | FittedModel
 def perplexity(nats: float) -> float:
     """exp of a mean negative log-likelihood; infinite where that overflows."""
     return math.exp(nats) if nats < 700 else math.inf
+
+
+def perplexities(train: Sums, valid: Sums) -> dict[str, float]:
+    """The metrics of an epoch of a network that predicts tokens: the perplexities of both splits."""
+    return {"train_perplexity": perplexity(train.mean), "valid_perplexity": perplexity(valid.mean)}
