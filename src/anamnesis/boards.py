@@ -35,7 +35,6 @@ BOARDS: dict[str, Board] = {
     ),
     "cloze": Board("Which word fills the blank?", "perplexity", False, ("perplexity", "accuracy", "top5_accuracy")),
     "classification": Board("What is this text about, or who wrote it?", "accuracy", True, ("accuracy", "macro_f1")),
-    "passages": Board("Who wrote this passage?", "accuracy", True, ("accuracy", "macro_f1")),
     "video": Board("Which digit moves where?", "accuracy", True, ("accuracy", "macro_f1")),
     "captioning": Board(
         "How is this image read in words?", "exact_match", True, ("exact_match", "character_error_rate")

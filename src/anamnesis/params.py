@@ -22,7 +22,6 @@ from anamnesis.tasks.forecasting.settings import Experiment as Forecasting
 from anamnesis.tasks.language import derived
 from anamnesis.tasks.language.settings import Experiment as Language
 from anamnesis.tasks.memory.settings import Experiment as Memory
-from anamnesis.tasks.passages.settings import Experiment as Passage
 from anamnesis.tasks.translation.settings import Experiment as Translation
 from anamnesis.tasks.video.settings import Experiment as Video
 from anamnesis.yaml_file import dump_yaml, read_yaml
@@ -34,7 +33,7 @@ LISTED = 20
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 Experiment = Annotated[
-    Language | Cloze | Passage | Memory | Translation | Classification | Video | Captioning | Forecasting,
+    Language | Cloze | Memory | Translation | Classification | Video | Captioning | Forecasting,
     Field(discriminator="task"),
 ]
 # What the readers of `corpora` make; any other: running text.
@@ -323,7 +322,7 @@ def _unreadable(experiment: Any, params: Params) -> tuple[str, str] | None:
     here = "running text" if corpus is None else HELD.get(corpus.reader, "running text")
     wanted: tuple[str, ...]
     match experiment:
-        case Passage() | Classification():
+        case Classification():
             wanted = LABELLED
         case Translation():
             wanted = ("sentence pairs",)
@@ -340,8 +339,11 @@ def _unreadable(experiment: Any, params: Params) -> tuple[str, str] | None:
             "model.tied",
             f"found all; the languages of {experiment.tokens!r} share no vocabulary; allowed: none, output",
         )
-    if (isinstance(experiment, Cloze | Classification) or _forecasts_words(experiment)) and tokens.kind != "words":
-        return "tokens", f"{found}tokens of kind {tokens.kind}; allowed: words"
+    kind = "words" if isinstance(experiment, Cloze) or _forecasts_words(experiment) else None
+    if isinstance(experiment, Classification):
+        kind = experiment.model.token_kind
+    if kind is not None and tokens.kind != kind:
+        return "tokens", f"{found}tokens of kind {tokens.kind}; allowed: {kind}"
     return None
 
 

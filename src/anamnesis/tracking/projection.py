@@ -53,7 +53,7 @@ leaderboards and the registry compare these |
 # The keys of a card that become the run's params.
 SETTINGS = (
     "task", "corpus", "tokens", "start", "seed", "model", "batches", "batch", "training",
-    "trainer", "sampling", "text", "recall", "search", "length", "padding", "videos", "rows", "steps",
+    "trainer", "sampling", "text", "recall", "search", "length", "videos", "rows", "steps",
 )  # fmt: skip
 
 

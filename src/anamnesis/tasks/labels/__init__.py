@@ -1,1 +1,0 @@
-"""Many-to-one: a document or a short video in, its label out."""
