@@ -293,8 +293,8 @@ def _context(hidden: int, context: int, device: str, sizes: Sizes) -> list[Resul
     """Forward and backward over a segment: the context network against a loop of its equations, and against nn.RNN."""
     import torch
 
-    from anamnesis.nn.layers import RNN
-    from anamnesis.nn.scrn import SCRN
+    from anamnesis.nn.cells.rnn import RNN
+    from anamnesis.nn.cells.scrn import SCRN
 
     torch.manual_seed(1)
     layer, plain = SCRN(hidden, hidden, context).to(device), RNN(hidden, hidden).to(device)

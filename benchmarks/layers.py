@@ -17,8 +17,8 @@ def context() -> list[Result]:
     """The network with context features against a loop over its time steps, and against nn.RNN."""
     import torch
 
-    from anamnesis.nn.layers import RNN
-    from anamnesis.nn.scrn import SCRN
+    from anamnesis.nn.cells.rnn import RNN
+    from anamnesis.nn.cells.scrn import SCRN
     from anamnesis.training import memory
 
     torch.set_num_threads(1)
@@ -66,8 +66,8 @@ def gates() -> list[Result]:
     """The LSTM written from its gates against the fused kernel."""
     import torch
 
-    from anamnesis.nn.gates import GatesLSTM
-    from anamnesis.nn.layers import LSTM
+    from anamnesis.nn.cells.lstm import LSTM
+    from anamnesis.nn.cells.lstm_gates import GatesLSTM
     from anamnesis.training import memory
 
     torch.set_num_threads(1)

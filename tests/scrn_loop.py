@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anamnesis.nn.scrn import SCRN
+from anamnesis.nn.cells.scrn import SCRN
 
 
 def torch_loop(layer: SCRN, inputs: Tensor, h: Tensor, s: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from anamnesis.nn.layers import KINDS
 from anamnesis.stages.fetch import READERS
 from anamnesis.tasks.labels import readers
 from anamnesis.tasks.language import objectives

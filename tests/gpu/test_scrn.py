@@ -8,7 +8,7 @@ import torch
 from scrn_loop import torch_loop
 from torch import Tensor
 
-from anamnesis.nn.scrn import SCRN
+from anamnesis.nn.cells.scrn import SCRN
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "paper": {},

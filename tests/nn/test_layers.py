@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from anamnesis.nn.cells import new_layer
 from anamnesis.nn.layer import Layer
-from anamnesis.nn.layers import new_layer
 
 Arrays = dict[str, np.ndarray]
 State = tuple[np.ndarray, ...]

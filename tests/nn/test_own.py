@@ -13,7 +13,7 @@ from listener import Recorder, interrupt
 import anamnesis
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
-from anamnesis.nn.layers import new_layer
+from anamnesis.nn.cells import new_layer
 from anamnesis.nn.own import cell_class
 from anamnesis.nn.stack import RecurrentStack
 from anamnesis.nn.stepping import steps_of

@@ -9,7 +9,7 @@ import torch
 from scrn_loop import torch_loop
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.nn.scrn import SCRN
+from anamnesis.nn.cells.scrn import SCRN
 
 INPUTS, HIDDEN, CONTEXT, BATCH = 5, 6, 4, 3
 OPTIONS = [

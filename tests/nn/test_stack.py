@@ -1,15 +1,16 @@
 """Stacks of layers: against torch's own multi-layer modules, and each option against its definition."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from torch import nn
 
-from anamnesis.nn.settings import Context, OwnCell, Plain
+from anamnesis.nn.settings import Layers, cell_settings
 from anamnesis.nn.stack import RecurrentStack, build, detach, flatten
 
+SETTINGS: Any = TypeAdapter(Annotated[cell_settings(Layers), Field(discriminator="architecture")])
 FUSED = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM, "lstm-gates": nn.LSTM}
 KINDS: dict[str, dict[str, Any]] = {kind: {} for kind in ("rnn", "rnn-relu", "irnn", "gru", "lstm", "lstm-gates")}
 KINDS["scrn"] = {"context": 4, "alpha": 0.9}
@@ -140,7 +141,7 @@ def test_named_parameters_are_all_that_a_batch_normalised_stack_needs_to_be_rebu
     ],
 )
 def test_settings_build_the_stack_they_describe(entry: dict[str, Any]) -> None:
-    stack = build(TypeAdapter(Plain | Context).validate_python(entry), 3)
+    stack = build(SETTINGS.validate_python(entry), 3)
     assert len(stack.layers) == entry.get("layers", 1)
     assert stack.residual == entry.get("residual", False)
     assert len(stack.norms) == (entry.get("layers", 1) if "norm" in entry else 0)
@@ -151,18 +152,18 @@ def test_settings_build_the_stack_they_describe(entry: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "entry"),
+    "entry",
     [
-        (Context, {"architecture": "scrn", "hidden": 4, "context": 4, "alpha": 1.0}),
-        (Context, {"architecture": "scrn", "hidden": 4, "context": 4, "alpha": -0.5}),
-        (Context, {"architecture": "scrn", "hidden": 4}),
-        (Plain, {"architecture": "rnn", "hidden": 4, "context": 4}),
-        (Plain, {"architecture": "rnn", "hidden": 4, "norm": "group"}),
-        (OwnCell, {"architecture": "cell", "hidden": 4, "cell": "../mgu:MGU"}),
-        (OwnCell, {"architecture": "cell", "hidden": 4, "cell": "mgu"}),
-        (OwnCell, {"architecture": "cell", "hidden": 4, "cell": "mgu:MGU", "options": {"inputs": 3}}),
+        {"architecture": "scrn", "hidden": 4, "context": 4, "alpha": 1.0},
+        {"architecture": "scrn", "hidden": 4, "context": 4, "alpha": -0.5},
+        {"architecture": "scrn", "hidden": 4},
+        {"architecture": "rnn", "hidden": 4, "context": 4},
+        {"architecture": "rnn", "hidden": 4, "norm": "group"},
+        {"architecture": "cell", "hidden": 4, "cell": "../mgu:MGU"},
+        {"architecture": "cell", "hidden": 4, "cell": "mgu"},
+        {"architecture": "cell", "hidden": 4, "cell": "mgu:MGU", "options": {"inputs": 3}},
     ],
 )
-def test_settings_refuse(settings: Any, entry: dict[str, Any]) -> None:
+def test_settings_refuse(entry: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        settings.model_validate(entry)
+        SETTINGS.validate_python(entry)

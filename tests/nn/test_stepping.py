@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from anamnesis.nn.stack import RecurrentStack
-from anamnesis.nn.stepping import step_of, steps_of
+from anamnesis.nn.stepping import steps_of
 
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     kind: (kind, {}) for kind in ("rnn", "rnn-relu", "irnn", "gru", "lstm", "lstm-gates")
@@ -61,7 +61,7 @@ def test_steps_equal_a_segment(name: str, shape: str) -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_a_step_leaves_its_arguments_alone(name: str) -> None:
     layer = made(name, 5).layers[0]
-    project, step = step_of(layer)
+    project, step = layer.single_step()
     x = np.ones(5, np.float32)
     state = tuple(np.full(size, 0.5, np.float32) for size in layer.state_sizes)
     projected = project(x)

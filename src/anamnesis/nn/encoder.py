@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.nn.layers import open_forget_gate
+from anamnesis.nn.cells.lstm import open_forget_gate
 from anamnesis.nn.stack import State
 
 KINDS: dict[str, Any] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}

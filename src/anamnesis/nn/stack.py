@@ -1,12 +1,12 @@
-"""A stack of recurrent layers of one kind, and the state its caller carries."""
+"""A stack of recurrent layers of one architecture, and its state."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
+from anamnesis.nn.cells import new_layer
 from anamnesis.nn.layer import LayerState
-from anamnesis.nn.layers import new_layer
 from anamnesis.nn.settings import Layers
 
 State = list[LayerState]
@@ -14,9 +14,9 @@ State = list[LayerState]
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation whose running mean and variance are parameters that no gradient trains.
+    """Batch normalisation that stores its running mean and variance with the weights.
 
-    So they are kept and stored with the best weights, as all that evaluation needs.
+    They are parameters without gradients, because only parameters are part of a model's weights.
     """
 
     def __init__(self, features: int) -> None:
@@ -26,25 +26,25 @@ class BatchNorm(nn.BatchNorm1d):
 
 
 class RecurrentStack(nn.Module):
-    """Recurrent layers on top of each other (Graves 2013, section 2), each reading the whole segment at once.
+    """Recurrent layers on top of each other (Graves 2013, section 2). Each reads the whole segment at once.
 
-    The layers are single ones, and the dropout between them is our own, because cuDNN's dropout inside a
-    multi-layer kernel differs from call to call even when seeded.
+    Dropout stands between single layers, because cuDNN's dropout inside a multi-layer kernel differs from call to call
+    even when seeded.
 
     Args:
-        kind: what `layers.new_layer` knows.
+        architecture: the kind of layer, as in `cells.new_layer`.
         inputs: features of one time step.
         hidden: units of each layer.
         layers: how many layers.
         dropout: probability of zeroing an output between two layers (Zaremba et al. 2014).
-        residual: add to a layer's outputs what it read, where the sizes agree (Wu et al. 2016, section 3.1).
+        residual: add a layer's inputs to its outputs, where the sizes agree (Wu et al. 2016, section 3.1).
         norm: "layer" (Ba et al. 2016) or "batch" (Ioffe and Szegedy 2015) after each layer, or "none".
-        options: what else the kind takes.
+        options: further arguments of the layers.
     """
 
     def __init__(
         self,
-        kind: str,
+        architecture: str,
         inputs: int,
         hidden: int,
         layers: int = 1,
@@ -54,11 +54,11 @@ class RecurrentStack(nn.Module):
         options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.kind, self.residual = kind, residual
+        self.architecture, self.residual = architecture, residual
         self.layers = nn.ModuleList()
         self.norms = nn.ModuleList()
         for _ in range(layers):
-            layer = new_layer(kind, inputs, hidden, **(options or {}))
+            layer = new_layer(architecture, inputs, hidden, **(options or {}))
             self.layers.append(layer)
             inputs = layer.outputs
             if norm != "none":
@@ -108,14 +108,14 @@ class RecurrentStack(nn.Module):
 def build(settings: Layers, inputs: int) -> RecurrentStack:
     """The stack that settings describe, for `inputs` features a time step."""
     return RecurrentStack(
-        settings.kind,
+        settings.architecture,
         inputs,
         settings.hidden,
         settings.layers,
         settings.dropout,
         settings.residual,
         settings.norm,
-        settings.options_of_layer,
+        settings.layer_options,
     )
 
 

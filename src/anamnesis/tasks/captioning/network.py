@@ -106,6 +106,6 @@ def _remember(decoder: RecurrentStack, hidden: int) -> None:
         if "weight_hh" in name:
             for gate in parameter.data.split(hidden):
                 nn.init.orthogonal_(gate)
-        elif "bias_ih" in name and decoder.kind == "gru":
+        elif "bias_ih" in name and decoder.architecture == "gru":
             # PyTorch's gates stand in the order reset, update, new; an open update gate keeps the state.
             nn.init.ones_(parameter.data[hidden : 2 * hidden])

@@ -1,10 +1,10 @@
 """The keys of an experiment with `task: cloze`: which word stood at a blank of a sentence."""
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from anamnesis.nn.settings import Context, Layers, OwnCell, Plain
+from anamnesis.nn.settings import Layers, cell_settings
 from anamnesis.training.settings import BaseExperiment, Baseline
 
 
@@ -32,19 +32,13 @@ class Reader(Layers):
         return self
 
 
-class Recurrent(Plain, Reader):
-    """A cloze model of vanilla RNN, GRU or LSTM layers."""
+# mypy knows the base class only.
+if TYPE_CHECKING:
+    Recurrent = Reader
+else:
+    Recurrent = cell_settings(Reader)
 
-
-class RecurrentContext(Context, Reader):
-    """A cloze model of layers with context features (SCRN)."""
-
-
-class RecurrentOwn(OwnCell, Reader):
-    """A cloze model of the user's own layers."""
-
-
-Model = Annotated[Unigram | Recurrent | RecurrentContext | RecurrentOwn, Field(discriminator="architecture")]
+Model = Annotated[Unigram | Recurrent, Field(discriminator="architecture")]
 
 
 class Experiment(BaseExperiment):

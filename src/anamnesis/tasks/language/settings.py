@@ -1,10 +1,10 @@
 """The keys of an experiment with `task: language`: the model, the batches, the sampling of text."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from anamnesis.nn.settings import Context, Layers, OwnCell, Plain
+from anamnesis.nn.settings import Layers, cell_settings
 from anamnesis.schema import Settings
 from anamnesis.training.settings import BaseExperiment, Baseline
 
@@ -51,19 +51,13 @@ class Reader(Layers):
         return self
 
 
-class Recurrent(Plain, Reader):
-    """A language model of vanilla RNN, GRU or LSTM layers."""
+# mypy knows the base class only.
+if TYPE_CHECKING:
+    Recurrent = Reader
+else:
+    Recurrent = cell_settings(Reader)
 
-
-class RecurrentContext(Context, Reader):
-    """A language model of layers with context features (SCRN)."""
-
-
-class RecurrentOwn(OwnCell, Reader):
-    """A language model of the user's own layers."""
-
-
-Model = Annotated[Uniform | NGram | Recurrent | RecurrentContext | RecurrentOwn, Field(discriminator="architecture")]
+Model = Annotated[Uniform | NGram | Recurrent, Field(discriminator="architecture")]
 
 
 class Streams(Settings):

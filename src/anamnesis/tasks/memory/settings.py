@@ -1,6 +1,6 @@
 """The keys of an experiment with `task: memory`: the cell, its number of parameters, and how it is probed."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -9,7 +9,7 @@ from anamnesis.schema import Settings
 from anamnesis.training.settings import BaseExperiment
 
 
-class Derived(Settings):
+class Derived(layers.Layers):
     """What a probed cell has in place of sizes: they follow from the number of parameters."""
 
     hidden: int = Field(1, exclude=True, description="not to be given: follows from `parameters`")
@@ -30,11 +30,7 @@ class Derived(Settings):
         return self.model_copy(update={"hidden": hidden})
 
 
-class PlainCell(Derived, layers.Plain):
-    """Vanilla RNN (tanh, ReLU, or ReLU from the identity), GRU, LSTM, or the LSTM written from its gates."""
-
-
-class ContextCell(Derived, layers.Context):
+class ContextCell(Derived):
     """The RNN with context features (SCRN)."""
 
     context: int = Field(1, exclude=True, description="not to be given: follows from `parameters` and `share`")
@@ -44,11 +40,11 @@ class ContextCell(Derived, layers.Context):
         return self.model_copy(update={"hidden": hidden, "context": max(1, round(self.share * hidden))})
 
 
-class OwnCell(Derived, layers.OwnCell):
-    """A recurrent layer of the user's own."""
-
-
-Cell = PlainCell | ContextCell | OwnCell
+# mypy knows the base class only.
+if TYPE_CHECKING:
+    Cell = Derived
+else:
+    Cell = layers.cell_settings(Derived, {"scrn": ContextCell})
 Model = Annotated[Cell, Field(discriminator="architecture")]
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from anamnesis.nn.layers import new_layer
+from anamnesis.nn.cells import new_layer
 from anamnesis.tasks.video.settings import Cnn, Convolutions, Lstm, Model
 
 # Mean and standard deviation of a pixel, 1 being black, in videos as they usually are.

@@ -1,16 +1,17 @@
-"""Long short-term memory written out gate by gate, to be read beside the fused kernel."""
+"""Long short-term memory written out gate by gate, for reading beside the fused kernel."""
 
 import math
 
 import torch
 from torch import Tensor, nn
 
-from anamnesis.nn.layer import Layer, LayerState
-from anamnesis.nn.layers import open_forget_gate
+from anamnesis.nn.cells.lstm import lstm_step, open_forget_gate
+from anamnesis.nn.layer import Layer, LayerState, SingleStep
 
 
 class GatesLSTM(nn.Module, Layer):
-    """The LSTM as its equations say it (Gers et al. 2000; Graves 2013, equations 7 to 11 without peepholes):
+    """LSTM written out as its equations (Gers et al. 2000; Graves 2013, equations 7 to 11 without peepholes).
+
 
         i_t = sigmoid(W_xi x_t + W_hi h_{t-1} + b_i)          how much of the candidate enters
         f_t = sigmoid(W_xf x_t + W_hf h_{t-1} + b_f)          how much of the cell is kept
@@ -19,9 +20,8 @@ class GatesLSTM(nn.Module, Layer):
         c_t = f_t * c_{t-1} + i_t * g_t
         h_t = o_t * tanh(c_t)
 
-    The state is (h, c). Parameters have the names, shapes, order of gates (i, f, g, o), two bias vectors and initial
-    distribution of `nn.LSTM`, so that weights can be exchanged with it; the forget gate's bias starts at 1, as in
-    `layers.LSTM`.
+    The state is (h, c). Names, shapes, initial distribution, order of gates (i, f, g, o) and the two bias vectors are
+    those of `nn.LSTM`, so that the two can exchange weights. The forget gate's bias starts at 1, as in `LSTM`.
     """
 
     def __init__(self, inputs: int, hidden: int) -> None:
@@ -39,7 +39,7 @@ class GatesLSTM(nn.Module, Layer):
         """See `Layer`."""
         h, c = state
         outputs = []
-        # What the inputs add to the gates does not depend on the state: one product serves all time steps.
+        # The products of the inputs do not depend on the state: one serves all time steps.
         for from_input in nn.functional.linear(inputs, self.weight_ih_l0, self.bias_ih_l0):
             gates = from_input + nn.functional.linear(h, self.weight_hh_l0, self.bias_hh_l0)
             i, f, g, o = gates.chunk(4, dim=1)
@@ -48,3 +48,7 @@ class GatesLSTM(nn.Module, Layer):
             h = o * torch.tanh(c)
             outputs.append(h)
         return torch.stack(outputs), (h, c)
+
+    def single_step(self) -> SingleStep:
+        """See `Layer`."""
+        return lstm_step(self)

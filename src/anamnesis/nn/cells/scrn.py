@@ -1,24 +1,28 @@
-"""The recurrent network with context features (Mikolov et al. 2015), a whole segment at once.
+"""The recurrent layer with context features (Mikolov et al. 2015), which computes a whole segment at once.
 
-The context is linear: it is computed for all time steps in a logarithmic number of passes, the carried state included.
-The hidden units go through PyTorch's fused kernel on a GPU. On a CPU that kernel is a loop over time itself, and slower
-than `_Hidden`, where all that does not depend on the step before is computed for the whole segment.
+The context is linear, so a logarithmic number of passes over the segment computes it for all time steps. On a GPU,
+PyTorch's fused kernel computes the hidden units. On a CPU that kernel loops over time; `_Hidden` is faster there,
+because it computes everything that does not depend on the previous step for the whole segment.
 """
 
 import math
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.nn.layer import Layer, LayerState
+from anamnesis.nn.layer import Array, ArrayState, Layer, LayerState, SingleStep
+from anamnesis.nn.numpy_weights import weights_of
 
 
 class SCRN(nn.Module, Layer):
-    """Slow linear context units beside the hidden ones (Mikolov et al. 2015, "Learning Longer Memory in Recurrent
-    Neural Networks", equations 3 to 5):
+    """RNN with context features, SCRN (Mikolov et al. 2015): slow linear units beside the hidden ones.
+
+    "Learning Longer Memory in Recurrent Neural Networks", equations 3 to 5:
 
         s_t = (1 - alpha) B x_t + alpha s_{t-1}
         h_t = activation(P s_t + A x_t + R h_{t-1})
@@ -30,7 +34,7 @@ class SCRN(nn.Module, Layer):
         inputs: features of one time step.
         hidden: units of h.
         context: units of s.
-        alpha: share of the context that is kept at each step, in [0, 1).
+        alpha: share of the context that a step keeps, in [0, 1).
         learned_alpha: learn one alpha for each context unit, the sigmoid of a parameter (the paper's section 3.3),
             starting at `alpha`, which must then be above 0.
         activation: "sigmoid" (the paper) or "tanh".
@@ -44,11 +48,18 @@ class SCRN(nn.Module, Layer):
         self,
         inputs: int,
         hidden: int,
-        context: int,
-        alpha: float = 0.95,
-        learned_alpha: bool = False,
-        activation: str = "sigmoid",
-        feed: str = "current",
+        context: Annotated[int, Field(ge=1, le=65536, description="context units")],
+        alpha: Annotated[float, Field(ge=0, lt=1, description="share of the context that a step keeps")] = 0.95,
+        learned_alpha: Annotated[
+            bool, Field(description="learn one alpha for each context unit, from `alpha` on")
+        ] = False,
+        activation: Annotated[
+            Literal["sigmoid", "tanh"], Field(description="of the hidden units; the paper has sigmoid")
+        ] = "sigmoid",
+        feed: Annotated[
+            Literal["current", "previous"],
+            Field(description="the context that the hidden units read: of this step (the paper) or the previous one"),
+        ] = "current",
     ) -> None:
         super().__init__()
         if not 0 <= alpha < 1:
@@ -98,6 +109,33 @@ class SCRN(nn.Module, Layer):
             outputs = torch.cat([(1 + g) / 2, context], -1)
         last = outputs[-1]
         return outputs, (last[:, : self.state_sizes[0]], last[:, self.state_sizes[0] :])
+
+    def single_step(self) -> SingleStep:
+        """See `Layer`."""
+        w_xs, w_sh, w_xh, w_hh = weights_of(self, "weight_xs", "weight_sh", "weight_xh", "weight_hh")
+        context = len(w_xs)
+        keep: Any = np.float32(self.alpha)
+        if self.alpha_logit is not None:
+            keep = self.alpha_logit.detach().sigmoid().cpu().numpy()
+        sigmoid, current = self.activation == "sigmoid", self.feed == "current"
+        # sigmoid(a) = (1 + tanh(a / 2)) / 2
+        scale = np.float32(0.5 if sigmoid else 1.0)
+        w_x = np.concatenate([w_xs * np.reshape(1 - keep, (-1, 1)), w_xh * scale])
+        w_s, w_h = w_sh * scale, w_hh * scale
+
+        def step(projected: Array, state: ArrayState) -> tuple[Array, ArrayState]:
+            before = state[1]
+            s = projected[:context] + keep * before
+            h = w_h.dot(state[0])
+            h += w_s.dot(s if current else before)
+            h += projected[context:]
+            np.tanh(h, out=h)
+            if sigmoid:
+                h += 1.0
+                h *= 0.5
+            return np.concatenate([h, s]), (h, s)
+
+        return w_x.dot, step
 
 
 def _tanh_rnn(
