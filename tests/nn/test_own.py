@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from pydantic import TypeAdapter
 from listener import Recorder, interrupt
 
 import anamnesis
-from anamnesis import params
+from anamnesis import models, params
 from anamnesis.errors import AnamnesisError
 from anamnesis.nn.cells import new_layer
 from anamnesis.nn.own import cell_class
 from anamnesis.nn.stack import RecurrentStack
 from anamnesis.nn.stepping import steps_of
-from anamnesis.training.state import checkpoint_path
 
 ROOT = Path(__file__).resolve().parents[2]
 MGU = "mgu:MGU"
@@ -231,23 +231,17 @@ def test_a_packed_model_uses_the_cells_beside_its_package(
     assert cell_class(MGU).__name__ == "MGU"
 
 
-def test_an_edit_of_a_cell_or_of_a_file_it_uses_starts_an_unfinished_training_anew(project: Path) -> None:
-    before = checkpoint_path(project, "own", "inputs", "memory")
-    assert checkpoint_path(project, "own", "inputs", "memory") == before
-    helpers = project / "cells" / "parts"
-    helpers.mkdir()
-    (helpers / "gates.py").write_text("SIZE = 1\n", encoding="utf-8")
-    with_helper = checkpoint_path(project, "own", "inputs", "memory")
-    (helpers / "gates.py").write_text("SIZE = 2\n", encoding="utf-8")
-    with_other_helper = checkpoint_path(project, "own", "inputs", "memory")
+def test_an_edit_of_a_cell_changes_the_inputs_of_a_training(project: Path) -> None:
+    store = project / "data" / "tokens" / "letters"
+    store.mkdir(parents=True)
+    (store / "stats.json").write_text("{}", encoding="utf-8")
+    content = yaml.safe_load(documented("yaml"))["dependent"]["sherlock-mgu"] | {"tokens": "letters"}
+    experiment = TypeAdapter(params.Experiment).validate_python(content)
+    before = models.inputs_digest(experiment, project)
+    assert models.inputs_digest(experiment, project) == before
     with open(project / "cells" / "mgu.py", "a", encoding="utf-8") as file:
         file.write("# edited\n")
-    edited = checkpoint_path(project, "own", "inputs", "memory")
-    assert len({before, with_helper, with_other_helper, edited}) == 4
-    # Python writes bytecode beside a cell when it is used.
-    (helpers / "__pycache__").mkdir()
-    (helpers / "__pycache__" / "gates.pyc").write_bytes(b"")
-    assert checkpoint_path(project, "own", "inputs", "memory") == edited
+    assert models.inputs_digest(experiment, project) != before
 
 
 def test_an_option_the_class_does_not_have_is_refused(project: Path) -> None:
