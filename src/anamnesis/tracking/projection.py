@@ -52,7 +52,7 @@ leaderboards and the registry compare these |
 """
 # The keys of a card that become the run's params.
 SETTINGS = (
-    "task", "corpus", "tokens", "start", "seed", "model", "batches", "batch", "training",
+    "task", "corpus", "tokens", "needs", "seed", "model", "batches", "batch", "training",
     "trainer", "sampling", "text", "recall", "search", "length", "videos", "rows", "steps",
 )  # fmt: skip
 
@@ -240,7 +240,7 @@ def _clean(current: set[str], root: Path) -> None:
     store = connect(root)
     with reaching(store.uri):
         remove_empty(store)
-        # BOARD/CORPUS, of a profile PROFILE/BOARD/CORPUS: `experiment_name` says so.
+        # TASK/CORPUS, of a profile PROFILE/TASK/CORPUS: `experiment_name` says so.
         pattern = experiment_name(root, "", "")
         ids = [
             each.experiment_id

@@ -1,4 +1,4 @@
-"""The best experiment of each board and corpus: chosen from the metrics, written down, and registered in MLflow."""
+"""The best experiment of each task and corpus: chosen from the metrics, written down, and registered in MLflow."""
 
 import importlib
 import math
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from anamnesis import serving
+from anamnesis import models, serving
 from anamnesis.boards import BOARDS, Question, entrants, leading, question_of
 from anamnesis.errors import AnamnesisError
 from anamnesis.params import Params
@@ -87,10 +87,10 @@ class Registered:
 
 
 def choose(params: Params, root: Path = Path()) -> dict[str, list[dict[str, Any]]]:
-    """The best experiment of each board and corpus by its validation score: the content of reports/registry.json.
+    """The best experiment of each task and corpus by its validation score: the content of reports/registry.json.
 
-    Experiments rank only against those that were asked the same question. Where a corpus has several questions on a
-    board, that with the most entrants is registered, of equally many the first in params.yaml; `left_out` lists the
+    Experiments rank only against those that were asked the same question. Where the experiments of a task and corpus were asked several questions,
+    that with the most entrants is registered, of equally many the first in params.yaml; `left_out` lists the
     best of each other one.
 
     Experiments that differ in nothing but their seed compete by their mean, and the best of those that win is entered.
@@ -333,7 +333,7 @@ def _upload(store: Store, result: Result, run: "Run") -> None:
 
     package = importlib.import_module("anamnesis")
     task = serving.module(result.card["task"])
-    task.load(result.folder)
+    models.load(result.folder)
     texts, options = task.example(result.card)
     cells = [(store.root / "cells").resolve()] if result.card["architecture"] == "cell" else []
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():

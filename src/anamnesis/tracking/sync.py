@@ -28,7 +28,7 @@ class Synced:
 
 
 def sync(root: Path = Path()) -> Synced:
-    """Make MLflow hold a run for each finished experiment, and the best of each board and corpus as a version.
+    """Make MLflow hold a run for each finished experiment, and the best of each task and corpus as a version.
 
     Doing it again changes nothing.
 
