@@ -101,7 +101,7 @@ def test_the_documented_experiments_train_resume_generate_and_fit_the_probe(proj
     from anamnesis.tasks.language import saved
     from anamnesis.tasks.language.generation import generate
     from anamnesis.tasks.language.train import train
-    from anamnesis.tasks.memory import budget
+    from anamnesis.tasks.memory.model import budget
 
     content = params.read(ROOT / "params.yaml") | {"own": yaml.safe_load(documented("yaml"))["own"]}
     checked = params.check(content)

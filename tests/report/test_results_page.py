@@ -13,7 +13,6 @@ from settings_files import write_settings
 from anamnesis import models as saved
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.memory import saved as memory
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = SimpleNamespace(**runpy.run_path(str(ROOT / "scripts" / "results_page.py")))
@@ -126,7 +125,8 @@ def test_the_size_of_a_memory_network_is_not_taken_for_a_setting(folder, made):
     made.add(folder, "memory-gru", settings, {"memory_span": 20})
     experiment = params.load(folder / "params.yaml").experiments["memory-gru"]
     stats = {"corpus": "sherlock", "vocabulary_size": 9}
-    card = memory.new_card("memory-gru", experiment, stats, SimpleNamespace(hidden=40), 5832, "inputs", [])
+    card = saved.new_card("memory-gru", experiment, stats, 5832, None, "inputs")
+    card |= {"allowed_parameters": 6000, "parameters": 5832}
     saved.store(folder, "memory-gru", {}, card, {})
     found = row(SCRIPT.page(folder, CLAIMS, []), "memory-gru")
     assert found["command"] == "`dvc --cd profiles/seed repro evaluate@memory-gru`"

@@ -72,12 +72,14 @@ class Evaluation:
         metrics: scores of the splits, `{"valid": {...}, "test": {...}}`, and entries that stand beside them.
         files: contents of the files of predictions/NAME, by relative path.
         summary: what the stage's last line says.
+        learning_curve: whether the rows of history.csv are epochs of one training, which curve.csv repeats.
     """
 
     question: Mapping[str, str]
     metrics: Mapping[str, Any]
     files: Mapping[str, str | bytes]
     summary: str
+    learning_curve: bool = True
 
 
 class Progress:

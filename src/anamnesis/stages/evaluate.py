@@ -31,7 +31,7 @@ def evaluate(name: str, root: Path) -> None:
     with files.new_folder(root / "predictions" / name) as predictions:
         for path, content in found.files.items():
             files.write_bytes(predictions / path, content.encode() if isinstance(content, str) else content)
-        if (folder / models.HISTORY).exists():
+        if found.learning_curve and (folder / models.HISTORY).exists():
             files.write_text(predictions / "curve.csv", curve_csv(folder / models.HISTORY, name))
     files.write_json(root / "metrics" / f"{name}.json", metrics)
     console.summary("evaluate", name, found.summary)

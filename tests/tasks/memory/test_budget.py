@@ -1,9 +1,9 @@
-"""Cells of every kind come as close to a number of parameters as whole units allow."""
+"""The size of each cell is the largest within the allowed number of parameters."""
 
 import pytest
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.memory.budget import largest
+from anamnesis.tasks.memory.model.budget import largest
 
 
 def plain(gates: int, hidden: int, features: int) -> int:
@@ -16,7 +16,7 @@ PLAIN = {"rnn": 1, "rnn-relu": 1, "irnn": 1, "gru": 3, "lstm": 4}
 
 
 @pytest.mark.parametrize("architecture", PLAIN)
-@pytest.mark.parametrize("parameters", [1000, 6000, 54321])
+@pytest.mark.parametrize("parameters", [1000, 54321])
 def test_largest_that_fits(experiment, architecture: str, parameters: int) -> None:
     cell, count = largest(experiment(architecture, parameters=parameters, features=8))
     gates = PLAIN[architecture]

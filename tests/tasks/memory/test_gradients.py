@@ -1,4 +1,4 @@
-"""Gradient flow against finite differences through the fused kernels, a loop written by hand, and a closed form."""
+"""Gradient flow against finite differences through the fused kernels, and a closed form."""
 
 import math
 
@@ -9,8 +9,8 @@ from torch.nn.functional import cross_entropy
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.nn.stack import flatten
-from anamnesis.tasks.memory import gradients
-from anamnesis.tasks.memory.network import ProbeNetwork, text_network
+from anamnesis.tasks.memory.evaluation import gradients
+from anamnesis.tasks.memory.model.network import ProbeNetwork, text_network
 
 VOCABULARY = 5
 
@@ -24,8 +24,6 @@ def network(experiment, architecture: str, hidden: int = 3, **model) -> ProbeNet
     ("architecture", "model"),
     [
         ("rnn", {}),
-        ("rnn-relu", {}),
-        ("irnn", {}),
         ("gru", {}),
         ("lstm", {}),
         ("scrn", {}),
@@ -68,32 +66,6 @@ def test_finite_differences(experiment, architecture: str, model: dict) -> None:
             np.testing.assert_allclose(of_hidden[distance], squares_hidden.sqrt().numpy(), rtol=1e-5, atol=1e-9)
 
 
-def test_a_loop_written_by_hand(experiment) -> None:
-    probed = network(experiment, "rnn", hidden=7)
-    ids = torch.randint(VOCABULARY, (9, 4))
-    weights = {name: value.detach().double() for name, value in probed.state_dict().items()}
-    w_x, w_h, bias = (
-        weights["stack.layers.0.weight_ih_l0"],
-        weights["stack.layers.0.weight_hh_l0"],
-        weights["stack.layers.0.bias_ih_l0"] + weights["stack.layers.0.bias_hh_l0"],
-    )
-    expected = np.zeros((8, 4))
-    for segment in range(4):
-        h = torch.zeros(7, dtype=torch.double, requires_grad=True)
-        states = []
-        for token in ids[:-1, segment]:
-            h = torch.tanh(w_x @ weights["encoder.weight"][token] + w_h @ h + bias)
-            states.append(h)
-        logits = weights["readout.weight"] @ h + weights["readout.bias"]
-        loss = torch.logsumexp(logits, 0) - logits[ids[-1, segment]]
-        for distance, gradient in enumerate(reversed(torch.autograd.grad(loss, states))):
-            expected[distance, segment] = gradient.norm()
-    norms, of_hidden = gradients.gradient_norms(probed, ids)
-    np.testing.assert_allclose(norms, expected, rtol=1e-9)
-    # The state of a vanilla RNN is its hidden state and nothing else.
-    np.testing.assert_array_equal(norms, of_hidden)
-
-
 @pytest.mark.parametrize("factor", [0.5, 0.9, 1.0, 1.25])
 def test_closed_form_of_a_linear_diagonal_network(experiment, factor: float) -> None:
     """With positive inputs h_t = factor h_{t-1} + x_t: the gradient is factor ** distance times the last one."""
@@ -116,20 +88,12 @@ def test_closed_form_of_a_linear_diagonal_network(experiment, factor: float) -> 
         assert flow.half_life is None
 
 
-def test_flow_is_the_geometric_mean_over_segments(experiment) -> None:
-    probed = network(experiment, "gru")
-    ids = torch.randint(VOCABULARY, (11, 6))
-    flow = gradients.flow(probed, ids)
-    for found, norms in zip((flow.norms, flow.hidden), gradients.gradient_norms(probed, ids), strict=True):
-        np.testing.assert_allclose(found, np.exp(np.log(norms).mean(axis=1)))
-
-
 def test_segments_that_a_gradient_does_not_reach_are_left_out() -> None:
     means = gradients._log_means(np.array([[2.0, 8.0], [0.0, 3.0], [0.0, 0.0]]))
     np.testing.assert_allclose(np.exp(means), [4.0, 3.0, np.nan])
 
 
-def test_other_segments_change_nothing(experiment) -> None:
+def test_segments_are_independent(experiment) -> None:
     probed = network(experiment, "lstm")
     ids = torch.randint(VOCABULARY, (11, 6))
     together, _ = gradients.gradient_norms(probed, ids)

@@ -1,4 +1,4 @@
-"""The small language model: its segments, its clipping, its perplexity."""
+"""The small language model: segments, truncated BPTT, clipping, perplexity."""
 
 import math
 
@@ -9,8 +9,8 @@ from torch.nn.functional import cross_entropy
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.nn.stack import detach
-from anamnesis.tasks.memory import text
-from anamnesis.tasks.memory.network import text_network
+from anamnesis.tasks.memory.model import text
+from anamnesis.tasks.memory.model.network import text_network
 from anamnesis.tasks.memory.settings import Training
 
 IDS = np.random.default_rng(3).integers(0, 6, 500).astype(np.uint8)
@@ -57,7 +57,7 @@ def test_same_as_truncated_bptt_written_by_hand(experiment) -> None:
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
 
-def test_perplexity_is_that_of_every_token_after_all_before(experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_perplexity_counts_every_token_given_all_before(experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(2)
     network = text_network(experiment("gru").model.sized(9), 4, 6)
     logits, _ = network(torch.from_numpy(IDS[:-1].astype(np.int64))[:, None])
@@ -67,7 +67,7 @@ def test_perplexity_is_that_of_every_token_after_all_before(experiment, monkeypa
         assert text.perplexity(network, IDS) == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_gradient_that_is_no_number_is_an_error(experiment) -> None:
+def test_an_infinite_gradient_is_an_error(experiment) -> None:
     network = text_network(experiment("rnn").model.sized(9), 4, 6)
     torch.nn.init.constant_(network.readout.bias, math.inf)
     with pytest.raises(AnamnesisError, match="at step 1; nothing was kept"):

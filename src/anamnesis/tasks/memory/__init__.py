@@ -1,1 +1,1 @@
-"""How long each recurrent cell remembers: gradients through time, and tasks whose lag is known."""
+"""How long each recurrent cell remembers: gradients through time, and sequences with a known lag."""

@@ -9,12 +9,12 @@ from anamnesis.schema import Settings
 from anamnesis.training.settings import BaseExperiment
 
 
-class Derived(layers.Layers):
-    """What a probed cell has in place of sizes: they follow from the number of parameters."""
+class DerivedSizes(layers.Layers):
+    """A cell whose sizes follow from the number of parameters."""
 
-    hidden: int = Field(1, exclude=True, description="not to be given: follows from `parameters`")
-    dropout: float = Field(0.0, ge=0, le=0, description="none: a probe leaves nothing to chance")
-    # Batch normalisation mixes steps and sequences, whose gradients a probe tells apart.
+    hidden: int = Field(1, exclude=True, description="not allowed: follows from `parameters`")
+    dropout: float = Field(0.0, ge=0, le=0, description="not allowed: dropout would add chance to the measurement")
+    # No batch normalisation: it mixes steps and sequences, whose gradients are measured one by one.
     norm: Literal["none", "layer"] = Field("none", description="normalisation after each layer")
 
     @model_validator(mode="before")
@@ -26,14 +26,14 @@ class Derived(layers.Layers):
         return content
 
     def sized(self, hidden: int) -> Self:
-        """The same cell with `hidden` units, all other sizes in proportion."""
+        """The same cell with `hidden` units, and other sizes in proportion."""
         return self.model_copy(update={"hidden": hidden})
 
 
-class ContextCell(Derived):
+class ContextCell(DerivedSizes):
     """The RNN with context features (SCRN)."""
 
-    context: int = Field(1, exclude=True, description="not to be given: follows from `parameters` and `share`")
+    context: int = Field(1, exclude=True, description="not allowed: follows from `parameters` and `share`")
     share: float = Field(0.5, gt=0, le=4, description="context units for each hidden unit")
 
     def sized(self, hidden: int) -> Self:
@@ -42,43 +42,43 @@ class ContextCell(Derived):
 
 # mypy knows the base class only.
 if TYPE_CHECKING:
-    Cell = Derived
+    Cell = DerivedSizes
 else:
-    Cell = layers.cell_settings(Derived, {"scrn": ContextCell})
+    Cell = layers.cell_settings(DerivedSizes, {"scrn": ContextCell})
 Model = Annotated[Cell, Field(discriminator="architecture")]
 
 
 class Training(Settings):
-    """How every network of the experiment is trained: Adam at one learning rate, with a clipped gradient."""
+    """The training of every network of the experiment: Adam at a constant learning rate, with gradient clipping."""
 
-    epochs: int = Field(1, ge=1, description="passes over the training text; recall has its own budget")
-    batch: int = Field(32, ge=1, description="sequences or streams of text that are read side by side")
+    epochs: int = Field(1, ge=1, description="passes over the training text; recall has steps of its own")
+    batch: int = Field(32, ge=1, description="sequences, or streams of text, in a batch")
     learning_rate: float = Field(0.005, gt=0, description="Adam's step size")
-    # About the average norm on the text: Pascanu et al. (2013, section 3.2) take half to ten times that.
+    # About the average norm on the text; Pascanu et al. (2013, section 3.2) advise half to ten times that.
     clip_norm: float = Field(0.25, gt=0, description="largest global norm of the gradient")
 
 
 class Text(Settings):
-    """The next-character model whose gradients are measured."""
+    """The language model whose gradients are measured."""
 
     unroll: int = Field(50, ge=1, description="steps of truncated BPTT in training")
-    length: int = Field(100, ge=3, description="steps of a segment whose last loss is followed back")
-    segments: int = Field(32, ge=1, description="segments that are measured")
+    length: int = Field(100, ge=3, description="steps of a segment, from whose last loss the gradient flows back")
+    segments: int = Field(32, ge=1, description="number of segments to measure")
 
 
 class Recall(Settings):
     """The copy task and the adding problem at growing lags."""
 
     lags: list[int] = Field([5, 10, 20, 40, 80, 160], min_length=1, description="steps, from the shortest on")
-    seeds: int = Field(3, ge=1, description="networks for each task, from the experiment's seed on")
-    steps: int = Field(600, ge=1, description="optimiser steps at one lag, at most")
-    check: int = Field(25, ge=1, description="optimiser steps between two looks at the validation sequences")
-    sequences: int = Field(500, ge=1, description="validation sequences at each lag; as many again for the test")
-    symbols: int = Field(2, ge=1, description="of the copy task: symbols to remember")
-    alphabet: int = Field(8, ge=2, description="of the copy task: different symbols")
-    accuracy: float = Field(0.99, gt=0, lt=1, description="share of right symbols from which the copy task is solved")
+    seeds: int = Field(3, ge=1, description="networks for each probe; their seeds count up from the experiment's")
+    steps: int = Field(600, ge=1, description="largest number of optimiser steps at one lag")
+    check: int = Field(25, ge=1, description="optimiser steps between two validations")
+    sequences: int = Field(500, ge=1, description="validation sequences at each lag, and test sequences")
+    symbols: int = Field(2, ge=1, description="symbols to copy")
+    alphabet: int = Field(8, ge=2, description="different symbols of the copy task")
+    accuracy: float = Field(0.99, gt=0, lt=1, description="accuracy from which the copy task is solved")
     error: float = Field(
-        0.01, gt=0, description="mean squared error up to which adding is solved; a constant has 0.167"
+        0.01, gt=0, description="mean squared error up to which adding is solved; a constant answer has 0.167"
     )
 
     @model_validator(mode="after")
@@ -92,12 +92,12 @@ class Recall(Settings):
 
 
 class Experiment(BaseExperiment):
-    """How long one recurrent cell remembers, at a number of parameters that it shares with the others."""
+    """The memory of one recurrent cell, whose number of parameters is the same as that of the other cells."""
 
     task: Literal["memory"]
     model: Model
-    parameters: int = Field(6000, ge=1000, description="numbers that the recurrent layers may have, at most")
-    features: int = Field(16, ge=1, le=64, description="of a time step: an encoder makes so many of each input")
+    parameters: int = Field(6000, ge=1000, description="largest number of parameters of the recurrent layers")
+    features: int = Field(16, ge=1, le=64, description="size of the vector that the encoder makes of each input")
     training: Training = Training()  # type: ignore[assignment]  # each lag has a budget of its own
     text: Text = Text()
     recall: Recall = Recall()

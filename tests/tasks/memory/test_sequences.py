@@ -1,10 +1,10 @@
-"""The two tasks of recall: what is shown, what is asked for, and that no split knows another."""
+"""The copy task and the adding problem: their sequences, answers, and independent splits."""
 
 import numpy as np
 import pytest
 import torch
 
-from anamnesis.tasks.memory.tasks import PROBES, SPLITS, Sequences, adding, copy
+from anamnesis.tasks.memory.model.sequences import PROBES, SPLITS, Sequences, adding, copy
 
 
 def test_copy_shows_symbols_then_blanks_then_the_cue() -> None:
@@ -35,7 +35,7 @@ def test_the_constant_answer_to_adding_has_an_error_of_a_sixth() -> None:
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_seed_lag_and_split_decide_what_is_drawn(probe) -> None:
+def test_sequences_depend_on_seed_lag_and_split(probe) -> None:
     def first(seed: int, lag: int, split: str) -> torch.Tensor:
         return Sequences(probe, lag, 4, 8, seed, split).draw(100)[1]
 
@@ -43,8 +43,3 @@ def test_seed_lag_and_split_decide_what_is_drawn(probe) -> None:
     others = [first(1, 10, split) for split in SPLITS] + [first(2, 10, "train"), first(1, 20, "train")]
     for index, one in enumerate(others):
         assert not any(torch.equal(one, other) for other in others[index + 1 :])
-
-
-def test_training_never_sees_the_same_batch_twice() -> None:
-    fresh = Sequences("adding", 10, 2, 8, 1, "train")
-    assert not torch.equal(fresh.draw(32)[1], fresh.draw(32)[1])

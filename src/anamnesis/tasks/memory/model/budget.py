@@ -1,4 +1,4 @@
-"""Cells of different kinds at the same number of parameters: the largest size that a number allows."""
+"""The size of a cell that follows from the allowed number of parameters."""
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.nn.stack import build
@@ -6,15 +6,15 @@ from anamnesis.tasks.memory.settings import Cell, Experiment
 
 
 def largest(experiment: Experiment) -> tuple[Cell, int]:
-    """The experiment's cell at the most hidden units with which its recurrent layers keep to `parameters`.
+    """The experiment's cell with the most hidden units that `parameters` allows.
 
-    Encoder and readout do not count: they are the task's, not the cell's.
+    Only the parameters of the recurrent layers count, not those of encoder and readout.
 
     Returns:
-        The cell with its sizes, and how many parameters its layers have.
+        The cell with its sizes, and the number of parameters of its layers.
 
     Raises:
-        AnamnesisError: even one hidden unit has more.
+        AnamnesisError: one hidden unit has more parameters than allowed.
     """
 
     def count(hidden: int) -> int:

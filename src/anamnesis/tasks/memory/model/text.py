@@ -1,4 +1,4 @@
-"""The small next-token model of the gradient probe: its training by truncated BPTT, and its perplexity."""
+"""The small language model whose gradients are measured: training by truncated BPTT, and perplexity."""
 
 from collections.abc import Callable, Iterator
 from math import exp
@@ -12,17 +12,17 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.nn.stack import detach
-from anamnesis.tasks.memory.network import ProbeNetwork
+from anamnesis.tasks.memory.model.network import ProbeNetwork
 from anamnesis.tasks.memory.settings import Training
 
-# Tokens read at once when a text is scored; it changes nothing but time and memory.
+# Tokens in a segment when a text is scored; affects only time and memory.
 CHUNK = 4096
 
 
 def fit(
     network: ProbeNetwork, ids: NDArray[np.integer], training: Training, unroll: int, advance: Callable[[], object]
 ) -> list[tuple[float, float]]:
-    """Train on parallel streams of a text, each carrying its state from segment to segment.
+    """Train on parallel streams of a text; the state after one segment is the state before the next.
 
     Args:
         ids: (tokens,), any integer type.
@@ -30,7 +30,7 @@ def fit(
         advance: called after each optimiser step.
 
     Returns:
-        For each optimiser step the global norm of the gradient as it was, and as the clipping left it.
+        The global norm of the gradient before and after clipping, for each optimiser step.
 
     Raises:
         AnamnesisError: a gradient is NaN or infinite, or the text is too short for the streams.
@@ -58,7 +58,7 @@ def fit(
 
 
 def segments(ids: NDArray[np.integer], batch: int, unroll: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Cut a text into `batch` streams and these into segments of `unroll` steps, the last one as long as it comes.
+    """Cut a text into `batch` streams, and these into segments of `unroll` steps; the last segment may be shorter.
 
     Yields:
         Inputs and targets, each (time, batch), int64.
@@ -74,13 +74,13 @@ def segments(ids: NDArray[np.integer], batch: int, unroll: int) -> Iterator[tupl
 
 
 def steps(tokens: int, training: Training, unroll: int) -> int:
-    """How many optimiser steps `fit` takes on so many tokens."""
+    """The number of optimiser steps that `fit` takes on a text of `tokens` tokens."""
     return training.epochs * -(-((tokens - 1) // training.batch) // unroll)
 
 
 @torch.no_grad()
 def perplexity(network: ProbeNetwork, ids: NDArray[np.integer]) -> float:
-    """exp of the mean loss over all tokens of a text but the first, read as one stream from a zero state."""
+    """exp of the mean loss over all tokens but the first, of one stream from a zero state."""
     state, total = network.stack.initial_state(1), 0.0
     for inputs, targets in segments(ids, 1, CHUNK):
         logits, state = network(inputs, state)

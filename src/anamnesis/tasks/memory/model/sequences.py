@@ -1,4 +1,4 @@
-"""Two tasks of recall with a known lag, drawn from seeds: the copy task and the adding problem."""
+"""The two probes of recall at a known lag, drawn from seeds: the copy task and the adding problem."""
 
 from typing import Literal
 
@@ -10,22 +10,22 @@ Probe = Literal["copy", "adding"]
 PROBES: tuple[Probe, ...] = ("copy", "adding")
 SPLITS = ("train", "valid", "test")
 
-# What the copy task shows beside its symbols.
+# Input ids of the copy task that are no symbols.
 BLANK, CUE = 0, 1
 CONTROLS = 2
 
 
 class Sequences:
-    """Sequences of one probe at one lag, as many as are asked for.
+    """An endless supply of sequences of one probe at one lag.
 
-    Train, valid and test are drawn by independent streams of random numbers, which the seed, the probe, the lag and
-    the split decide together. Sequences may repeat by chance where there are few different ones.
+    The splits are drawn from independent streams of random numbers, which depend on seed, probe, lag and split.
+    A sequence may repeat by chance where few different ones exist.
 
     Args:
         probe: "copy" or "adding".
-        lag: in steps; what it means is said at `copy` and `adding`.
-        symbols: of the copy task, how many there are to remember.
-        alphabet: of the copy task, how many different symbols there are.
+        lag: in steps, as `copy` and `adding` define it.
+        symbols: number of symbols to copy.
+        alphabet: number of different symbols.
         seed: of one network's whole training.
         split: one of `SPLITS`.
     """
@@ -42,21 +42,21 @@ class Sequences:
 
 
 def copy(random: np.random.Generator, count: int, lag: int, symbols: int, alphabet: int) -> tuple[Tensor, Tensor]:
-    """The copy task (Hochreiter and Schmidhuber 1997; Arjovsky et al. 2016, section 4.1), asked for by a cue.
+    """Sequences of the copy task (Hochreiter and Schmidhuber 1997; Arjovsky et al. 2016, section 4.1) with a cue.
 
-    Here with 3 symbols and a lag of 5; `_` is the blank, `>` the cue:
+    With 3 symbols and a lag of 5; `_` is the blank, `>` the cue:
 
         input   b a d _ _ _ _ _ > _ _
         answer                  b a d
 
-    Each symbol is to be said lag + symbols steps after it was shown; a blind guess is right once in `alphabet` times.
+    The answer to each symbol comes lag + symbols steps after it; a random guess is right with probability 1/alphabet.
 
     Args:
         lag: blank steps between the last symbol and the cue.
 
     Returns:
-        Inputs (lag + 2 * symbols, count), int64: 0 blank, 1 cue, from 2 on the symbols. Answers (symbols, count),
-        int64 from 0, what is to be said at the last `symbols` steps.
+        Inputs (lag + 2 * symbols, count), int64: 0 blank, 1 cue, symbols from 2 on. Answers (symbols, count), int64
+        from 0: the symbols, for the last `symbols` steps.
     """
     answers = random.integers(alphabet, size=(symbols, count))
     inputs = np.full((lag + 2 * symbols, count), BLANK)
@@ -66,16 +66,16 @@ def copy(random: np.random.Generator, count: int, lag: int, symbols: int, alphab
 
 
 def adding(random: np.random.Generator, count: int, lag: int) -> tuple[Tensor, Tensor]:
-    """The adding problem (Hochreiter and Schmidhuber 1997, section 5.4; in the form of Le et al. 2015).
+    """Sequences of the adding problem (Hochreiter and Schmidhuber 1997, section 5.4; in the form of Le et al. 2015).
 
-    A sequence of random numbers, two of which are marked, one in each half; their sum is to be said at the last step.
-    Whoever always answers 1 has a mean squared error of 1/6.
+    Each is a sequence of random numbers, one of which is marked in the first half and one in the second; the answer at
+    the last step is the sum of both. The constant answer 1 has a mean squared error of 1/6.
 
     Args:
         lag: steps of the sequence, at least 2.
 
     Returns:
-        Inputs (lag, count, 2): numbers uniform in [0, 1), marks 0 or 1. Answers (1, count): the sum.
+        Inputs (lag, count, 2): numbers uniform in [0, 1), marks 0 or 1. Answers (1, count): the sums.
     """
     inputs = np.zeros((lag, count, 2), np.float32)
     inputs[:, :, 0] = random.random((lag, count), np.float32)

@@ -1,0 +1,164 @@
+"""Training and evaluation of a memory experiment: the tables agree with the metrics, and no network trains twice."""
+
+import csv
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from listener import Recorder
+
+from anamnesis import models
+from anamnesis.stages.evaluate import evaluate
+from anamnesis.stages.train import train
+from anamnesis.tasks.memory.model import recall, text
+from anamnesis.tasks.memory.model.recall import Trial
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def settings(experiment):
+    return experiment("gru", training={"clip_norm": 0.3}, recall={"error": 0.05, "accuracy": 0.7})
+
+
+def test_metrics_follow_from_the_tables(project: Path, settings) -> None:
+    watch = Recorder()
+    train("probe", settings, project, watch)
+    evaluate("probe", project)
+    folder, predictions = project / "models" / "probe", project / "predictions" / "probe"
+    card = json.loads((folder / "model.json").read_text())
+    assert card["parameters"] <= settings.parameters == card["allowed_parameters"]
+
+    history = rows_of(folder / "history.csv")
+    assert [int(row["epoch"]) for row in history] == list(watch.rows) == list(range(1, len(history) + 1))
+    for row in history:
+        logged = watch.rows[int(row["epoch"])]
+        assert {key for key in row if row[key]} == {"epoch", *logged}
+        assert all(float(row[key]) == pytest.approx(value, rel=1e-5) for key, value in logged.items())
+    assert not (predictions / "curve.csv").exists()
+
+    recalled = rows_of(predictions / "recall.csv")
+    assert len(recalled) == len(history)
+    metrics = json.loads((project / "metrics" / "probe.json").read_text())
+    test = metrics["test"]
+    for probe in ("copy", "adding"):
+        spans = []
+        for seed in ("1", "2"):
+            tried = [row for row in recalled if (row["probe"], row["seed"]) == (probe, seed)]
+            assert [int(row["lag"]) for row in tried] == settings.recall.lags[: len(tried)]
+            for row in tried:
+                solved = float(row["score"]) >= 0.7 if probe == "copy" else float(row["score"]) <= 0.05
+                assert row["solved"] == str(int(solved))
+            spans.append(recall.span([(int(row["lag"]), row["solved"] == "1") for row in tried]))
+        assert test[f"memory_span_{probe}"] == sum(spans) / 2
+        assert (test[f"memory_span_{probe}_low"], test[f"memory_span_{probe}_high"]) == (min(spans), max(spans))
+    assert test["memory_span"] == (test["memory_span_copy"] + test["memory_span_adding"]) / 2
+
+    flow = rows_of(predictions / "gradients.csv")
+    for when in ("initial", "trained"):
+        curve = [(int(row["distance"]), math.log(float(row["norm"]))) for row in flow if row["when"] == when]
+        assert [distance for distance, _ in curve] == list(range(settings.text.length))
+        x, y = zip(*curve[1:], strict=True)
+        mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+        slope = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
+        assert test[f"gradient_decay_{when}"] == pytest.approx(math.exp(slope), rel=1e-4)
+    # A GRU's state is its hidden state.
+    assert all(row["norm"] == row["norm_hidden"] for row in flow)
+
+    clipping = rows_of(predictions / "clipping.csv")
+    assert [int(row["step"]) for row in clipping] == list(range(1, 1 + text.steps(6000, settings.training, 20)))
+    assert all(float(row["after"]) == pytest.approx(min(float(row["before"]), 0.3), rel=1e-3) for row in clipping)
+    assert any(float(row["before"]) > 0.3 for row in clipping)
+
+
+CELL = """
+import torch
+from torch import nn
+
+from anamnesis.nn.layer import Layer
+
+
+class MGU(nn.Module, Layer):
+    def __init__(self, inputs, hidden, bias=0.0):
+        super().__init__()
+        self.outputs, self.state_sizes = hidden, (hidden,)
+        self.gate, self.candidate = nn.Linear(inputs + hidden, hidden), nn.Linear(inputs + hidden, hidden)
+        nn.init.constant_(self.gate.bias, bias)
+
+    def forward(self, inputs, state):
+        (h,) = state
+        outputs = []
+        for x in inputs:
+            f = torch.sigmoid(self.gate(torch.cat([x, h], -1)))
+            h = (1 - f) * h + f * torch.tanh(self.candidate(torch.cat([x, f * h], -1)))
+            outputs.append(h)
+        return torch.stack(outputs), (h,)
+"""
+
+
+def test_own_cell(project: Path, experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "cells").mkdir()
+    (project / "cells" / "mgu.py").write_text(CELL)
+    monkeypatch.chdir(project)
+    model = {"cell": "mgu:MGU", "options": {"bias": -1.0}}
+    settings = experiment("cell", model=model, recall={"lags": [2], "error": 0.05, "symbols": 1, "steps": 400})
+    train("probe", settings, project, Recorder())
+    evaluate("probe", project)
+    metrics = json.loads((project / "metrics" / "probe.json").read_text())
+    # Two gates of 8 inputs each: 2 h (h + 8 + 1) is 966 at 18 units, 1,064 at 19.
+    assert (metrics["architecture"], metrics["parameters"]) == ("cell", 2 * 18 * (18 + 8 + 1))
+    assert metrics["test"]["memory_span"] == 2
+
+
+def test_no_network_trains_twice(project: Path, settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also, each network starts with the weights that it had after the lag before."""
+    train("probe", settings, project, Recorder())
+    folder = project / "models" / "probe"
+    expected = {path.name: path.read_bytes() for path in folder.iterdir()}
+    trained = models.load(folder).recall
+    shutil.rmtree(folder)
+
+    trials: list[Trial] = []
+    first: dict[Trial, dict[str, torch.Tensor]] = {}
+    texts: list[int] = []
+    fit, fit_text = recall.fit, text.fit
+
+    class Killed(BaseException):
+        pass
+
+    def fit_or_die(network, trial, experiment):
+        trials.append(trial)
+        first[trial] = {name: value.clone() for name, value in network.state_dict().items()}
+        if len(trials) in (1, 4):
+            raise Killed
+        return fit(network, trial, experiment)
+
+    def count_texts(*arguments):
+        texts.append(1)
+        return fit_text(*arguments)
+
+    monkeypatch.setattr(recall, "fit", fit_or_die)
+    monkeypatch.setattr(text, "fit", count_texts)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            train("probe", settings, project, Recorder())
+    # A part that a crash of the machine damaged is trained again.
+    damaged = next((project / ".anamnesis" / "checkpoints" / "probe").rglob("copy.1.2.safetensors"))
+    damaged.write_bytes(damaged.read_bytes()[:50])
+    train("probe", settings, project, Recorder())
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == expected
+    # Two interrupted trials and the damaged one ran twice.
+    assert (len(texts), len(trials)) == (1, len(trained) + 3)
+
+    lags = settings.recall.lags
+    followers = [trial for trial in trained if trial.lag != lags[0]]
+    assert followers
+    for trial in followers:
+        before = trained[Trial(trial.probe, trial.seed, lags[lags.index(trial.lag) - 1])][0].state_dict()
+        assert all(torch.equal(before[name], value) for name, value in first[trial].items())
