@@ -1,4 +1,4 @@
-"""The commands that ask a language model: to write, to score sentences, to fill blanks."""
+"""The commands that use language models: `generate`, `score` and `fill`."""
 
 import json
 import sys
@@ -19,42 +19,38 @@ commands = typer.Typer()
 )
 def generate(
     model: ModelName,
-    prompt: Annotated[
-        str | None, typer.Option(help="Text the model reads first and goes on from.", show_default="as in params.yaml")
-    ] = None,
+    prompt: Annotated[str | None, typer.Option(help="The start of the text.", show_default="as in params.yaml")] = None,
     length: Annotated[
         int | None,
-        typer.Option(min=1, help="Tokens (characters or words) to write.", show_default="as in params.yaml"),
+        typer.Option(min=1, help="Tokens (characters or words) to generate.", show_default="as in params.yaml"),
     ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option(help="Above 0. Small: safe; 1: as learnt; above: wild.", show_default="as in params.yaml"),
+        typer.Option(
+            help="Divides the logits; below 1, probable tokens become more probable.", show_default="as in params.yaml"
+        ),
     ] = None,
     top_k: Annotated[
         int | None,
         typer.Option(
-            "--top-k", min=1, help="Choose among this many likeliest tokens only.", show_default="as in params.yaml"
+            "--top-k", min=1, help="Draw among this many most probable tokens.", show_default="as in params.yaml"
         ),
     ] = None,
-    greedy: Annotated[bool, typer.Option("--greedy", help="Always take the likeliest token.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same text.")] = 0,
+    greedy: Annotated[bool, typer.Option("--greedy", help="Always take the most probable token.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed generates the same text.")] = 0,
 ) -> None:
-    """Let a trained language model write, token by token as it thinks of them."""
+    """Generate text with a trained language model, and print each token as it comes."""
     if greedy and (temperature is not None or top_k is not None):
         raise ParamsError("--greedy draws nothing: it goes without --temperature and --top-k")
     if temperature is not None and not temperature > 0:
         raise ParamsError(f"--temperature: found {temperature:g}; allowed: above 0; --greedy is the limit at 0")
     loaded = models.load(model, "language")
-    from anamnesis.tasks.language.generation import generate as write
+    from anamnesis.tasks.language.model.generation import generate as write
 
-    habits = loaded.card.get("sampling") or {}
-    start = habits.get("prompt", "") if prompt is None else prompt
-    heat = habits.get("temperature", 1.0) if temperature is None else temperature
-    tokens = habits.get("length", 200) if length is None else length
-    likeliest = habits.get("top_k") if top_k is None else top_k
-    printing.write(start, end="")
-    drawn = {"temperature": heat, "top_k": likeliest, "seed": seed, "noise": habits.get("noise", 0.0)}
-    for piece in write(loaded, start, tokens, greedy=greedy, **drawn):
+    given = {"prompt": prompt, "length": length, "temperature": temperature, "top_k": top_k}
+    arguments = loaded.card["sampling"] | {name: value for name, value in given.items() if value is not None}
+    printing.write(arguments["prompt"], end="")
+    for piece in write(loaded, greedy=greedy, seed=seed, **arguments):
         printing.write(piece, end="")
     print()
 
@@ -73,25 +69,20 @@ def score(
             show_default="the lines of standard input that are not blank",
         ),
     ] = None,
-    tokens: Annotated[
-        bool, typer.Option("--tokens", help="Also show how much each token surprised the model, in nats.")
-    ] = False,
+    tokens: Annotated[bool, typer.Option("--tokens", help="Also print the surprise of each token in nats.")] = False,
 ) -> None:
-    """Say how likely a trained language model finds sentences, and how much each word surprises it.
+    """Score sentences with a trained language model: their log-probabilities, and the surprise at each word.
 
-    The log-probability is natural. An unknown token also costs so many nats for each of its characters, as in bits per
-    character, so that words that the model does not know are not likely ones; all numbers include this price. The
-    perplexity is that of a token, so that sentences of any length compare: the lower, the more expected. A word's
-    surprise is the sum of its tokens', so that all of them add up to minus the log-probability; with characters, the
-    space after a word is part of it.
+    The log-probability is in nats. An unknown token also pays a price for each of its characters, as in bits per
+    character, so that unknown words are not probable ones; all numbers include this price. The perplexity is that of a
+    token, so that sentences of different lengths compare; lower is more probable. The surprise of a word is the sum of
+    its tokens', and all words add up to minus the log-probability; with characters, a word includes the space after it.
     """
     given = inputs.given(sentences, "sentence")
     loaded = models.load(model, "language")
-    from anamnesis.data.text.leftovers import spelling
-    from anamnesis.tasks.language.scoring import alphabet
-    from anamnesis.tasks.language.scoring import score as rate
+    from anamnesis.tasks.language import scoring
 
-    results = rate(loaded, given)
+    results = scoring.score(loaded, given)
     pairs = list(zip(given, results, strict=True))
     rows = [
         [
@@ -105,7 +96,7 @@ def score(
     ]
     printing.table(["log-probability", "perplexity", "tokens", "unknown", "sentence"], rows, right=range(4))
     if any(result.unknown_tokens for result in results):
-        price = f"{spelling(1, 0, alphabet(loaded)):.2f} nats for each character of an unknown token"
+        price = f"{scoring.spelling_price(loaded):.2f} nats for each character of an unknown token"
         print(f"note: log-probability and perplexity include {price}", file=sys.stderr)
     printing.heading("surprise of each word, in nats")
     for result in results:

@@ -1,35 +1,31 @@
-"""How surprising given sentences are to a model, token by token and word by word."""
+"""The surprise of a language model at sentences, token by token and word by word."""
 
 import re
 from dataclasses import dataclass
-from math import exp, fsum, log
-from typing import TYPE_CHECKING
+from math import exp, fsum
 
 import numpy as np
-from numpy.typing import NDArray
 
 from anamnesis.data.text.leftovers import spelling
-from anamnesis.data.tokenizers.base import END
+from anamnesis.data.tokenizers.base import END, Tokenizer
 from anamnesis.data.tokenizers.words import Words
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.language.beginning import beginning
-from anamnesis.tasks.language.protocol import NextTokenModel
-from anamnesis.tasks.language.reading import surprisals
-
-if TYPE_CHECKING:
-    from anamnesis.data.tokenizers.base import Tokenizer
+from anamnesis.tasks.language.model.language_model import LanguageModel
+from anamnesis.tasks.language.model.scores import surprisals
+from anamnesis.tasks.language.model.text import encode_sentence, is_target
 
 
 @dataclass(frozen=True)
 class SentenceScore:
-    """What a model thinks of one sentence.
+    """The surprise of a model at one sentence.
 
     Attributes:
-        tokens: the tokens that were predicted, as strings of the vocabulary.
-        surprisals: -ln p of each, given all before it, in nats; of `<unk>` also the price of its characters.
-        unknown_tokens: how many of them are `<unk>`.
-        words: each word and the sum of its tokens' surprisals, which together are all of them. Words are the tokens of
-            a store of words, `</s>` last; elsewhere what white space separates, with the space that ends it.
+        tokens: the predicted tokens, as strings of the vocabulary.
+        surprisals: -ln p of each token, given all tokens before it, in nats; of `<unk>` plus the price of its
+            characters.
+        unknown_tokens: number of `<unk>` among the tokens.
+        words: each word with the sum of its tokens' surprisals. With a tokenizer of words, these are the tokens, `</s>`
+            last; with others, words end at white space, which belongs to the word before it.
     """
 
     tokens: list[str]
@@ -39,47 +35,41 @@ class SentenceScore:
 
     @property
     def log_probability(self) -> float:
-        """Minus the sum of the surprisals: ln p of the sentence in nats, its unknown tokens spelled out."""
+        """ln p of the sentence in nats, its unknown tokens spelled: minus the sum of the surprisals."""
         return -fsum(self.surprisals)
 
     @property
     def perplexity(self) -> float:
-        """exp of the mean surprisal; a model that guesses among n equally likely tokens has perplexity n."""
+        """exp of the mean surprisal."""
         return exp(-self.log_probability / len(self.surprisals))
 
 
-def bits(nats: float) -> float:
-    """Nats as bits."""
-    return nats / log(2)
+def score(model: LanguageModel, sentences: list[str]) -> list[SentenceScore]:
+    """The scores of sentences, each read from the initial state.
 
+    Words are predicted after `<s>`, and `</s>` after the last word. Other tokens are predicted after a line end; where
+    the training text contains none, the first token is not predicted.
 
-def score(model: NextTokenModel, sentences: list[str]) -> list[SentenceScore]:
-    """Score each sentence by itself, from the initial state.
-
-    A store of words scores every word and the end of the sentence, given `<s>`. Other stores have no such token: there
-    a sentence is read as the start of a line, so its first token is predicted after a line end. Where the training
-    text held no line end, the first token only serves to predict the others.
-
-    An unknown token is spelled out at the price that it has in bits per character (`tokens.leftovers.spelling`).
-    Without that price a model would prefer words that it does not know.
+    An unknown token pays the price of its characters (`data.text.leftovers.spelling`), as in bits per character.
+    Without it, a model would prefer words that it does not know.
 
     Raises:
-        AnamnesisError: a sentence holds nothing to predict.
+        AnamnesisError: a sentence has no token to predict.
     """
     tokenizer = model.tokenizer
-    texts = [readable(tokenizer, sentence) for sentence in sentences]
+    texts = [encode_sentence(tokenizer, sentence) for sentence in sentences]
     for number, (sentence, ids) in enumerate(zip(sentences, texts, strict=True), start=1):
-        if not sentence.strip() or not counted(tokenizer, ids).any():
-            raise AnamnesisError(f"sentence {number}: found {sentence!r}, which holds nothing to predict")
-    characters, ends = alphabet(model), int(isinstance(tokenizer, Words))
+        if not sentence.strip() or not is_target(tokenizer, ids).any():
+            raise AnamnesisError(f"sentence {number}: found {sentence!r}, which has no token to predict")
+    ends = int(isinstance(tokenizer, Words))
     results = []
     for sentence, ids, surprises in zip(sentences, texts, surprisals(model, texts), strict=True):
-        kept = counted(tokenizer, ids)
-        predicted = ids[1:][kept].tolist()
+        targets = is_target(tokenizer, ids)
+        predicted = ids[1:][targets].tolist()
         lengths = [len(word) for word in _cut(tokenizer, sentence, predicted)]
         nats = [
-            surprise + (spelling(length, ends, characters) if token == tokenizer.unknown_id else 0)
-            for surprise, token, length in zip(surprises[kept].tolist(), predicted, lengths, strict=True)
+            surprise + (spelling(length, ends, model.card["alphabet"]) if token == tokenizer.unknown_id else 0)
+            for surprise, token, length in zip(surprises[targets].tolist(), predicted, lengths, strict=True)
         ]
         unknown = sum(token == tokenizer.unknown_id for token in predicted)
         words = _words(tokenizer, sentence, predicted, nats)
@@ -87,39 +77,24 @@ def score(model: NextTokenModel, sentences: list[str]) -> list[SentenceScore]:
     return results
 
 
-def readable(tokenizer: "Tokenizer", sentence: str) -> NDArray[np.int64]:
-    """The ids of a sentence after that of what a text begins with, `<s>` or a line end, where there is such a token."""
-    ids = tokenizer.encode_sentence(sentence).astype(np.int64)
-    first = beginning(tokenizer)
-    if first is None or ids[:1].tolist() == [tokenizer.start_id]:
-        return ids
-    return np.concatenate(([first], ids))
+def spelling_price(model: LanguageModel) -> float:
+    """The price of one character of an unknown token in nats."""
+    return spelling(1, 0, model.card["alphabet"])
 
 
-def counted(tokenizer: "Tokenizer", ids: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Which of ids[1:] a model has to predict: all but `<s>`."""
-    return np.full(max(len(ids) - 1, 0), True) if tokenizer.start_id is None else ids[1:] != tokenizer.start_id
-
-
-def alphabet(model: NextTokenModel) -> int:
-    """How many different characters the training text has; of a card that does not say so, those of its vocabulary."""
-    known = model.card.get("alphabet")
-    return known if isinstance(known, int) else max(1, len(set("".join(model.tokenizer.tokens))))
-
-
-def _cut(tokenizer: "Tokenizer", sentence: str, predicted: list[int]) -> list[str]:
-    """The text of each predicted token, as far as it matters for `<unk>`."""
+def _cut(tokenizer: Tokenizer, sentence: str, predicted: list[int]) -> list[str]:
+    """A text for each predicted token, which for `<unk>` has as many characters as the token."""
     if isinstance(tokenizer, Words):
         return [*tokenizer.cut(sentence), END]
-    # Of all other kinds, an unknown token is a single character.
+    # In all other kinds, an unknown token is a single character.
     return ["?"] * len(predicted)
 
 
-def _words(tokenizer: "Tokenizer", sentence: str, predicted: list[int], nats: list[float]) -> list[tuple[str, float]]:
+def _words(tokenizer: Tokenizer, sentence: str, predicted: list[int], nats: list[float]) -> list[tuple[str, float]]:
     """See `SentenceScore.words`."""
     if isinstance(tokenizer, Words):
         return list(zip(_cut(tokenizer, sentence, predicted), nats, strict=True))
-    # Where each token ends, counted from the end: all but perhaps the first are predicted.
+    # The end of each token, counted from the sentence's end, because the first token may not be predicted.
     widths = [len(piece) for piece in tokenizer.stream(predicted)]
     ends = np.cumsum(widths[: len(predicted)]) + len(sentence) - sum(widths)
     matches = list(re.finditer(r"\S+", sentence))
@@ -127,8 +102,8 @@ def _words(tokenizer: "Tokenizer", sentence: str, predicted: list[int], nats: li
     sums = [0.0] * len(matches)
     touched = [False] * len(matches)
     for end, surprise in zip(ends.tolist(), nats, strict=True):
-        # White space alone belongs to the word it ends, a token of both to the word whose letters it holds.
+        # White space belongs to the word before it; a token of white space and letters to the word of the letters.
         index = max(int(np.searchsorted(starts, end)) - 1, 0)
         sums[index] += surprise
         touched[index] = True
-    return [(match.group(), total) for match, total, told in zip(matches, sums, touched, strict=True) if told]
+    return [(match.group(), total) for match, total, has_token in zip(matches, sums, touched, strict=True) if has_token]

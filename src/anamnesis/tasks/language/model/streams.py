@@ -1,4 +1,4 @@
-"""Cutting a row of tokens into training batches: parallel streams for truncated BPTT, or sliding windows."""
+"""Training batches of a text: parallel streams for truncated BPTT, or sliding windows."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,43 +13,45 @@ from anamnesis.tasks.language.settings import Streams, Windows
 from anamnesis.training.batches import cuts
 
 IGNORED = -100
-"""A target that counts for nothing: past the end of a stream, or a token that no model has to predict."""
+"""A target without a loss: past the end of a stream, or `<s>`."""
 
-# How the validation split is read, whatever the training's batches are, so that the curves of all experiments compare.
-# One stream would take several times as long where the machine or the layer is slow at one step for one stream.
+# Streams of the validation split, the same for all experiments, so that their curves compare. One stream is several
+# times as slow on some machines and layers.
 VALIDATION_STREAMS = 32
-# Tokens that a stream of the validation split reads before its own: the score is that of one stream to 3 or 4 digits.
+# Tokens that a validation stream reads before its targets: the loss is that of one stream to 3 or 4 digits.
 WARM_UP = 100
-# Fewer streams read a short split, so that the tokens read twice stay fewer than those that count.
+# Fewest tokens of a validation stream, so that most tokens are read once.
 SHORTEST = 2 * WARM_UP
 
 Batch = tuple[Tensor, Tensor, bool]
-"""Inputs (time, batch), targets (time or 1, batch) as int64, and whether the state starts anew."""
+"""Inputs (time, batch) and targets (time or 1, batch), int64; and whether the batch starts from the zero state."""
 
 
 class StreamBatches:
-    """Segments of parallel streams that cover every token once, in the order truncated BPTT reads them.
+    """Segments of parallel streams that cover every token once, in the order of truncated BPTT.
 
-    With 11 tokens a..k there are 10 pairs of a token and its successor. Two streams in segments of three steps:
+    The 11 tokens a..k have 10 pairs of a token and its successor. Two streams, segments of three steps:
 
                      segment 1    segment 2    (state carried from left to right)
         stream 1     a b c   ->   d e          predicts  b c d   e f
         stream 2     f g h   ->   i j          predicts  g h i   j k
 
-    Streams differ in length by one at most; the shorter ones end in an ignored target. Nothing is dropped. With a
-    `warm_up`, each stream but the first also reads so many tokens before its first, whose targets are ignored.
+    Streams differ in length by at most one; the shorter ones end in an ignored target. No token is dropped.
 
-    Iteration goes on from `position` (the next segment's number), so that a loader whose `state_dict` was stored in
-    the middle of an epoch continues there. It is back at 0 as soon as the last batch is handed out, because a trainer
-    that knows the length never asks for one more.
+    Iteration starts at segment `position`, so that a loader restored in the middle of an epoch continues there. The
+    position is 0 again as soon as the last batch is returned, because Lightning never asks for one more.
+
+    Args:
+        ids: (tokens,); may be a memory map.
+        settings: the experiment's `batches` block.
+        start_id: the id of `<s>`, which is no target.
+        warm_up: tokens that each stream but the first reads before its own, with ignored targets.
+
+    Raises:
+        AnamnesisError: there are fewer pairs than streams.
     """
 
     def __init__(self, ids: NDArray[Any], settings: Streams, start_id: int | None, warm_up: int = 0) -> None:
-        """`ids` (tokens,) may be a memory map; targets equal to `start_id` are ignored.
-
-        Raises:
-            AnamnesisError: there are fewer pairs than streams.
-        """
         pairs = len(ids) - 1
         if pairs < settings.batch:
             raise AnamnesisError(
@@ -67,9 +69,9 @@ class StreamBatches:
         self.position = 0
 
     def shard(self, rank: int, ranks: int) -> None:
-        """From now on, only the streams that process `rank` of `ranks` takes, equally many in each.
+        """Keep only the streams of process `rank` of `ranks`, the same number in each process.
 
-        Where they do not come out even, the last processes have streams that are empty: all their targets are ignored.
+        The last processes may have empty streams, all of whose targets are ignored.
         """
         share = -(-len(self.starts) // ranks)
         empty = share * ranks - len(self.starts)
@@ -102,23 +104,27 @@ class StreamBatches:
 
 
 def validation_batches(ids: NDArray[Any], start_id: int | None) -> StreamBatches:
-    """The validation split `ids` (tokens,) as it is read after each epoch. Raises as `StreamBatches`."""
+    """Batches of the validation split (tokens,). Raises as `StreamBatches`."""
     streams = max(1, min(VALIDATION_STREAMS, (len(ids) - 1) // SHORTEST))
     return StreamBatches(ids, Streams(batch=streams), start_id, WARM_UP)
 
 
 class WindowBatches:
-    """Independent windows in a new seeded order each epoch; of each, only the token that follows it is predicted.
+    """Independent windows in a new seeded order each epoch; the target is the token after a window.
 
     With length 4 and step 3 over a..k:  abcd -> e   defg -> h   ghij -> k
+
+    Args:
+        ids: (tokens,); may be a memory map.
+        settings: the experiment's `batches` block.
+        start_id: the id of `<s>`, which is no target.
+        seed: of the order.
+
+    Raises:
+        AnamnesisError: the text is shorter than one window and its target.
     """
 
     def __init__(self, ids: NDArray[Any], settings: Windows, start_id: int | None, seed: int) -> None:
-        """`ids` (tokens,) may be a memory map; windows followed by `start_id` are left out.
-
-        Raises:
-            AnamnesisError: the text is shorter than one window and its successor.
-        """
         starts = np.arange(0, len(ids) - settings.length, settings.step)
         if start_id is not None:
             starts = starts[ids[starts + settings.length] != start_id]
@@ -132,7 +138,7 @@ class WindowBatches:
         self.shard(0, 1)
 
     def shard(self, rank: int, ranks: int) -> None:
-        """From now on, only the part of each batch that process `rank` of `ranks` takes."""
+        """Keep only the part of each batch that belongs to process `rank` of `ranks`."""
         self.rank, self.ranks, self.cuts = rank, ranks, cuts(self.drawn, self.settings.batch, ranks)
 
     def __len__(self) -> int:

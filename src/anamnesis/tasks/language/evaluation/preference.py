@@ -1,16 +1,15 @@
-"""Does a model prefer a sentence to its own words in another order?
+"""The share of sentences that a model prefers to the same words in another order.
 
-From a split, up to `SENTENCES` sentences of `WORDS` to `LONGEST` words are drawn, and of each the words are put in a
-random order that reads differently; word order is all there is to go by:
+Up to `SENTENCES` sentences of `WORDS` to `LONGEST` words are drawn from a split, and the words of each are shuffled:
 
-- In a store with `<s>` and `</s>`, words are its tokens. Elsewhere they are what white space separates, and the letters
-  within them stay as they are; in both versions, a single space stands between two words.
-- The marks that close a sentence (its last characters or tokens without a letter or digit) keep their place: that a
-  full stop comes last is not counted as a sense of word order. So does a capital its word: nothing is rewritten.
-- Each version is read by itself from the initial state, as in `scoring.py`, and the one with the larger probability is
-  preferred. Equal ones count half, so that a model that knows no order scores 0.5.
+- With a tokenizer that has `<s>` and `</s>`, words are its tokens. With others, words are separated by white space, and
+  a single space stands between two words in both versions.
+- The punctuation at the end of a sentence keeps its place, because a full stop at the end says nothing about word
+  order. Capital letters stay as they are.
+- Each version is read from the initial state, and the model prefers the one with the larger probability. Equal ones
+  count half, so that a model without word order scores 0.5.
 
-The draw depends on the split alone: all models of one token store judge the same pairs.
+The draw depends only on the split: all models of a token store judge the same pairs.
 """
 
 import re
@@ -23,64 +22,55 @@ from numpy.typing import NDArray
 from anamnesis.data.text.blocks import pieces
 from anamnesis.data.tokenizers.base import Tokenizer
 from anamnesis.data.tokenizers.sentences import rule
-from anamnesis.tasks.language.protocol import NextTokenModel
-from anamnesis.tasks.language.reading import surprisals
-from anamnesis.tasks.language.scoring import counted, readable
+from anamnesis.tasks.language.model.language_model import LanguageModel
+from anamnesis.tasks.language.model.scores import surprisals
+from anamnesis.tasks.language.model.text import encode_sentence, is_target
 
 SENTENCES = 200
 WORDS = 4
-# Fewer pairs say nothing.
+# With fewer pairs there is no result.
 FEWEST = 10
-# A longer one is a list or a page without a full stop, and would cost as much as ten others.
+# A longer sentence is a list or a page without a full stop, and as slow as ten others.
 LONGEST = 80
 SEED = 0
-# Sums of the same numbers in another order differ by rounding alone.
+# Sums of the same numbers in another order differ by rounding.
 TIE = 1e-6
 
 Item = TypeVar("Item")
 _CLOSING = re.compile(r"(?<![\W_])[\W_]++\Z")
 
 
-def shuffle_preference(model: NextTokenModel, ids: NDArray[np.integer]) -> float | None:
-    """The share of sentences of a split that a model prefers to their shuffled words; None with too few sentences.
-
-    Args:
-        ids: the split (tokens,).
-    """
+def shuffle_preference(model: LanguageModel, ids: NDArray[np.integer]) -> float | None:
+    """The share of sentences of a split (tokens,) that a model prefers to their shuffled words; None: too few."""
     pairs = shuffled_pairs(model.tokenizer, ids)
     if len(pairs) < FEWEST:
         return None
     texts = [text for pair in pairs for text in pair]
     nats = [
-        float(surprisal[counted(model.tokenizer, text)].sum())
+        float(surprisal[is_target(model.tokenizer, text)].sum())
         for text, surprisal in zip(texts, surprisals(model, texts), strict=True)
     ]
     return preferred(np.array(nats).reshape(-1, 2))
 
 
 def preferred(nats: NDArray[np.float64]) -> float:
-    """The share of pairs (pairs, 2) whose first costs less than its second; equal ones, up to rounding, count half."""
+    """The share of pairs (pairs, 2) whose first number is smaller; equal ones, up to rounding, count half."""
     gain = nats[:, 1] - nats[:, 0]
     equal = np.abs(gain) <= TIE * nats.max(axis=1)
     return float(np.where(equal, 0.5, gain > 0).mean())
 
 
 def shuffled_pairs(tokenizer: Tokenizer, ids: NDArray[np.integer]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Sentences of a split and their shuffled words, as ids that can be read from the initial state.
-
-    Args:
-        ids: the split (tokens,).
-
-    Returns:
-        At most `SENTENCES` pairs, in the order of the text.
-    """
+    """At most `SENTENCES` pairs of a sentence of a split (tokens,) and its shuffled words, in the order of the text."""
     random = np.random.default_rng(SEED)
     pairs = []
     if tokenizer.start_id is None:
         for text in _drawn(_spaced(tokenizer, ids), random):
             words, closing = _without_closing(text)
             if (shuffled := _shuffled(words, random)) is not None:
-                original, other = (readable(tokenizer, " ".join(version) + closing) for version in (words, shuffled))
+                original, other = (
+                    encode_sentence(tokenizer, " ".join(version) + closing) for version in (words, shuffled)
+                )
                 pairs.append((original, other))
         return pairs
     start, end = np.array([tokenizer.start_id]), np.array([tokenizer.end_id])
@@ -95,7 +85,7 @@ def shuffled_pairs(tokenizer: Tokenizer, ids: NDArray[np.integer]) -> list[tuple
 
 
 def _marked(tokenizer: Tokenizer, ids: NDArray[np.integer]) -> list[NDArray[np.int64]]:
-    """The sentences of a split between `<s>` and `</s>`, without them."""
+    """The sentences of a split, without `<s>` and `</s>`."""
     stream = np.asarray(ids, dtype=np.int64)
     parts = np.split(stream, np.flatnonzero(stream == tokenizer.start_id))
     sentences = (part[(part != tokenizer.start_id) & (part != tokenizer.end_id)] for part in parts)
@@ -103,17 +93,18 @@ def _marked(tokenizer: Tokenizer, ids: NDArray[np.integer]) -> list[NDArray[np.i
 
 
 def _spaced(tokenizer: Tokenizer, ids: NDArray[np.integer]) -> list[str]:
-    """The sentences of a split without `<s>`, a single space between two words; the torn ones at its ends are left."""
+    """The sentences of a split without `<s>`, a single space between two words."""
     text = tokenizer.decode(np.asarray(ids).tolist())
-    found = [part.split() for some in pieces([text], rule("en", "punctuation")) for part in some]
-    return [" ".join(words) for words in found[1:-1] if WORDS <= len(words) <= LONGEST]
+    sentences = [part.split() for parts in pieces([text], rule("en", "punctuation")) for part in parts]
+    # The first and the last sentence may be incomplete.
+    return [" ".join(words) for words in sentences[1:-1] if WORDS <= len(words) <= LONGEST]
 
 
 def _without_closing(text: str) -> tuple[list[str], str]:
-    """The words of a sentence without the marks that close it, and those marks."""
+    """The words of a sentence without the punctuation at its end, and that punctuation."""
     *before, last = text.split()
     bare = _CLOSING.sub("", last)
-    # Marks that stand by themselves after a space are a word like any other.
+    # Punctuation after a space is a word like any other.
     return ([*before, bare], last[len(bare) :]) if bare else ([*before, last], "")
 
 
@@ -124,7 +115,7 @@ def _drawn(candidates: Sequence[Item], random: np.random.Generator) -> list[Item
 
 
 def _shuffled(words: list[Item], random: np.random.Generator) -> list[Item] | None:
-    """The words in another order; None when there is no other."""
+    """The words in another order; None where they have only one."""
     if len(set(words)) < 2:
         return None
     while True:

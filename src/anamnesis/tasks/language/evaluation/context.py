@@ -1,9 +1,9 @@
-"""How far back does a trained network look? Its perplexity when it is given only the last k tokens.
+"""The number of tokens of context that a network uses: its perplexity when it reads only the last k tokens.
 
 The same targets are predicted twice: with the state carried from the first token of the split, and from the initial
-state after reading nothing but the k tokens before the target. Perplexity falls as k grows; where it comes within
-`TOLERANCE` of what the carried state reaches, the tokens before those k no longer help. This k is the number of tokens
-of context the model really uses (Khandelwal et al. 2018, "Sharp nearby, fuzzy far away", section 3, ask it likewise).
+state after only the k tokens before the target. Perplexity falls as k grows. The smallest k whose perplexity is within
+`TOLERANCE` of that with the carried state is the number of tokens that the model uses (Khandelwal et al. 2018, "Sharp
+nearby, fuzzy far away", section 3).
 """
 
 from math import exp, fsum
@@ -12,14 +12,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anamnesis.metrics.targets import from_distributions
-from anamnesis.tasks.language.protocol import StateReader
+from anamnesis.tasks.language.model.language_model import LanguageModel
 
 TARGETS = 1000
-# Fewer targets say nothing.
+# With fewer targets there is no result.
 FEWEST = 100
 TOLERANCE = 0.02
-# k doubles up to USUAL, and further only for a model that still gains from more.
+# k doubles up to USUAL, and up to LONGEST while the model still gains from more tokens.
 USUAL, LONGEST = 64, 256
 ROWS = 250
 SEED = 0
@@ -40,7 +39,7 @@ class Context(NamedTuple):
 
     @property
     def span(self) -> int | None:
-        """The smallest k from which on cutting costs at most `TOLERANCE` of the perplexity; None: none of them."""
+        """The smallest k from which on perplexity is within `TOLERANCE` of `full`; None: there is none."""
         span = None
         for k, perplexity in zip(reversed(self.tokens), reversed(self.perplexities), strict=True):
             if perplexity > (1 + TOLERANCE) * self.full:
@@ -49,14 +48,16 @@ class Context(NamedTuple):
         return span
 
 
-def cut(model: StateReader, ids: NDArray[np.integer], log_probabilities: NDArray[np.floating]) -> Context | None:
-    """Measure the context that a model uses on a split; None where the split is too short to tell.
+def measure_context(
+    model: LanguageModel, ids: NDArray[np.integer], log_probabilities: NDArray[np.floating]
+) -> Context | None:
+    """The context that a network uses on a split; None where the split is too short.
 
-    The targets are drawn at random, the same ones for every model of a token store; `<s>` is none.
+    The targets are drawn at random, the same ones for every model of a token store; `<s>` is no target.
 
     Args:
         ids: the split (tokens,).
-        log_probabilities: (tokens - 1,), ln p of ids[1:] with the state carried from ids[0] on.
+        log_probabilities: ln p of ids[1:] with the carried state (tokens - 1,).
     """
     longest = min(USUAL, (len(ids) - 1) // 2)
     places = np.arange(LONGEST if len(ids) > 4 * LONGEST else longest, len(ids))
@@ -70,29 +71,31 @@ def cut(model: StateReader, ids: NDArray[np.integer], log_probabilities: NDArray
     k = 1
     while k <= longest or (k <= min(LONGEST, int(places[0])) and context.span is None):
         context.tokens.append(k)
-        context.perplexities.append(_perplexity(_given_last(model, ids, places, k)))
+        context.perplexities.append(_perplexity(_read_last(model, ids, places, k)))
         k *= 2
     return context
 
 
 def csv_rows(split: str, context: Context) -> list[tuple[str, str, str]]:
-    """Rows of context.csv: split, tokens, perplexity; the carried state comes last, its `tokens` empty."""
+    """Rows of context.csv: split, tokens, perplexity; the last row, with empty tokens, has the carried state."""
     rows = [(str(k), perplexity) for k, perplexity in zip(context.tokens, context.perplexities, strict=True)]
     return [(split, k, f"{perplexity:.6g}") for k, perplexity in [*rows, ("", context.full)]]
 
 
-def _given_last(model: StateReader, ids: NDArray[np.integer], places: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+def _read_last(
+    model: LanguageModel, ids: NDArray[np.integer], places: NDArray[np.int64], k: int
+) -> NDArray[np.float64]:
     """ln p of ids[places] (places,) given the k tokens before each, from the initial state."""
-    found = []
+    parts = []
     for first in range(0, len(places), ROWS):
         part = places[first : first + ROWS, None]
         windows = ids[part + np.arange(-k, 0)].astype(np.int64)
         state = model.initial_state(len(windows))
         if k > 1:
             state = model.read(windows[:, :-1], state)
-        distributions, _ = model.predict(windows[:, -1:], state)
-        found.append(from_distributions(distributions, ids[part].astype(np.int64)).log_probabilities[:, 0])
-    return np.concatenate(found)
+        scores, _ = model.score_targets(windows[:, -1:], ids[part].astype(np.int64), state)
+        parts.append(scores.log_probabilities[:, 0])
+    return np.concatenate(parts)
 
 
 def _perplexity(log_probabilities: NDArray[np.floating]) -> float:
