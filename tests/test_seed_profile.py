@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anamnesis import params, profiles
-from anamnesis.tasks.language.streams import StreamBatches, WindowBatches
+from anamnesis.tasks.language.model.streams import StreamBatches, WindowBatches
 
 ROOT = Path(__file__).parent.parent
 # What sherlock has to train on there.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.cloze.batches import SentenceBatches
 from anamnesis.tasks.language.settings import Streams, Windows
-from anamnesis.tasks.language.streams import IGNORED, StreamBatches, WindowBatches
+from anamnesis.tasks.language.model.streams import IGNORED, StreamBatches, WindowBatches
 from anamnesis.tasks.translation.batches import PairBatches
 from anamnesis.training.batches import Batches, cuts
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from anamnesis import models
 from anamnesis.data.tokenizers.base import Tokenizer
+from anamnesis.nn.layer import ArrayState
 from anamnesis.nn.stack import State
 from anamnesis.nn.stepping import Read, steps_of
-from anamnesis.nn.stepping import State as StepState
 from anamnesis.tasks.language.model.language_model import LanguageModel
 from anamnesis.tasks.language.model.network import RecurrentNetwork
 from anamnesis.tasks.language.settings import Reader
@@ -64,7 +64,7 @@ class RecurrentPredictor(LanguageModel):
     def stepper(self, state: NumPyState) -> Callable[[int], NDArray[np.float32]]:
         """See `LanguageModel.stepper`; in NumPy, because calling a fused kernel costs ten times one step's work."""
         (read, advance), softmax = self._steps, self.network.softmax
-        layers: list[StepState] = [tuple(part[0] for part in layer) for layer in state]
+        layers: list[ArrayState] = [tuple(part[0] for part in layer) for layer in state]
         if isinstance(softmax, nn.Linear):
             matrix, bias = softmax.weight.detach().cpu().numpy(), softmax.bias.detach().cpu().numpy()
 
@@ -81,7 +81,7 @@ class RecurrentPredictor(LanguageModel):
         return step
 
     @cached_property
-    def _steps(self) -> tuple[Callable[[int], Read], Callable[[Read, list[StepState]], NDArray[np.float32]]]:
+    def _steps(self) -> tuple[Callable[[int], Read], Callable[[Read, list[ArrayState]], NDArray[np.float32]]]:
         read, advance = steps_of(self.network.stack)
         embedding = self.network.embedding.weight.detach().cpu().numpy()
         # Tokens recur.

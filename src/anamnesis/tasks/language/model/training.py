@@ -16,7 +16,7 @@ from anamnesis.tasks.language.model.scores import score_split
 from anamnesis.tasks.language.model.text import TOKENIZER, read_split
 from anamnesis.tasks.language.model.uniform import UniformModel
 from anamnesis.tasks.language.settings import NGram, Reader, Streams
-from anamnesis.training.plan import FittedModel, Job, NetworkPlan, Plan, Sums, perplexity
+from anamnesis.training.plan import FittedModel, Job, NetworkPlan, Plan, Sums, perplexities
 
 
 def plan_training(job: Job) -> Plan:
@@ -117,11 +117,7 @@ def _plan_network(job: Job) -> NetworkPlan:
         steps, truncate = settings.length, None
 
     def metrics(train: Sums, held_out: Sums) -> dict[str, float]:
-        return {
-            "train_perplexity": perplexity(train.mean),
-            "valid_perplexity": perplexity(held_out.mean),
-            "valid_bits_per_character": valid.bits_per_character(held_out.total),
-        }
+        return perplexities(train, held_out) | {"valid_bits_per_character": valid.bits_per_character(held_out.total)}
 
     return NetworkPlan(
         network,
