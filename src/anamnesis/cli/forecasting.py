@@ -1,4 +1,4 @@
-"""The command that forecasts a series of the user's own."""
+"""The command that forecasts a user's series."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from anamnesis.cli import models, output_files, printing
+from anamnesis.errors import AnamnesisError
 
 commands = typer.Typer()
 # Series in the model's own units stay within a few standard deviations of its training series.
@@ -15,7 +16,8 @@ FAR = 6
 
 @commands.command(
     epilog="Examples: anamnesis forecast docs/examples/visitors.csv --model sunspots-lstm3 --rescale\n\n"
-    "anamnesis forecast docs/examples/visitors.csv --model forecast-sunspots@champion --rescale --plot visitors.png\n\n"
+    "anamnesis forecast docs/examples/visitors.csv --model forecasting-sunspots@champion --rescale "
+    "--plot visitors.png\n\n"
     "anamnesis forecast docs/examples/visitors.csv --model sines-fc20 --rescale --date month --value visitors "
     "--output forecast.csv"
 )
@@ -60,10 +62,10 @@ def forecast(
 ) -> None:
     """Forecast how a series of your own goes on: the dates that follow, each with its value.
 
-    The model reads its own forecasts, so each step is less sure than the one before. It knows the mean and the scale of
-    the series that it was trained on and takes yours to be in the same units; where it is not, use --rescale.
+    The model reads its own forecasts, so each step is less certain than the one before. It expects values in the units
+    of the series that it was trained on; for other units, use --rescale.
     """
-    # As it is meant where the command was typed, not in the project's folder.
+    # A relative path is relative to the folder where the command was typed, not to the project's.
     source = file.absolute()
     output, plot = output_files.target("--output", output, ".csv"), output_files.target("--plot", plot, ".png", ".svg")
     from anamnesis import numerics
@@ -73,14 +75,16 @@ def forecast(
 
     series = observed.read(source, date, value, fill)
     loaded = models.load(model, "forecasting")
-    from anamnesis.tasks.forecasting.forecaster import onwards
+    from anamnesis.tasks.forecasting.continuation import continue_series, distance
 
-    found = onwards(loaded, series.values, steps, rescale)
-    rows = [[series.date(len(series.values) + step), f"{each:.6g}"] for step, each in enumerate(found.ahead)]
+    if loaded.words is not None:
+        raise AnamnesisError(f"{loaded.card['experiment']} forecasts words; `forecast` needs a model of values")
+    continuation = continue_series(loaded, series.values, steps, rescale)
+    rows = [[series.date(len(series.values) + step), f"{each:.6g}"] for step, each in enumerate(continuation.ahead)]
     if plot is not None:
         from anamnesis.tasks.forecasting.picture import draw
 
-        drawn = draw(plot.suffix[1:].lower(), series, found, loaded.card["experiment"])
+        drawn = draw(plot.suffix[1:].lower(), series, continuation, loaded.card["experiment"])
         output_files.write("--plot", plot, drawn)
     if output is not None:
         from anamnesis.metrics.results import csv_text
@@ -88,7 +92,7 @@ def forecast(
         output_files.write("--output", output, csv_text([("date", "forecast"), *rows]).encode())
     if series.filled:
         print(f"note: {series.filled:,} missing values lie on straight lines", file=sys.stderr)
-    if not rescale and (far := loaded.distance(series.values)) > FAR:
+    if not rescale and (far := distance(loaded, series.values)) > FAR:
         print(
             f"warning: the values lie {far:,.0f} standard deviations from the mean of the series that "
             f"{loaded.card['experiment']} was trained on; --rescale standardises them by their own mean and scale",

@@ -6,10 +6,12 @@ from itertools import repeat
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anamnesis.data.text.blocks import pieces
 from anamnesis.data.tokenizers.base import END, START, UNKNOWN, Chunk, Tokenizer, check, ranked
 from anamnesis.data.tokenizers.sentences import rule, words
+from anamnesis.errors import AnamnesisError
 
 SPECIAL = [UNKNOWN, START, END]
 
@@ -153,3 +155,16 @@ def learn(
     kept = ranked({word: count for word, count in counts.items() if count >= minimum_count and word not in SPECIAL})
     tokens = [*SPECIAL, *kept[: None if limit is None else limit - len(SPECIAL)]]
     return Words(tokens, language, lower, sentences, delete)
+
+
+def word_tokens(tokenizer: Tokenizer) -> NDArray[np.bool_]:
+    """For each token (vocabulary,) whether it is a word: it has a letter or digit, and is not a special token.
+
+    Raises:
+        AnamnesisError: the tokens are not words.
+    """
+    if tokenizer.kind != "words":
+        raise AnamnesisError(f"tokens: found kind {tokenizer.kind}; allowed: words")
+    result = np.array([any(map(str.isalnum, token)) for token in tokenizer.tokens])
+    result[: len(SPECIAL)] = False
+    return result

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from anamnesis.data.readers.values import COMPACT, DATE, check_order, number
 from anamnesis.data.readers.values import dates as read_dates
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.forecasting.windows import Values
+from anamnesis.tasks.forecasting.model.examples import Values
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,50 +1,45 @@
-"""Windows of a series, each with the value that follows it."""
+"""Series of measured values: their splits, the past of each split, and their mean and scale."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from anamnesis.data.stores.store import SPLITS, open_series
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.forecasting.settings import Experiment
+from anamnesis.tasks.forecasting.model.examples import Data, Values, windows
+from anamnesis.tasks.forecasting.settings import Average, Experiment, Last
 
-Values = NDArray[np.float64]
 # The splits that a window may reach back into.
 PAST = {"train": (), "valid": ("train",), "test": ("train", "valid")}
 
 
-def windows(values: Values, window: int) -> tuple[Values, Values]:
-    """All windows of a series, one after each other, and what they are followed by.
-
-        values    3 1 4 1 5      windows of 3    3 1 4    targets  1
-                                                 1 4 1             5
-
-    Args:
-        values: in the order of time, (values,).
-        window: values in a window.
-
-    Returns:
-        Windows (targets, window), a view, and targets (targets,); of (values,) there are values - window.
+def open_values(store: Path, experiment: Experiment) -> Data:
+    """The training and validation examples of a series of values.
 
     Raises:
-        ValueError: there is no target that has a whole window before it.
+        AnamnesisError: a split has too few values, all training values are the same, or a file of the token store is
+            missing or damaged.
     """
-    if not window < len(values):
-        raise ValueError(f"no value after a window of {window}: found {len(values)}")
-    found = np.lib.stride_tricks.sliding_window_view(values, window)
-    return found[:-1], values[window:]
+    model = experiment.model
+    values = {split: split_values(store, split, experiment) for split in SPLITS}["train"]
+    mean, scale = 0.0, 1.0
+    if not isinstance(model, Last | Average):
+        try:
+            mean, scale = mean_and_scale(values)
+        except AnamnesisError as error:
+            raise AnamnesisError(f"{store}: train: {error}") from None
+    valid = windows(with_past(store, "valid", model.window), model.window)
+    return Data(windows(values, model.window), valid, mean, mean, scale)
 
 
 def split_values(store: Path, split: str, experiment: Experiment) -> Values:
-    """The values of a split (values,), as many as the experiment needs.
+    """The values of a split (values,).
 
     Raises:
-        AnamnesisError: there are too few, or a file of the token store is missing or damaged.
+        AnamnesisError: there are fewer than the experiment needs, or a file of the token store is missing or damaged.
     """
-    from anamnesis.data.stores.store import open_series
-
     values = open_series(store, split).values
     training = split == "train"
     least = experiment.model.window + 1 if training else experiment.steps
@@ -57,17 +52,15 @@ def split_values(store: Path, split: str, experiment: Experiment) -> Values:
 def with_past(store: Path, split: str, window: int) -> Values:
     """The values of a split after the `window` values that came just before it in time: (window + values,).
 
-    Every value of the split is so a target, whatever the window: its past is known when one forecasts it. The mean of
-    the training values stands for each value that is missing, and for those before it: no value of the test split is
-    read when a model is chosen on the validation split.
+    So every value of the split is a target, whatever the window: its past is known when one forecasts it. The mean of
+    the training values stands for a missing value and for all values before it. No value of the test split precedes
+    the validation split, because models are chosen on the latter.
 
         train  3 1 4 1 5   valid  9 2 6      with_past(valid, 2)    1 5 | 9 2 6
 
     Raises:
         AnamnesisError: a file of the token store is missing or damaged.
     """
-    from anamnesis.data.stores.store import SPLITS, open_series
-
     series = {name: open_series(store, name) for name in SPLITS}
     moment = _moment([time for each in series.values() for time in each.times[:1]])
     start = moment(series[split].times[0])
@@ -87,7 +80,7 @@ def with_past(store: Path, split: str, window: int) -> Values:
 
 
 def _moment(times: list[str]) -> Callable[[str], Any]:
-    """What times are compared by: their numbers if they are numbers, else their texts, as ISO dates sort."""
+    """The key that sorts times: their numbers if all are numbers, else their texts, as ISO dates sort."""
     try:
         for time in times:
             float(time)
@@ -96,8 +89,8 @@ def _moment(times: list[str]) -> Callable[[str], Any]:
     return float
 
 
-def standard(values: Values) -> tuple[float, float]:
-    """Mean and standard deviation of a series (values,), to standardise it with.
+def mean_and_scale(values: Values) -> tuple[float, float]:
+    """Mean and standard deviation of a series (values,).
 
     Raises:
         AnamnesisError: all values are the same.

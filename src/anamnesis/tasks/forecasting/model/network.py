@@ -5,18 +5,21 @@ from torch import Tensor, nn
 from anamnesis.nn.stack import RecurrentStack
 from anamnesis.tasks.forecasting.settings import Connected, Network, Recurrent
 
+SLOPE = 0.1
+
 
 class ConnectedForecaster(nn.Module):
-    """next value = w . tanh(W window + b) + c."""
+    """next value = w . f(W window + b) + c, where f is tanh or the leaky ReLU."""
 
     def __init__(self, settings: Connected) -> None:
         super().__init__()
         self.hidden = nn.Linear(settings.window, settings.hidden)
+        self.activation = nn.Tanh() if settings.activation == "tanh" else nn.LeakyReLU(SLOPE)
         self.output = nn.Linear(settings.hidden, 1)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Standardised windows (batch, window) -> standardised next values (batch,)."""
-        outputs: Tensor = self.output(self.hidden(windows).tanh())
+        outputs: Tensor = self.output(self.activation(self.hidden(windows)))
         return outputs.squeeze(1)
 
 
@@ -30,9 +33,9 @@ class RecurrentForecaster(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """Standardised windows (batch, window) -> standardised next values (batch,)."""
-        outputs, _ = self.stack(windows.T[:, :, None], self.stack.initial_state(len(windows)))
-        found: Tensor = self.output(outputs[-1])
-        return found.squeeze(1)
+        states, _ = self.stack(windows.T[:, :, None], self.stack.initial_state(len(windows)))
+        outputs: Tensor = self.output(states[-1])
+        return outputs.squeeze(1)
 
 
 def new_network(settings: Network) -> nn.Module:
