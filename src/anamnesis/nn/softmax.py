@@ -27,10 +27,10 @@ class AdaptiveSoftmax(nn.AdaptiveLogSoftmaxWithLoss):
 
 
 def cutoffs(vocabulary: int) -> list[int]:
-    """Where the adaptive softmax cuts the vocabulary: frequent head, middle, tail (Grave et al. 2017, section 4.3).
+    """The first ids of the middle and the tail of the adaptive softmax (Grave et al. 2017, section 4.3).
 
     Raises:
-        AnamnesisError: the vocabulary is too small to be cut.
+        AnamnesisError: the vocabulary is too small.
     """
     if vocabulary < 20:
         raise AnamnesisError(f"model.softmax: found adaptive for {vocabulary} tokens; allowed: full below 20 tokens")

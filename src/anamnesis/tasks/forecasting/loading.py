@@ -17,7 +17,6 @@ from anamnesis.models import ModelFolder
 from anamnesis.tasks.forecasting.model import forecaster
 from anamnesis.tasks.forecasting.model.examples import Values
 from anamnesis.tasks.forecasting.model.forecaster import Forecaster
-from anamnesis.tasks.forecasting.model.network import new_network
 from anamnesis.tasks.forecasting.model.words import TOKENIZER, Words
 from anamnesis.tasks.forecasting.settings import AutoRegression, Average, Last, Mean, Network
 
@@ -52,6 +51,8 @@ def load(found: ModelFolder) -> Forecaster:
         case AutoRegression():
             step = forecaster.linear(arrays["coefficients"], float(arrays["intercept"][0]))
         case _:
+            from anamnesis.tasks.forecasting.model.network import new_network
+
             step = forecaster.neural(models.network(found.folder, lambda: new_network(settings), weights))
     return Forecaster(found.card, settings.window, step, mean, scale, words)
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from anamnesis import deadline
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.forecasting.model.examples import Examples, Values
 from anamnesis.tasks.forecasting.model.words import Words
+
+if TYPE_CHECKING:
+    from torch import nn
 
 # Values in the windows of one batch, so that memory does not grow with the series.
 BLOCK = 1 << 20
@@ -66,8 +67,9 @@ def linear(coefficients: Values, intercept: float) -> Callable[[Values], Values]
     return lambda windows: np.asarray(windows @ coefficients + intercept)
 
 
-def neural(network: nn.Module) -> Callable[[Values], Values]:
-    """The step of a network, (batch, window) -> (batch,), on whatever device it is."""
+def neural(network: "nn.Module") -> Callable[[Values], Values]:
+    """The step of a network, (batch, window) -> (batch,), on the network's device."""
+    import torch
 
     def step(windows: Values) -> Values:
         device = next(network.parameters()).device

@@ -11,12 +11,10 @@ from torch import Tensor
 from anamnesis.models import read_bytes
 from anamnesis.tasks.forecasting.model.examples import Data, Examples
 from anamnesis.tasks.forecasting.model.forecaster import Forecaster, free_running, least_squares, neural
-from anamnesis.tasks.forecasting.model.network import new_network
 from anamnesis.tasks.forecasting.model.values import open_values
 from anamnesis.tasks.forecasting.model.words import TOKENIZER, open_words
 from anamnesis.tasks.forecasting.settings import AutoRegression, Average, Last, Mean, Network
 from anamnesis.training.batches import Batches
-from anamnesis.training.fit import seed
 from anamnesis.training.plan import FittedModel, Job, Loss, NetworkPlan, Plan, Sums
 
 # Windows in a validation batch: nothing is learned from them, so the size changes the time only.
@@ -55,6 +53,9 @@ def plan_training(job: Job) -> Plan:
 
 
 def _plan_network(job: Job, data: Data, arrays: dict[str, NDArray[Any]], files: dict[str, bytes]) -> NetworkPlan:
+    from anamnesis.tasks.forecasting.model.network import new_network
+    from anamnesis.training.fit import seed
+
     experiment = job.experiment
     train = _batches(_standardised(data.train, data), experiment.batch, experiment.seed)
     seed(experiment.seed)

@@ -5,8 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anamnesis.errors import AnamnesisError
-from anamnesis.nn.softmax import AdaptiveSoftmax
+from anamnesis.nn.softmax import AdaptiveSoftmax, cutoffs
 from anamnesis.nn.stack import State, build, detach
 from anamnesis.tasks.language.model.streams import IGNORED, Batch
 from anamnesis.tasks.language.settings import Reader
@@ -61,17 +60,6 @@ class RecurrentNetwork(nn.Module):
         if isinstance(self.softmax, nn.Linear):
             return self.softmax(outputs).log_softmax(-1)
         return self.softmax.log_prob(outputs.flatten(0, -2)).unflatten(0, outputs.shape[:-1])
-
-
-def cutoffs(vocabulary: int) -> list[int]:
-    """The first ids of the middle and the tail of the adaptive softmax (Grave et al. 2017, section 4.3).
-
-    Raises:
-        AnamnesisError: the vocabulary is too small.
-    """
-    if vocabulary < 20:
-        raise AnamnesisError(f"model.softmax: found adaptive for {vocabulary} tokens; allowed: full below 20 tokens")
-    return [vocabulary // 10, vocabulary // 3]
 
 
 def segment_loss(network: RecurrentNetwork, batch: Batch, state: Any, truncate: int | None = None) -> Loss:
