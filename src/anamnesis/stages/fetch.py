@@ -1,73 +1,64 @@
-"""One corpus, from its source to `data/raw/NAME/`: canonical splits and where they come from."""
+"""The fetch stage: from a corpus's source to `data/raw/NAME/`, with canonical splits and their provenance."""
 
 import re
 import tempfile
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from anamnesis import files
-from anamnesis.data.readers import sines
-from anamnesis.data.settings import Corpus, File, Sines, Text
-from anamnesis.data.sources import sources
+from anamnesis.data.settings import Corpus
+from anamnesis.data.sources.local import OWN, Part, literal_text, own_files
+from anamnesis.data.sources.released import Network, released_files
+from anamnesis.data.sources.settings import File, LiteralText, Sines
+from anamnesis.data.sources.sines import write_sines
 from anamnesis.errors import AnamnesisError, ParamsError, hide_passwords
 from anamnesis.params import NAME
 
-READERS = {
-    "text": "text",
-    "tales": "stories",
-    "works": "stories",
-    "chapters": "stories",
-    "series": "series",
-    "documents": "documents",
-    "passages": "passages",
-    "pairs": "pairs",
-    "digits": "digits",
-}
-
 
 def fetch(name: str, corpus: Corpus, root: Path = Path(".")) -> str:
-    """Bring a corpus to `ROOT/data/raw/NAME/`: three splits and `provenance.json`, all or nothing.
+    """Write `ROOT/data/raw/NAME/`: three splits and `provenance.json`, all or nothing.
 
     Args:
         name: the corpus's name in corpora.yaml.
-        corpus: its entry.
-        root: the project's folder; own files are in data/own/NAME of it.
+        corpus: its settings.
+        root: the project's folder; the corpus's own files are in `data/own/NAME`.
 
     Returns:
-        One line that says what there is.
+        One line with the sizes of the splits.
 
     Raises:
-        ParamsError: the name is none that a corpus can have.
-        AnamnesisError: a source cannot be had, is not what its sha256 says, or does not make three splits.
+        ParamsError: no corpus can have this name.
+        AnamnesisError: a file is not available, has another digest, or does not make three splits.
     """
     if not re.fullmatch(NAME, name):
-        raise ParamsError(f"{name!r} is no name of a corpus")
-    network = sources.Network()
+        raise ParamsError(f"{name!r} cannot be the name of a corpus")
+    network = Network()
     source = corpus.source
-    section = "own_corpora" if isinstance(source, File) else "corpora"
-    with tempfile.TemporaryDirectory() as scratch, files.new_folder(root / "data" / "raw" / name) as folder:
+    with tempfile.TemporaryDirectory() as temporary, files.new_folder(root / "data" / "raw" / name) as folder:
         if isinstance(source, File):
-            parts = sources.own(source, root / sources.OWN / name)
-        elif isinstance(source, Text):
-            parts = sources.literal(source, Path(scratch))
+            parts = own_files(source, root / OWN / name)
+        elif isinstance(source, LiteralText):
+            parts = literal_text(source, Path(temporary))
         elif isinstance(source, Sines):
-            parts = sines.made(source, Path(scratch))
+            parts = write_sines(source, Path(temporary))
         else:
-            parts = sources.released(name, source, network)
+            parts = released_files(name, source, network)
+        key = f"{'own_corpora' if isinstance(source, File) else 'corpora'}.{name}"
         try:
-            counts = import_module(f"anamnesis.corpora.{READERS[corpus.reader]}").read(corpus, parts, folder)
+            counts = corpus.read(parts, folder)
         except AnamnesisError as error:
-            raise type(error)(f"{section}.{name}: {error}") from None
+            raise type(error)(f"{key}: {error}") from None
         except OSError as error:
-            raise AnamnesisError(f"{section}.{name}: {error.filename or folder}: {error.strerror}") from None
+            raise AnamnesisError(f"{key}: {error.filename or folder}: {error.strerror}") from None
         files.write_json(folder / "provenance.json", provenance(name, corpus, parts, counts))
+    unit = "characters" if "characters" in counts["train"] else "rows"
+    sizes = ", ".join(f"{split} {counts[split][unit]:,}" for split in ("train", "valid", "test"))
     received = f"; {network.received / 1e6:.1f} MB downloaded" if network.received else ""
-    return _line(counts) + received
+    return f"{sizes} {unit}{received}"
 
 
-def provenance(name: str, corpus: Corpus, parts: list[sources.Part], counts: dict[str, Any]) -> dict[str, Any]:
-    """Where a corpus comes from and what it holds: a pure function of the entry and the files."""
+def provenance(name: str, corpus: Corpus, parts: list[Part], counts: dict[str, Any]) -> dict[str, Any]:
+    """The content of provenance.json: the source of a corpus, its files and counts; a pure function of these."""
     source = corpus.source.model_dump(mode="json", exclude={"text"}, exclude_none=True)
     for file in source.get("files", []):
         if "url" in file:
@@ -89,9 +80,3 @@ def provenance(name: str, corpus: Corpus, parts: list[sources.Part], counts: dic
         ],
         "splits": counts,
     }
-
-
-def _line(counts: dict[str, Any]) -> str:
-    unit = "characters" if "characters" in counts["train"] else "rows"
-    sizes = ", ".join(f"{split} {counts[split][unit]:,}" for split in ("train", "valid", "test"))
-    return f"{sizes} {unit}"

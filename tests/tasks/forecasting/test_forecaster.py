@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anamnesis.data.readers import sines
-from anamnesis.data.settings import Sines
+from anamnesis.data.sources import sines
+from anamnesis.data.sources.settings import Sines
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.forecasting import forecaster
 from anamnesis.tasks.forecasting.forecaster import Forecaster, free_running, least_squares, linear, onwards

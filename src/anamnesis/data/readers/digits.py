@@ -1,56 +1,54 @@
-"""Handwritten digits as rows of numbers."""
+"""Reader of handwritten digits: rows of pixels and the digit."""
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
-from anamnesis.data.readers import tables
-from anamnesis.data.readers.splits import NAMES, fill
-from anamnesis.data.settings import Digits, SplitName
-from anamnesis.data.sources import archives
-from anamnesis.data.sources.sources import Part
+from pydantic import Field
+
+from anamnesis.data.readers.base import BaseCorpus
+from anamnesis.data.readers.splits import SPLITS, Draw, complete, limit_rows, read_parts
+from anamnesis.data.readers.tables import parse_table, write_table
+from anamnesis.data.sources.archives import unzip
+from anamnesis.data.sources.local import Part
 from anamnesis.errors import AnamnesisError
 
 PIXELS = 64
 DARKEST = 16
-SMALL = re.compile(r"\d{1,2}", re.ASCII)
+NUMBER = re.compile(r"\d{1,2}", re.ASCII)
 HEADER = [*(f"pixel_{index}" for index in range(PIXELS)), "digit"]
 
-Row = tuple[int, ...]
+
+class Digits(BaseCorpus):
+    """Handwritten digits: rows of 64 pixel values (0 to 16, eight rows of eight) and the digit."""
+
+    makes: ClassVar = "images"
+    reader: Literal["digits"]
+    minimum: int = Field(30, ge=3, description="images that the corpus must have")
+    split: Draw = Draw()
+
+    def read(self, parts: list[Part], folder: Path) -> dict[str, Any]:
+        """Write `train.csv`, `valid.csv` and `test.csv` with the columns `pixel_0` to `pixel_63` and `digit`.
+
+        Pixel 8r + c is row r, column c, from 0 (white) to 16. Equal images go to the same split; each digit is divided
+        in the same proportion. See `BaseCorpus.read`.
+        """
+        splits = limit_rows(read_parts(parts, _read_part), self.limit, self.minimum, "images", parts[0].name)
+        splits, _ = complete(
+            splits, self.split, "images", keys=lambda row: [row[:PIXELS]], stratum=lambda row: row[PIXELS]
+        )
+        return {name: {"rows": write_table(folder / f"{name}.csv", HEADER, splits[name])} for name in SPLITS}
 
 
-def read(corpus: Digits, parts: list[Part], folder: Path) -> dict[str, Any]:
-    """Write `train.csv`, `valid.csv` and `test.csv` with the columns `pixel_0` to `pixel_63` and `digit`.
-
-    Pixel 8r + c is row r, column c, from 0 (white) to 16. Equal images go to the same split; each digit is split
-    in the same proportion.
-
-    Returns:
-        The rows of each split.
-
-    Raises:
-        AnamnesisError: a row is not 64 pixels and a digit, there are too few rows, or a split would be empty.
-    """
-    given: dict[SplitName, list[Row]] = {}
-    for part in parts:
-        given.setdefault(part.split or "train", []).extend(_rows(part))
-    given = {name: rows[: corpus.limit] for name, rows in given.items()}
-    total = sum(map(len, given.values()))
-    if total < corpus.minimum:
-        raise AnamnesisError(f"{parts[0].name}: only {total:,} images; at least {corpus.minimum:,} are needed")
-    result, _ = fill(given, corpus.split, "images", keys=lambda row: [row[:PIXELS]], stratum=lambda row: row[PIXELS])
-    return {name: {"rows": tables.write(folder / f"{name}.csv", HEADER, result[name])} for name in NAMES}
-
-
-def _rows(part: Part) -> list[Row]:
+def _read_part(part: Part) -> list[tuple[int, ...]]:
     data = part.path.read_bytes()
     if part.name.endswith(".gz"):
-        data = archives.unzipped(data, part.name)
-    result = []
+        data = unzip(data, part.name)
     content = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    for place, row in tables.parse(content, part.name):
-        found = tuple(int(cell) if SMALL.fullmatch(cell) else -1 for cell in row)
-        if len(found) != PIXELS + 1 or not all(0 <= value <= DARKEST for value in found) or found[PIXELS] > 9:
+    rows = []
+    for place, cells in parse_table(content, part.name):
+        row = tuple(int(cell) if NUMBER.fullmatch(cell) else -1 for cell in cells)
+        if len(row) != PIXELS + 1 or not all(0 <= value <= DARKEST for value in row) or row[PIXELS] > 9:
             raise AnamnesisError(f"{place}: not {PIXELS} numbers from 0 to {DARKEST} and a digit")
-        result.append(found)
-    return result
+        rows.append(row)
+    return rows

@@ -1,62 +1,71 @@
-"""Labelled documents: tables with a column that says what each text is about."""
+"""Reader of labelled documents: tables with a column that states the label of each text."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
-from anamnesis.data.readers import tables, text
-from anamnesis.data.readers.splits import NAMES, fill, normalise
-from anamnesis.data.settings import Documents, SplitName
-from anamnesis.data.sources.sources import Part
-from anamnesis.errors import AnamnesisError
+from pydantic import Field
 
-Row = tuple[str, str]
+from anamnesis.data.readers.base import BaseCorpus
+from anamnesis.data.readers.canonical import read_text
+from anamnesis.data.readers.splits import SPLITS, Draw, complete, limit_rows, normalise, read_parts
+from anamnesis.data.readers.tables import check_columns, name_cells, parse_table, read_orange, write_table
+from anamnesis.data.sources.local import Part
 
 
-def read(corpus: Documents, parts: list[Part], folder: Path) -> dict[str, Any]:
-    """Write `train.csv`, `valid.csv` and `test.csv` with the columns `label` and `text`.
+class Documents(BaseCorpus):
+    """Labelled documents. A published test split stays as it is; train loses the texts that occur in it.
 
-    Returns:
-        Rows, labels and characters of each split, and how many train lost because a published split has the same text.
-
-    Raises:
-        AnamnesisError: a column is not there, a row is broken, there are too few documents, or a split would be empty.
+    A `.tab` file is a table in Orange's format, a `.tsv` file one with tabs, any other one with commas.
     """
-    given: dict[SplitName, list[Row]] = {}
-    for part in parts:
-        given.setdefault(part.split or "train", []).extend(_rows(part, corpus))
-    given = {name: rows[: corpus.limit] for name, rows in given.items()}
-    total = sum(map(len, given.values()))
-    if total < corpus.minimum:
-        raise AnamnesisError(f"{parts[0].name}: only {total:,} documents; at least {corpus.minimum:,} are needed")
-    result, lost = fill(
-        given, corpus.split, "documents", keys=lambda row: [normalise(row[1])], stratum=lambda row: row[0]
+
+    makes: ClassVar = "labelled documents"
+    reader: Literal["documents"]
+    columns: list[str] | None = Field(None, description="names of the columns; null: the first row has them")
+    heading: list[str] | None = Field(
+        None, min_length=1, description="with `columns`: the first row of a file is left out where it equals this list"
     )
-    counts: dict[str, Any] = {}
-    for name in NAMES:
-        tables.write(folder / f"{name}.csv", ("label", "text"), result[name])
-        counts[name] = {
-            "rows": len(result[name]),
-            "labels": len({label for label, _ in result[name]}),
-            "characters": sum(len(content) for _, content in result[name]),
-        }
-    counts["train"]["removed_as_duplicates"] = lost
-    return counts
+    label: str = Field("label", description="the column with the label")
+    text: list[str] = Field(["text"], min_length=1, description="the columns with the text, joined by a space")
+    minimum: int = Field(30, ge=3, description="documents that the corpus must have")
+    split: Draw = Draw()
+
+    def read(self, parts: list[Part], folder: Path) -> dict[str, Any]:
+        """Write `train.csv`, `valid.csv` and `test.csv` with the columns `label` and `text`.
+
+        Each label is divided in the same proportion. See `BaseCorpus.read`; train also counts the texts that it lost.
+        """
+        splits = limit_rows(read_parts(parts, self._read_part), self.limit, self.minimum, "documents", parts[0].name)
+        splits, lost = complete(
+            splits, self.split, "documents", keys=lambda row: [normalise(row[1])], stratum=lambda row: row[0]
+        )
+        counts: dict[str, Any] = {name: write_labelled(folder / f"{name}.csv", splits[name]) for name in SPLITS}
+        counts["train"]["removed_as_duplicates"] = lost
+        return counts
+
+    def _read_part(self, part: Part) -> list[tuple[str, str]]:
+        """Label and text of each document that has both."""
+        content = read_text(part)
+        columns = [self.label, *self.text]
+        if part.name.endswith(".tab"):
+            records = read_orange(content, part.name, columns)
+        else:
+            lines = parse_table(content, part.name, "\t" if part.name.endswith(".tsv") else ",")
+            header = self.columns or next(lines, ("", []))[1]
+            check_columns(header, columns, part.name)
+            rows = [(place, row) for place, row in lines if row]
+            if rows and rows[0][1] == self.heading:
+                del rows[0]
+            records = [name_cells(header, row, place) for place, row in rows]
+        found = (
+            (record[self.label].strip(), " ".join(record[name] for name in self.text).strip()) for record in records
+        )
+        return [(label, text) for label, text in found if label and text]
 
 
-def _rows(part: Part, corpus: Documents) -> list[Row]:
-    content = text.whole(part)
-    wanted = [corpus.label, *corpus.text]
-    if part.name.endswith(".tab"):
-        records = tables.orange_rows(content, part.name, wanted)
-    else:
-        lines = tables.parse(content, part.name, "\t" if part.name.endswith(".tsv") else ",")
-        header = corpus.columns or next(lines, ("", []))[1]
-        tables.check_columns(header, wanted, part.name)
-        found = [(place, row) for place, row in lines if row]
-        if found and found[0][1] == corpus.heading:
-            del found[0]
-        records = [tables.record(header, row, place) for place, row in found]
-    rows = [
-        (record[corpus.label].strip(), " ".join(record[name] for name in corpus.text).strip()) for record in records
-    ]
-    return [(label, content) for label, content in rows if label and content]
+def write_labelled(path: Path, rows: list[tuple[str, str]]) -> dict[str, Any]:
+    """Write labels and texts as a table. Returns its numbers of rows, labels and characters."""
+    return {
+        "rows": write_table(path, ("label", "text"), rows),
+        "labels": len({label for label, _ in rows}),
+        "characters": sum(len(text) for _, text in rows),
+    }

@@ -1,57 +1,56 @@
-"""Holding out the ends of the longer texts of a collection."""
+"""Splits that hold out the ends of the longer texts of a collection."""
 
 import re
 
-from anamnesis.data.readers.splits import amounts, normalise
-from anamnesis.data.settings import SplitName, StoryDraw
+from anamnesis.data.readers.splits import Cut, Splits, normalise, sizes
 from anamnesis.errors import AnamnesisError
 
-# Where a sentence ends, with the quotes and brackets it closes and the white space after it; or a blank line.
+# The end of a sentence, with closing quotes and brackets and the white space after it; or a blank line.
 SENTENCE = re.compile(r"""[.!?…][’”"')\]_]*\s+|[。！？][”’」』）]*\s*|\n\s*\n\s*""")
 SPACE = re.compile(r"\s+")
 
 
-def held_out(texts: list[str], split: StoryDraw, unit: str) -> tuple[dict[SplitName, list[str]], int]:
-    """Train, valid and test, where of every text longer than `split.longer_than` the last part is held out.
+def hold_out_ends(texts: list[str], split: Cut, longer_than: int, unit: str) -> tuple[Splits[str], int]:
+    """Train, valid and test, where valid and test are the last parts of the texts longer than `longer_than`.
 
         a longer text   [ train ......................... | valid | test ]
         a shorter one   [ train ........... ]
 
-    Valid and test get their sizes from the longer texts in proportion to their lengths, cut at the sentence ends that
-    are nearest; a text without any is cut at a blank, or where it has none, just there. Of texts that are the same but
-    for case and white space only the first is used. Every split keeps the order of `texts`.
+    Each longer text is cut in proportion to its length, at the closest sentence ends; a text without sentences is cut
+    at a space, or else at the exact place. Of equal texts (`normalise`) only the first counts. Every split keeps the
+    order of `texts`.
 
     Args:
-        texts: in canonical form, with one LF at the end.
-        split: sizes, and from which length on an end is held out.
-        unit: what a text is, for errors.
+        texts: in canonical form, each ending with one LF.
+        split: sizes of valid and test.
+        longer_than: characters; a text that is not longer belongs to train.
+        unit: what a text is, in the plural, for errors.
 
     Returns:
-        The splits, and how many texts were left out as copies.
+        The splits, and how many copies were left out.
 
     Raises:
-        AnamnesisError: no text is long enough, or nothing of the long ones would be left.
+        AnamnesisError: no text is long enough, or nothing of the longer texts would be left for train.
     """
-    assert split.longer_than is not None
-    firsts: dict[str, str] = {}
+    first_copies: dict[str, str] = {}
     for text in texts:
-        firsts.setdefault(normalise(text), text)
-    different = list(firsts.values())
-    long = [len(text) for text in different if len(text) > split.longer_than]
+        first_copies.setdefault(normalise(text), text)
+    unique = list(first_copies.values())
+    long = [len(text) for text in unique if len(text) > longer_than]
     if not long:
         raise AnamnesisError(
-            f"split.longer_than: found {split.longer_than}; allowed: less than {max(map(len, different)):,}, the "
-            f"characters of the longest of the {unit}; no end would be held out"
+            f"split.longer_than: found {longer_than}; allowed: less than {max(map(len, unique)):,}, the characters "
+            f"of the longest of the {unit}; no end would be held out"
         )
-    valid, test = amounts(sum(map(len, different)), split, "characters")
+    valid, test = sizes(sum(map(len, unique)), split, "characters")
     if valid + test >= sum(long):
         raise AnamnesisError(
-            f"the {len(long)} {unit} longer than {split.longer_than:,} characters have {sum(long):,}, of which valid "
-            f"takes {valid:,} and test {test:,}: nothing of them would be left for train"
+            f"the {len(long)} {unit} longer than {longer_than:,} characters have {sum(long):,}, of which valid takes "
+            f"{valid:,} and test {test:,}: nothing of them would be left for train"
         )
-    result: dict[SplitName, list[str]] = {"train": [], "valid": [], "test": []}
-    for text in different:
-        if len(text) <= split.longer_than:
+    result: Splits[str] = {"train": [], "valid": [], "test": []}
+    for text in unique:
+        if len(text) <= longer_than:
             result["train"].append(text)
             continue
         last = len(text.rstrip())
@@ -62,11 +61,11 @@ def held_out(texts: list[str], split: StoryDraw, unit: str) -> tuple[dict[SplitN
             raise AnamnesisError(f"a text of {len(text):,} characters is too short to hold out its end")
         for name, piece in zip(result, pieces, strict=True):
             result[name].append(piece.strip("\n").rstrip() + "\n")
-    return result, len(texts) - len(different)
+    return result, len(texts) - len(unique)
 
 
 def nearest_end(text: str, target: int, low: int, high: int) -> int:
-    """The place in [low, high) after a sentence end, else after a blank, that is nearest to `target`; else `target`."""
+    """The offset in [low, high) closest to `target` after a sentence, or else after a space; otherwise `target`."""
     for pattern in (SENTENCE, SPACE):
         places = [match.end() for match in pattern.finditer(text) if low <= match.end() < high]
         if places:

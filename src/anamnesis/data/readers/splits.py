@@ -1,27 +1,97 @@
-"""Which part of a corpus trains, which validates, which tests. All functions are pure: same arguments, same split."""
+"""How a corpus is divided into train, valid and test.
+
+All functions are pure: the same arguments give the same splits.
+"""
 
 import random
 import unicodedata
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import chain
-from typing import TypeVar
+from typing import Annotated, Self, TypeVar
 
-from anamnesis.data.settings import Cut, Draw, SplitName
+from pydantic import AfterValidator, Field, model_validator
+
+from anamnesis.data.sources.local import Part
+from anamnesis.data.sources.settings import SplitName
 from anamnesis.errors import AnamnesisError
+from anamnesis.schema import Settings
 
 Item = TypeVar("Item")
-NAMES: tuple[SplitName, ...] = ("train", "valid", "test")
-# A drawn split that lacks no more than this share of its size ends at the first group that is too large for the rest.
+Splits = dict[SplitName, list[Item]]
+SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
+# Drawing a split ends at the first group that is too large once no more than this share of its size is missing.
 NEAR = 0.2
 
 
+def _share_or_count(size: float) -> float:
+    if size >= 1 and size != int(size):
+        raise ValueError("a share below 1, or a whole number")
+    return size
+
+
+Size = Annotated[float, Field(gt=0), AfterValidator(_share_or_count)]
+
+
+class Cut(Settings):
+    """Contiguous splits: train, then valid, then test, in the order of the source."""
+
+    valid: Size = Field(0.05, description="below 1: share of the corpus; otherwise characters, rows or chapters")
+    test: Size = Field(0.05, description="below 1: share of the corpus; otherwise characters, rows or chapters")
+
+    @model_validator(mode="after")
+    def _train_is_not_empty(self) -> Self:
+        if self.valid < 1 and self.test < 1 and self.valid + self.test >= 1:
+            raise ValueError("shares of valid and test that leave something for train")
+        return self
+
+
+class Draw(Cut):
+    """Random splits: the seed decides what goes to valid and to test."""
+
+    valid: Size = Field(0.1, description="below 1: share of the corpus; otherwise a number")
+    test: Size = Field(0.1, description="below 1: share of the corpus; otherwise a number")
+    seed: int = Field(1, ge=0, le=2**32 - 1, description="seed of the random choice")
+
+
 def normalise(text: str) -> str:
-    """The form in which two texts count as the same: compatibility characters, case and white space do not matter."""
+    """The text without differences of case, white space and compatibility characters; equal texts have equal forms."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def amounts(total: int, split: Cut, unit: str) -> tuple[int, int]:
-    """How many of `total` units valid and test get; a share is rounded, and is at least 1.
+def read_parts(parts: Iterable[Part], read: Callable[[Part], Iterable[Item]]) -> "Splits[Item]":
+    """The items of each split that the source names; files without a split belong to train."""
+    splits: Splits[Item] = {}
+    for part in parts:
+        splits.setdefault(part.split or "train", []).extend(read(part))
+    return splits
+
+
+def limit_rows(splits: "Splits[Item]", limit: int | None, minimum: int, unit: str, name: str) -> "Splits[Item]":
+    """The first `limit` items of each split.
+
+    Args:
+        splits: the items by split.
+        limit: None: all items.
+        minimum: how many items all splits together must have.
+        unit: what an item is, in the plural, for errors.
+        name: the file that an error names.
+
+    Raises:
+        AnamnesisError: there are fewer items than `minimum`.
+    """
+    limited = {split: items[:limit] for split, items in splits.items()}
+    check_minimum(sum(map(len, limited.values())), minimum, unit, name)
+    return limited
+
+
+def check_minimum(found: int, minimum: int, unit: str, name: str) -> None:
+    """Raise an AnamnesisError where a corpus has fewer than `minimum` units."""
+    if found < minimum:
+        raise AnamnesisError(f"{name}: only {found:,} {unit}; at least {minimum:,} are needed")
+
+
+def sizes(total: int, split: Cut, unit: str) -> tuple[int, int]:
+    """The sizes of valid and test among `total` units; a share is rounded, and is at least 1.
 
     Raises:
         AnamnesisError: nothing would be left for train.
@@ -34,32 +104,31 @@ def amounts(total: int, split: Cut, unit: str) -> tuple[int, int]:
     return valid, test
 
 
-def contiguous(items: Sequence[Item], weights: Sequence[int], split: Cut, unit: str) -> dict[SplitName, list[Item]]:
-    """Train, valid and test one after the other, cut between items where the weights passed come nearest to the sizes.
+def cut(items: Sequence[Item], weights: Sequence[int], split: Cut, unit: str) -> "Splits[Item]":
+    """Contiguous splits: train, then valid, then test.
 
     Args:
         items: in their order.
-        weights: how much each counts, such as its characters; sizes of 1 and more count items, not weights.
+        weights: weight of each item, such as its characters. The cuts come as close as possible to the shares of the
+            total weight; sizes of 1 and more count items instead.
         split: sizes of valid and test.
-        unit: what an item is, for errors.
+        unit: what an item is, in the plural, for errors.
 
     Raises:
         AnamnesisError: a split would be empty.
     """
     if len(items) < 3:
         raise AnamnesisError(f"{len(items)} {unit}: three splits need at least 3; one would be empty")
-    ends = [0]
-    for weight in weights:
-        ends.append(ends[-1] + weight)
-    by_count = split.valid >= 1 or split.test >= 1
-    if by_count:
-        valid, test = amounts(len(items), split, unit)
+    if split.valid >= 1 or split.test >= 1:
+        valid, test = sizes(len(items), split, unit)
         second = len(items) - test
         first = second - valid
     else:
-        total = ends[-1]
-        second = _nearest(ends, total * (1 - split.test), 2, len(items) - 1)
-        first = _nearest(ends, total * (1 - split.test - split.valid), 1, second - 1)
+        ends = [0]
+        for weight in weights:
+            ends.append(ends[-1] + weight)
+        second = _nearest(ends, ends[-1] * (1 - split.test), 2, len(items) - 1)
+        first = _nearest(ends, ends[-1] * (1 - split.test - split.valid), 1, second - 1)
     return {"train": list(items[:first]), "valid": list(items[first:second]), "test": list(items[second:])}
 
 
@@ -67,7 +136,7 @@ def _nearest(ends: list[int], target: float, low: int, high: int) -> int:
     return min(range(low, high + 1), key=lambda index: (abs(ends[index] - target), index))
 
 
-def drawn(
+def draw(
     items: Sequence[Item],
     split: Draw,
     unit: str,
@@ -75,73 +144,78 @@ def drawn(
     keys: Callable[[Item], Iterable[Hashable]],
     weight: Callable[[Item], int] = lambda item: 1,
     stratum: Callable[[Item], Hashable] = lambda item: None,
-    parts: tuple[SplitName, ...] = ("test", "valid"),
-) -> dict[SplitName, list[Item]]:
-    """Splits drawn by `split.seed`; items that share a key, also through others, stay together.
+    names: tuple[SplitName, ...] = ("test", "valid"),
+) -> "Splits[Item]":
+    """Random splits that never separate items which share a key, directly or through other items.
 
-    Within each stratum, `test` and then `valid` take groups in a random order until they have their share of the
-    stratum's weight; the rest is train. A group that would bring a split further from its share than it is without it
-    is left out, so that a split takes at most twice its share. A split to which no stratum gives anything takes its
-    share of all groups together; where that is nothing either, half of the groups of the other split; and where that
-    has only one, the group whose weight is nearest to its share. Where nothing is left for train, it gets half of the
-    groups of a split. Every split keeps the order of `items`.
+    Items that share keys form a group. Within each stratum, test and then valid take groups in random order until they
+    have their share of the stratum's weight; train gets the rest. A split skips a group that would bring it further
+    from its share, so that it takes at most twice its share. A split that no stratum gives anything takes its share of
+    all groups together; if that is nothing, half of the groups of the other split; and if the other split has only
+    one group, the group whose weight is closest to its share. If nothing is left for train, it gets half of the groups
+    of another split. Every split keeps the order of `items`.
 
     Args:
-        items: what is split.
+        items: the items to split.
         split: sizes (a share of the weight, or a weight) and seed.
-        unit: what an item is, for errors.
-        keys: what must not be on both sides, such as the normalised text.
-        weight: how much an item counts.
-        stratum: items of each stratum are shared out in the same proportion; a group has its first item's.
-        parts: the splits to draw; leave "test" out where it is published.
+        unit: what an item is, in the plural, for errors.
+        keys: what two splits must not share, such as the normalised text.
+        weight: weight of an item.
+        stratum: class of an item; each class is divided in the same proportion. A group has the class of its first
+            item.
+        names: the splits to draw; without "test" where the source publishes a test split.
 
     Raises:
         AnamnesisError: a split would be empty.
     """
-    groups = _components(items, keys)
+    groups = _connected(items, keys)
     weights = [sum(weight(items[index]) for index in group) for group in groups]
     strata: dict[Hashable, list[int]] = {}
     for number, group in enumerate(groups):
         strata.setdefault(stratum(items[group[0]]), []).append(number)
     total = sum(weights)
-    chosen: dict[SplitName, list[int]] = {name: [] for name in parts}
+    chosen: dict[SplitName, list[int]] = {name: [] for name in names}
     generator = random.Random(split.seed)
-    sizes = {"valid": split.valid, "test": split.test}
-    shares = {name: sizes[name] if sizes[name] < 1 else sizes[name] / max(total, 1) for name in parts}
+    wanted = {"valid": split.valid, "test": split.test}
+    shares = {name: wanted[name] if wanted[name] < 1 else wanted[name] / max(total, 1) for name in names}
     for members in strata.values():
         generator.shuffle(members)
-        here = sum(weights[number] for number in members)
-        for name in parts:
-            taken = _take(shares[name] * here, members, weights)
+        available = sum(weights[number] for number in members)
+        for name in names:
+            taken = _take(shares[name] * available, members, weights)
             chosen[name] += taken
             members = _without(members, taken)
-    for name in parts:
+
+    def remaining() -> list[int]:
+        return _without(list(range(len(groups))), list(chain(*chosen.values())))
+
+    for name in names:
         if chosen[name]:
             continue
-        left = _without(list(range(len(groups))), list(chain(*chosen.values())))
+        left = remaining()
         generator.shuffle(left)
-        wanted = shares[name] * total
+        share = shares[name] * total
         other = max(chosen.values(), key=len)
-        chosen[name] = _take(wanted, left, weights)
+        chosen[name] = _take(share, left, weights)
         if not chosen[name] and len(other) > 1:
             chosen[name] = other[1::2]
             del other[1::2]
         elif not chosen[name]:
-            chosen[name] = sorted(left, key=lambda number: abs(weights[number] - wanted))[:1]
-    if not _without(list(range(len(groups))), list(chain(*chosen.values()))):
+            chosen[name] = sorted(left, key=lambda number: abs(weights[number] - share))[:1]
+    if not remaining():
         del max(chosen.values(), key=len)[1::2]
-    taken_by = {index: name for name in parts for number in chosen[name] for index in groups[number]}
-    result: dict[SplitName, list[Item]] = {name: [] for name in ("train", *parts)}
+    owners = {index: name for name in names for number in chosen[name] for index in groups[number]}
+    result: Splits[Item] = {name: [] for name in ("train", *names)}
     for index, item in enumerate(items):
-        result[taken_by.get(index, "train")].append(item)
-    for name, found in result.items():
-        if not found:
+        result[owners.get(index, "train")].append(item)
+    for name, members_of_split in result.items():
+        if not members_of_split:
             raise AnamnesisError(f"{len(items):,} {unit} in {len(groups):,} groups: the {name} split would be empty")
     return result
 
 
 def _take(wanted: float, members: list[int], weights: list[int]) -> list[int]:
-    """Of the groups `members`, in their order, those that bring a split nearer to the weight wanted."""
+    """The groups among `members`, in their order, that bring a split closer to the wanted weight."""
     taken = []
     left = wanted
     for number in members:
@@ -156,13 +230,12 @@ def _take(wanted: float, members: list[int], weights: list[int]) -> list[int]:
 
 
 def _without(members: list[int], taken: list[int]) -> list[int]:
-    """The groups `members`, in their order, that are not among those taken."""
-    gone = set(taken)
-    return [number for number in members if number not in gone]
+    removed = set(taken)
+    return [number for number in members if number not in removed]
 
 
-def _components(items: Sequence[Item], keys: Callable[[Item], Iterable[Hashable]]) -> list[list[int]]:
-    """Indices of the items, grouped so that two with a key in common are in the same group (union-find)."""
+def _connected(items: Sequence[Item], keys: Callable[[Item], Iterable[Hashable]]) -> list[list[int]]:
+    """Groups of indices; two items with a common key are in the same group (union-find)."""
     parent = list(range(len(items)))
 
     def root(index: int) -> int:
@@ -174,44 +247,52 @@ def _components(items: Sequence[Item], keys: Callable[[Item], Iterable[Hashable]
     first: dict[Hashable, int] = {}
     for index, item in enumerate(items):
         for key in keys(item):
-            other = root(first.setdefault(key, index))
-            mine = root(index)
-            parent[max(other, mine)] = min(other, mine)
+            one, other = root(index), root(first.setdefault(key, index))
+            parent[max(one, other)] = min(one, other)
     groups: dict[int, list[int]] = {}
     for index in range(len(items)):
         groups.setdefault(root(index), []).append(index)
     return list(groups.values())
 
 
-def fill(
-    given: dict[SplitName, list[Item]],
+def complete(
+    published: "Splits[Item]",
     split: Draw,
     unit: str,
     *,
     keys: Callable[[Item], Iterable[Hashable]],
     weight: Callable[[Item], int] = lambda item: 1,
     stratum: Callable[[Item], Hashable] = lambda item: None,
-) -> tuple[dict[SplitName, list[Item]], int]:
-    """Complete the splits that a source publishes: what it does not is drawn from train.
+) -> tuple["Splits[Item]", int]:
+    """All three splits, where the source publishes one or more of them; the missing ones are drawn from train.
 
-    Where all three are published, nothing is changed. Where something is drawn, train first loses the items that share
-    a key with a published split.
+    Three published splits stay as they are. Otherwise train first loses the items that share a key with a published
+    split.
+
+    Args:
+        published: the items of each split that the source names.
+        split, unit, keys, weight, stratum: as for `draw`.
 
     Returns:
-        The three splits, and how many items train lost.
+        The splits, and how many items train lost.
 
     Raises:
         AnamnesisError: a split would be empty.
     """
-    if set(given) == set(NAMES):
-        for name in NAMES:
-            if not given[name]:
-                raise AnamnesisError(f"the {name} split would be empty")
-        return given, 0
-    pool = given.get("train", [])
-    published: dict[SplitName, list[Item]] = {name: items for name, items in given.items() if name != "train"}
-    known = {key for items in published.values() for item in items for key in keys(item)}
-    kept = [item for item in pool if not known.intersection(keys(item))]
-    drawn_here: list[SplitName] = [name for name in NAMES[:0:-1] if name not in published]
-    result = drawn(kept, split, unit, keys=keys, weight=weight, stratum=stratum, parts=tuple(drawn_here))
-    return result | published, len(pool) - len(kept)
+    if set(published) == set(SPLITS):
+        check_not_empty(published)
+        return published, 0
+    train = published.get("train", [])
+    fixed: Splits[Item] = {name: items for name, items in published.items() if name != "train"}
+    known = {key for items in fixed.values() for item in items for key in keys(item)}
+    left = [item for item in train if not known.intersection(keys(item))]
+    names: tuple[SplitName, ...] = tuple(name for name in SPLITS[:0:-1] if name not in fixed)
+    result = draw(left, split, unit, keys=keys, weight=weight, stratum=stratum, names=names)
+    return result | fixed, len(train) - len(left)
+
+
+def check_not_empty(splits: "Splits[Item]") -> None:
+    """Raise an AnamnesisError where a split has no items."""
+    for name in SPLITS:
+        if not splits[name]:
+            raise AnamnesisError(f"the {name} split would be empty")

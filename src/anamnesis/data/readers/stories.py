@@ -1,131 +1,135 @@
-"""Collections of texts: tales, the works of an author, the chapters of a book."""
+"""Reader of collections of independent texts, such as tales or the works of an author."""
 
 import re
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from anamnesis.data.readers import ends, text
-from anamnesis.data.readers.splits import NAMES, contiguous, fill, normalise
-from anamnesis.data.readers.tables import orange_rows
-from anamnesis.data.settings import Chapters, SplitName, Stories
-from anamnesis.data.sources.sources import Part
+from pydantic import Field, model_validator
+
+from anamnesis.data.readers.base import BaseCorpus
+from anamnesis.data.readers.canonical import read_text
+from anamnesis.data.readers.ends import hold_out_ends
+from anamnesis.data.readers.splits import Draw, Size, Splits, check_minimum, complete, normalise
+from anamnesis.data.readers.tables import read_orange
+from anamnesis.data.readers.text import find_book
+from anamnesis.data.readers.texts import characters, clean, read_list, shorten, write
+from anamnesis.data.sources.local import Part
+from anamnesis.data.sources.settings import SplitName
 from anamnesis.errors import AnamnesisError
 
-# A tale of the collection starts with a line in capitals after exactly four blank lines, the first at the top.
+# A tale of the collection starts with a line in capitals after exactly four blank lines, or at the top of the file.
 HEADING = re.compile(r"(?:\A\n*|(?<=[^\n])\n{5})(?=[^\na-z]*+\n)(?=[^\nA-Z]*+[A-Z])")
 STRAIGHT = str.maketrans("‘’‚‛“”„‟", "''''\"\"\"\"")
 
 
-def read(corpus: Stories | Chapters, parts: list[Part], folder: Path) -> dict[str, Any]:
-    """Write `train.txt`, `valid.txt` and `test.txt`, documents separated by a line with only a form feed.
+class StoryDraw(Draw):
+    """Splits of a collection: each text goes to one split, or the end of every longer text is held out."""
 
-    Chapters are cut contiguously; tales and works are drawn by the seed, equal texts to the same split, or the ends of
-    the longer ones are held out (`ends.py`).
-
-    Returns:
-        The counts of each split; where ends are held out, also how many copies of other texts train lost.
-
-    Raises:
-        AnamnesisError: a file cannot be read as what it should be or has fewer texts than to be taken, there is too
-            little text, or a split would be empty.
-    """
-    taken = corpus.take if isinstance(corpus, Stories) and corpus.take else [None] * len(parts)
-    if len(taken) != len(parts):
-        raise AnamnesisError(f"take: found {len(taken)} numbers; allowed: {len(parts)}, one for each file")
-    given: dict[SplitName, list[str]] = {}
-    for part, number in zip(parts, taken, strict=True):
-        found = contents(part, corpus)
-        if number is not None and number > len(found):
-            raise AnamnesisError(f"take: found {number}; allowed: at most {len(found)}, as many as {part.name} has")
-        given.setdefault(part.split or "train", []).extend(found[:number])
-    given = {name: _limited(found, corpus.limit) for name, found in given.items()}
-    total = sum(len(content) for found in given.values() for content in found)
-    if total < corpus.minimum:
-        raise AnamnesisError(f"{parts[0].name}: only {total:,} characters; at least {corpus.minimum:,} are needed")
-    result, extra = _split(corpus, given)
-    for name in NAMES:
-        text.write_documents(folder, name, result[name])
-    counts: dict[str, Any] = {name: text.count(folder / f"{name}.txt") for name in NAMES}
-    counts["train"] |= extra
-    return counts
-
-
-def contents(part: Part, corpus: Stories | Chapters) -> list[str]:
-    """The texts of a file in canonical form, blank ones left out. Raises AnamnesisError where it has another form."""
-    found = _chapters(part) if isinstance(corpus, Chapters) else _stories(part, corpus)
-    if isinstance(corpus, Stories) and corpus.straight_quotes:
-        found = [content.translate(STRAIGHT) for content in found]
-    return [content for content in map(clean, found) if content.strip()]
-
-
-def clean(content: str) -> str:
-    """A document in canonical form: no form feed, no blank lines around it, one LF at its end."""
-    return content.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n").strip("\n") + "\n"
-
-
-def _split(
-    corpus: Stories | Chapters, given: dict[SplitName, list[str]]
-) -> tuple[dict[SplitName, list[str]], dict[str, int]]:
-    """The three splits, and counts to add to those of train."""
-    if isinstance(corpus, Chapters):
-        if set(given) == {"train"}:
-            return contiguous(given["train"], list(map(len, given["train"])), corpus.split, "chapters"), {}
-        if set(given) == set(NAMES) and all(given.values()):
-            return given, {}
-        raise AnamnesisError("chapters come from one source, or from all of train, valid and test, none empty")
-    if corpus.split.by == "ends":
-        if set(given) != {"train"}:
-            raise AnamnesisError("split.by: found 'ends'; allowed: texts, as the source says which split a file is")
-        result, lost = ends.held_out(given["train"], corpus.split, corpus.reader)
-        return result, {"removed_as_duplicates": lost}
-    by_share = corpus.split.valid < 1 and corpus.split.test < 1
-    result, _ = fill(
-        given,
-        corpus.split,
-        corpus.reader,
-        keys=lambda content: [normalise(content)],
-        weight=len if by_share else (lambda content: 1),
+    valid: Size = Field(
+        0.05, description="below 1: share of the corpus; otherwise a number of texts, with `by: ends` of characters"
     )
-    return result, {}
+    test: Size = Field(
+        0.05, description="below 1: share of the corpus; otherwise a number of texts, with `by: ends` of characters"
+    )
+    by: Literal["texts", "ends"] = Field(
+        "texts",
+        description="texts: each text goes to one split; ends: of each text longer than `longer_than`, valid and test "
+        "take the last part, test the very end, cut between sentences and in proportion to the text's length",
+    )
+    longer_than: int | None = Field(
+        None, ge=1, description="characters; with `by: ends`, a text that is not longer belongs to train"
+    )
+
+    @model_validator(mode="after")
+    def _keys_fit_by(self) -> Self:
+        if self.by == "ends" and self.longer_than is None:
+            raise ValueError("`by: ends` needs `longer_than`: the longest text, in characters, that train gets whole")
+        if self.by == "ends" and "seed" in self.model_fields_set:
+            raise ValueError("`by: ends` draws nothing, so it takes no `seed`")
+        if self.by == "texts" and self.longer_than is not None:
+            raise ValueError("`longer_than` needs `by: ends`")
+        return self
 
 
-def _limited(found: list[str], limit: int | None) -> list[str]:
-    """Every text shortened to the same share, so that all together have at most about `limit` characters."""
-    total = sum(map(len, found))
-    if limit is None or total <= limit:
-        return found
-    return [content[: max(1, len(content) * limit // total)].rstrip("\n") + "\n" for content in found]
+class Stories(BaseCorpus):
+    """A collection of texts.
 
+    A `.tab` file is a table with a text column, a `.json` file a list of texts; any other file is one text (`works`) or
+    a collection (`tales`).
+    """
 
-def _chapters(part: Part) -> list[str]:
-    if not part.name.endswith(".json"):
-        return text.whole(part).split(text.SEPARATOR)
-    content = text.json_of(part)
-    if not isinstance(content, list) or not all(isinstance(item, str) for item in content):
-        raise AnamnesisError(f"{part.name}: not a JSON list of texts")
-    return content
+    makes: ClassVar = "running text"
+    reader: Literal["tales", "works"]
+    column: str = Field("Content", description="the column of a table that holds the text")
+    title: str | None = Field(
+        None, description="the column of a table with the title, which precedes the text in capitals; null: no title"
+    )
+    take: list[Annotated[int, Field(ge=1)]] | None = Field(
+        None, min_length=1, description="how many texts to take of each file, its first ones; null: all"
+    )
+    straight_quotes: bool = Field(False, description="write curly quotation marks and apostrophes as straight ones")
+    minimum: int = Field(1000, ge=2, description="characters that all texts together must have")
+    split: StoryDraw = StoryDraw()
 
+    def read(self, parts: list[Part], folder: Path) -> dict[str, Any]:
+        """Write `train.txt`, `valid.txt` and `test.txt`, as `BaseCorpus.read` says.
 
-def _stories(part: Part, corpus: Stories) -> list[str]:
-    if part.name.endswith(".json"):
-        return _chapters(part)
-    content = text.whole(part)
-    if part.name.endswith(".tab"):
-        rows = orange_rows(content, part.name, [corpus.column, *([corpus.title] if corpus.title else [])])
-        headings = [f"{row[corpus.title].upper()}\n\n" if corpus.title else "" for row in rows]
-        return [head + row[corpus.column] for head, row in zip(headings, rows, strict=True)]
-    if corpus.reader == "works":
-        return [without_licence(content)]
-    starts = [match.end() for match in HEADING.finditer(content)]
-    if len(starts) < 3:
-        raise AnamnesisError(f"{part.name}: fewer than 3 headings: lines in capitals after exactly four blank lines")
-    # `clean` takes away the blank lines before the next heading.
-    return [content[start:end] for start, end in pairwise([*starts, len(content)])]
+        Equal texts go to the same split. Where ends are held out, train counts the copies of other texts that it lost.
+        """
+        if self.take and len(self.take) != len(parts):
+            raise AnamnesisError(f"take: found {len(self.take)} numbers; allowed: {len(parts)}, one for each file")
+        splits: dict[SplitName, list[str]] = {}
+        numbers: Sequence[int | None] = self.take or [None] * len(parts)
+        for part, number in zip(parts, numbers, strict=True):
+            texts = self.texts(part)
+            if number is not None and number > len(texts):
+                raise AnamnesisError(f"take: found {number}; allowed: at most {len(texts)}, the texts of {part.name}")
+            splits.setdefault(part.split or "train", []).extend(texts[:number])
+        splits = shorten(splits, self.limit)
+        check_minimum(characters(splits), self.minimum, "characters", parts[0].name)
+        splits, counts = self._split(splits)
+        result = write(splits, folder)
+        result["train"] |= counts
+        return result
 
+    def texts(self, part: Part) -> list[str]:
+        """The texts of a file in canonical form. Raises AnamnesisError where the file has another form."""
+        return clean(text.translate(STRAIGHT) if self.straight_quotes else text for text in self._raw_texts(part))
 
-def without_licence(content: str) -> str:
-    """A book of Project Gutenberg without what stands outside its start and end lines."""
-    data = content.encode()
-    start, end = text.START.search(data), text.END.search(data)
-    return data[start.end() if start else 0 : end.start() if end else len(data)].decode()
+    def _raw_texts(self, part: Part) -> Iterable[str]:
+        if part.name.endswith(".json"):
+            return read_list(part)
+        content = read_text(part)
+        if part.name.endswith(".tab"):
+            rows = read_orange(content, part.name, [self.column, *([self.title] if self.title else [])])
+            return [(f"{row[self.title].upper()}\n\n" if self.title else "") + row[self.column] for row in rows]
+        if self.reader == "works":
+            data = content.encode()
+            first, end = find_book(data)
+            return [data[first:end].decode()]
+        starts = [match.end() for match in HEADING.finditer(content)]
+        if len(starts) < 3:
+            raise AnamnesisError(
+                f"{part.name}: fewer than 3 headings: lines in capitals after exactly four blank lines"
+            )
+        return [content[start:end] for start, end in pairwise([*starts, len(content)])]
+
+    def _split(self, given: Splits[str]) -> tuple[Splits[str], dict[str, int]]:
+        """The three splits, and further counts of train."""
+        if self.split.by == "ends":
+            if set(given) != {"train"}:
+                raise AnamnesisError("split.by: found 'ends'; allowed: texts, as the source says which split a file is")
+            assert self.split.longer_than is not None
+            result, lost = hold_out_ends(given["train"], self.split, self.split.longer_than, self.reader)
+            return result, {"removed_as_duplicates": lost}
+        by_share = self.split.valid < 1 and self.split.test < 1
+        result, _ = complete(
+            given,
+            self.split,
+            self.reader,
+            keys=lambda text: [normalise(text)],
+            weight=len if by_share else (lambda text: 1),
+        )
+        return result, {}

@@ -1,4 +1,4 @@
-"""Tables in text files: the csv files that are written, and the tab-separated ones of Orange that are read."""
+"""Tables in text files: reads csv, tsv and Orange's tab-separated files, writes csv."""
 
 import csv
 import io
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from anamnesis.errors import AnamnesisError
 
-# Columns that an error names.
+# Columns that an error lists.
 LISTED = 12
 
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
 
-def write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
     """Write a csv file with a header row and LF line ends. Returns the number of rows."""
     number = 0
     with open(path, "w", encoding="utf-8", newline="") as file:
@@ -26,10 +26,10 @@ def write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -
     return number
 
 
-def parse(content: str, name: str, delimiter: str = ",") -> Iterator[tuple[str, list[str]]]:
-    """The rows of a table, each after the name of the file and the row's last line, for errors; of a blank line, [].
+def parse_table(content: str, name: str, delimiter: str = ",") -> Iterator[tuple[str, list[str]]]:
+    """The rows of a table, [] for a blank line, each with its place: the name of the file and the row's last line.
 
-    Lines end with LF alone: whatever else may be taken for the end of a line, such as U+2028, is part of a cell.
+    Only LF ends a line: other characters that may count as line ends, such as U+2028, are part of a cell.
 
     Raises:
         AnamnesisError: the csv module cannot read a row.
@@ -42,32 +42,32 @@ def parse(content: str, name: str, delimiter: str = ",") -> Iterator[tuple[str, 
         raise AnamnesisError(f"{name}: line {reader.line_num}: {error}") from None
 
 
-def check_columns(header: Sequence[str], wanted: Iterable[str], name: str) -> None:
-    """Raise an AnamnesisError where a column wanted is not in the header, or several have its name."""
-    for column in wanted:
+def check_columns(header: Sequence[str], columns: Iterable[str], name: str) -> None:
+    """Raise an AnamnesisError where one of `columns` is missing in the header, or occurs more than once."""
+    for column in columns:
         if column not in header:
-            # Escaped and cut: a damaged header may be any text.
+            # Escaped and shortened: the header of a damaged file may be any text.
             there = [repr(each[:40])[1:-1] for each in header[:LISTED]] + ["..."] * (len(header) > LISTED)
             raise AnamnesisError(f"{name}: no column {column!r}; there are {', '.join(there) or 'none'}")
         if header.count(column) > 1:
             raise AnamnesisError(f"{name}: {header.count(column)} columns are named {column!r}; allowed: one")
 
 
-def orange_rows(content: str, name: str, wanted: Iterable[str]) -> list[dict[str, str]]:
-    """The rows of a table in Orange's format: names, types and roles of the columns in three rows, then the data.
+def read_orange(content: str, name: str, columns: Iterable[str]) -> list[dict[str, str]]:
+    """The rows of a table in Orange's format: three rows with names, types and roles of the columns, then the data.
 
     Raises:
-        AnamnesisError: a column wanted is not there, or a row has another number of columns than the header.
+        AnamnesisError: a column is missing, or a row has another number of cells than the header.
     """
-    rows = parse(content, name, "\t")
+    rows = parse_table(content, name, "\t")
     _, header = next(rows, ("", []))
-    check_columns(header, wanted, name)
+    check_columns(header, columns, name)
     next(rows, None), next(rows, None)
-    return [record(header, row, place) for place, row in rows if row]
+    return [name_cells(header, row, place) for place, row in rows if row]
 
 
-def record(header: list[str], row: list[str], place: str) -> dict[str, str]:
-    """A row as a mapping of the header's names. Raises AnamnesisError where it has another number of columns."""
+def name_cells(header: list[str], row: list[str], place: str) -> dict[str, str]:
+    """The cells of a row by column name. Raises AnamnesisError where their number differs from the header's."""
     if len(row) != len(header):
         raise AnamnesisError(f"{place}: {len(row)} columns; {len(header)} are expected")
     return dict(zip(header, row, strict=True))

@@ -1,8 +1,8 @@
-"""Reading files out of archives that nobody vouches for.
+"""Reading members of untrusted archives.
 
-Nothing is ever unpacked under a name the archive chose: a member is a stream of bytes, of bounded length, that the
-caller stores under its own digest. Names that point elsewhere, links, encrypted members and bombs are refused all the
-same. Whatever the libraries raise about an archive's bytes becomes an AnamnesisError.
+Nothing is unpacked under a name of the archive's choice: a member is a stream of bytes, of bounded length, that the
+caller stores under its digest. Names that point out of the archive, links, encrypted members and archive bombs are
+refused. Every exception that a library raises about an archive's bytes becomes an AnamnesisError.
 """
 
 import bz2
@@ -20,12 +20,11 @@ from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import IO, BinaryIO, cast
 
-from anamnesis.data.sources.download import RangesRefused
 from anamnesis.data.sources.patterns import matcher
 from anamnesis.errors import AnamnesisError
 
 LARGEST_MEMBER = 2**30
-# What a tar unpacks to, and what all members that are read of an archive, and of those inside it, unpack to together.
+# Bytes that a tar unpacks to, and that all members read from an archive and its nested archives unpack to.
 LARGEST_ARCHIVE = 2 * 2**30
 LARGEST_HEADER = 2**16
 LONGEST_NAME = 4096
@@ -35,7 +34,7 @@ Take = Callable[[str, IO[bytes]], None]
 
 
 class Budget:
-    """How many bytes may still be read, of one stream or several; `what` begins the error when none is left."""
+    """How many bytes may still be read from one or more streams; `what` begins the error when none is left."""
 
     def __init__(self, limit: int, what: str = "unpacks to") -> None:
         self.limit = self.left = limit
@@ -43,12 +42,12 @@ class Budget:
 
 
 class Bounded(io.RawIOBase):
-    """A stream that raises AnamnesisError once more bytes were read than one of `budgets` allows, or it is damaged.
+    """A stream that raises AnamnesisError where it is damaged, or where more bytes are read than a budget allows.
 
     Args:
-        stream: where the bytes come from.
-        name: what the stream is, for errors.
-        budgets: each is charged for every byte.
+        stream: the source of the bytes.
+        name: the stream's name, for errors.
+        budgets: each pays for every byte.
     """
 
     def __init__(self, stream: IO[bytes], name: str, *budgets: Budget) -> None:
@@ -76,10 +75,10 @@ class Bounded(io.RawIOBase):
 
 @contextmanager
 def _damage_is_an_error(name: str) -> Iterator[None]:
-    """Raise AnamnesisError for anything that a library raises while it reads the bytes of an archive."""
+    """Raise AnamnesisError for every exception of a library that reads an archive."""
     try:
         yield
-    except (AnamnesisError, RangesRefused):
+    except AnamnesisError:
         raise
     except Exception as error:
         words = " ".join(str(error).split()) or type(error).__name__
@@ -91,18 +90,16 @@ def read_members(
     name: str,
     paths: list[str],
     take: Take,
-    zipped: bool | None = None,
     budget: Budget | None = None,
 ) -> None:
-    """Hand every member of the archive that one of `paths` selects to `take`, in the order of the archive.
+    """Call `take` for every member that one of `paths` selects, in the order of the archive.
 
     Args:
         archive: a seekable binary stream of a zip, or of a tar, plain or compressed by gzip, bzip2 or xz.
         name: the archive's name, for errors.
-        paths: members' paths or patterns; `!/` enters an archive inside the archive.
+        paths: paths of members, or patterns; `!/` enters an archive inside the archive.
         take: called with a member's full path (with `!/`) and a stream of its bytes.
-        zipped: whether it is a zip; None: look at its first bytes.
-        budget: the bytes that the members may have together; None: LARGEST_ARCHIVE.
+        budget: bytes that all members together may have; None: LARGEST_ARCHIVE.
 
     Raises:
         AnamnesisError: the archive is broken or dangerous, or a path selects nothing.
@@ -110,14 +107,14 @@ def read_members(
     shared = budget or Budget(LARGEST_ARCHIVE, "with the members before it, unpacks to")
     steps = {path: path.split("!/", 1) for path in paths}
     outer = {path: (matcher(parts[0]), parts[1] if len(parts) > 1 else None) for path, parts in steps.items()}
-    found: set[str] = set()
+    matched: set[str] = set()
 
     def visit(member: str, open_member: Callable[[], IO[bytes]]) -> None:
         hits = [(path, rest) for path, (pattern, rest) in outer.items() if pattern.fullmatch(member)]
         if not hits:
             return
-        _check_written(member, name)
-        found.update(path for path, _ in hits)
+        _check_printable(member, name)
+        matched.update(path for path, _ in hits)
         inner = [rest for _, rest in hits if rest is not None]
         with open_member() as stream:
             bounded = Bounded(stream, f"{name}: {member}", Budget(LARGEST_MEMBER), shared)
@@ -132,33 +129,13 @@ def read_members(
             data, f"{name}: {member}", inner, lambda path, part: take(f"{member}!/{path}", part), budget=shared
         )
 
-    if zipped is None:
-        with _damage_is_an_error(name):
-            archive.seek(0)
-            zipped = archive.read(2) == b"PK"
+    with _damage_is_an_error(name):
+        archive.seek(0)
+        zipped = archive.read(2) == b"PK"
     _walk_zip(archive, name, visit) if zipped else _walk_tar(archive, name, visit)
-    missing = [path for path in paths if path not in found]
+    missing = [path for path in paths if path not in matched]
     if missing:
         raise AnamnesisError(f"{name}: the archive has no member {missing[0].split('!/')[0]!r}")
-
-
-def member_spans(archive: BinaryIO, name: str, paths: list[str]) -> list[tuple[int, int]]:
-    """Where the members of a zip that `paths` select lie in the archive: (first byte, end), header included.
-
-    Raises:
-        AnamnesisError: the archive is no zip or broken.
-    """
-    patterns = [matcher(path.split("!/", 1)[0]) for path in paths]
-    with _damage_is_an_error(name), zipfile.ZipFile(archive) as opened:
-        entries = sorted(opened.infolist(), key=lambda info: info.header_offset)
-        places = [info.header_offset for info in entries] + [opened.start_dir]
-    if places[0] < 0 or places[-2:] != sorted(places[-2:]):
-        raise AnamnesisError(f"{name}: broken or unreadable archive: a member lies outside of it")
-    return [
-        (first, end)
-        for info, first, end in zip(entries, places, places[1:], strict=False)
-        if first < end and any(pattern.fullmatch(info.filename) for pattern in patterns)
-    ]
 
 
 Visit = Callable[[str, Callable[[], IO[bytes]]], None]
@@ -205,9 +182,9 @@ def _walk_tar(archive: BinaryIO, name: str, visit: Visit) -> None:
                 headers.left = LARGEST_ARCHIVE
                 if not info.isdir():
                     visit(info.name.removeprefix("./"), lambda info=info: _tar_stream(opened, info, name))  # type: ignore[misc]
-                # A stream is never revisited: do not keep a list that grows with the archive.
+                # tarfile would keep a list of all members.
                 opened.members = []  # type: ignore[attr-defined]
-                # tarfile would go on asking for as many blocks as a header claims, also at the end of the archive.
+                # tarfile would read as many blocks as a header claims, also after the end of the archive.
                 if opened.offset > LARGEST_ARCHIVE:
                     raise AnamnesisError(f"{name}: unpacks to more than {LARGEST_ARCHIVE:,} bytes, which is refused")
                 with _damage_is_an_error(name):
@@ -245,8 +222,8 @@ def _decompressed(archive: BinaryIO, name: str) -> Iterator[IO[bytes]]:
         yield stream
 
 
-def unzipped(data: bytes, name: str) -> bytes:
-    """What a single gzip-compressed file holds. Raises AnamnesisError where it is broken or too large."""
+def unzip(data: bytes, name: str) -> bytes:
+    """The content of a gzip-compressed file. Raises AnamnesisError where it is damaged or too large."""
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
         return Bounded(cast(IO[bytes], stream), name, Budget(LARGEST_MEMBER)).read()
 
@@ -264,7 +241,7 @@ def _check_size(size: int, member: str, name: str) -> None:
 
 
 def _check_name(member: str, name: str) -> None:
-    """Refuse a name that no archive of files has, whether the member is asked for or not."""
+    """Refuse an archive with a dangerous name, even of a member that is not read."""
     if len(member) > LONGEST_NAME:
         raise AnamnesisError(f"{name}: a member's name has more than {LONGEST_NAME:,} characters, which is refused")
     path = PurePosixPath(member.replace("\\", "/"))
@@ -272,7 +249,7 @@ def _check_name(member: str, name: str) -> None:
         raise AnamnesisError(f"{name}: the member {member!r} points out of the archive, which is refused")
 
 
-def _check_written(member: str, name: str) -> None:
-    """Refuse the name of a member to be read that a line of text cannot hold."""
+def _check_printable(member: str, name: str) -> None:
+    """Refuse to read a member whose name does not fit on a line of text."""
     if any(unicodedata.category(char) in ("Cc", "Cs") for char in member):
         raise AnamnesisError(f"{name}: the member {member!r} has control characters in its name, which is refused")

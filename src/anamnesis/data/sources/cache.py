@@ -1,11 +1,10 @@
-"""One store per user of everything that was downloaded, named by its sha256, shared by all clones and processes."""
+"""The user's cache of downloaded files, named by their digests, shared by all clones and processes."""
 
-import hashlib
 import os
 import re
+import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO
 
@@ -14,108 +13,63 @@ from anamnesis.errors import AnamnesisError
 
 VARIABLE = "ANAMNESIS_CACHE"
 
-_SHA256 = re.compile("[0-9a-f]{64}")
-_GIT_BLOB = re.compile("[0-9a-f]{40}")
-
 
 def is_sha256(text: str) -> bool:
-    """Whether the text is a sha256 in hex, as it may become part of a path."""
-    return bool(_SHA256.fullmatch(text))
+    """Whether the text is a sha256 in hex, which may be part of a path."""
+    return bool(re.fullmatch("[0-9a-f]{64}", text))
+
+
+def digest_like(expected: str, path: Path) -> str:
+    """The digest of a file, of the kind of the expected one: its sha256, or its id in Git if that has 40 digits."""
+    return files.git_blob(path) if len(expected) == 40 else files.sha256_file(path)
 
 
 class Cache:
-    """Files by sha256 under `root`: `objects/AB/CDEF...`, with `partial/` downloads and `locks/` beside them;
-    `blobs/ID` says which object has the id ID in git.
+    """Files by digest below `root`: `objects/AB/CDEF...`, with `incoming/` for new files and `locks/`.
 
-    No method writes or removes anything outside `root`: a digest is checked before it becomes a path, and symbolic
-    links below `root` are refused. Each method raises AnamnesisError for those two, and OSError where the disk fails.
+    No method writes or removes anything outside `root`. Each raises AnamnesisError where a digest is none or where a
+    path below `root` is a symbolic link, and OSError where the disk fails.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def find(self, sha256: str) -> Path | None:
-        """The file with that content, or None. A file that was damaged on the disk is removed."""
-        path = self._object(sha256)
+    def find(self, digest: str) -> Path | None:
+        """The file with this sha256, or this id in Git, or None. A damaged file is removed."""
+        path = self._object(digest)
         if not path.is_file():
             return None
-        if files.sha256_file(path) != sha256:
+        if digest_like(digest, path) != digest:
             path.unlink(missing_ok=True)
             return None
         return path
 
-    def add(self, stream: IO[bytes]) -> tuple[str, Path]:
-        """Keep all that `stream` holds. Returns its sha256 and its path."""
-        with self.incoming() as folder:
-            sha256, path = self.write(stream, folder)
-            return sha256, self.keep(sha256, path)
+    def incoming(self) -> AbstractContextManager[Path]:
+        """A temporary folder for files that are to be verified before they are kept."""
+        return files.temporary_folder(self._path("incoming"))
 
-    @contextmanager
-    def incoming(self) -> Iterator[Path]:
-        """A folder for files that are to be verified before they are kept; it vanishes when the block ends."""
-        with files.temporary_folder(self._path("incoming")) as folder:
-            yield folder
+    def keep(self, path: Path, digest: str) -> Path:
+        """Move a file of `incoming` to the place of its digest. Returns its new path."""
+        target = self._object(digest)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        files.sync(path)
+        os.replace(path, target)
+        return target
 
-    def write(self, stream: IO[bytes], folder: Path) -> tuple[str, Path]:
-        """Write all that `stream` holds to a new file of `folder`. Returns its sha256 and its path."""
-        digest = hashlib.sha256()
-        handle, path = tempfile.mkstemp(dir=folder)
-        with os.fdopen(handle, "wb") as file:
-            while block := stream.read(2**20):
-                digest.update(block)
-                file.write(block)
-        files.sync(Path(path))
-        return digest.hexdigest(), Path(path)
-
-    def keep(self, sha256: str, path: Path) -> Path:
-        """Move a file of `incoming`, whose digest is `sha256`, to where `find` finds it. Returns its new path."""
-        kept = self._object(sha256)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(path, kept)
-        return kept
-
-    def find_blob(self, git_blob: str) -> Path | None:
-        """The file whose content has that id in git, if one was brought before; else None."""
-        note = self._blob(git_blob)
-        sha256 = note.read_text(encoding="utf-8", errors="replace").strip() if note.is_file() else ""
-        path = self.find(sha256) if is_sha256(sha256) else None
-        return path if path is not None and files.git_blob(path) == git_blob else None
-
-    def add_blob(self, git_blob: str, path: Path) -> Path:
-        """Keep the file at `path`, and note what id its content has in git. Returns where it is kept."""
-        with open(path, "rb") as stream:
-            sha256, kept = self.add(stream)
-        files.write_text(self._blob(git_blob), sha256 + "\n")
-        return kept
-
-    def partial(self, key: str) -> Path:
-        """Where the download that `key` names is collected; what is there survives a crash."""
-        path = self._path("partial", files.digest(key))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
-
-    @contextmanager
-    def lock(self, key: str) -> Iterator[None]:
-        """Hold the lock that `key` names: of two processes after the same file, one downloads and the other waits."""
+    def lock(self, key: str) -> AbstractContextManager[object]:
+        """The lock for `key`: of two processes that want the same file, one downloads it and the other waits."""
         from filelock import FileLock
 
         path = self._path("locks", files.digest(key))
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path):
-            yield
+        return FileLock(path)
 
-    def _blob(self, git_blob: str) -> Path:
-        if not _GIT_BLOB.fullmatch(git_blob):
-            raise AnamnesisError(f"{git_blob!r} is no id of git: 40 digits, 0 to 9 and a to f")
-        return self._path("blobs", git_blob)
-
-    def _object(self, sha256: str) -> Path:
-        if not is_sha256(sha256):
-            raise AnamnesisError(f"{sha256!r} is no sha256: 64 digits, 0 to 9 and a to f")
-        return self._path("objects", sha256[:2], sha256[2:])
+    def _object(self, digest: str) -> Path:
+        if not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", digest):
+            raise AnamnesisError(f"{digest!r} is neither a sha256 nor an id in Git")
+        return self._path("objects", digest[:2], digest[2:])
 
     def _path(self, *names: str) -> Path:
-        """A path below `root`. Raises AnamnesisError where a part of it is a symbolic link."""
         path = self.root
         for name in names:
             path /= name
@@ -124,11 +78,19 @@ class Cache:
         return path
 
 
-def default() -> Cache:
-    """The user's cache, or the folder the environment variable ANAMNESIS_CACHE names.
+def write_stream(stream: IO[bytes], folder: Path) -> Path:
+    """A new file of `folder` with the content of a stream."""
+    handle, name = tempfile.mkstemp(dir=folder)
+    with os.fdopen(handle, "wb") as file:
+        shutil.copyfileobj(stream, file, 2**20)
+    return Path(name)
+
+
+def user_cache() -> Cache:
+    """The user's cache, or the folder that the environment variable ANAMNESIS_CACHE names.
 
     Raises:
-        AnamnesisError: the folder cannot be made or written.
+        AnamnesisError: the folder cannot be created or written.
     """
     from platformdirs import user_cache_path
 
@@ -140,7 +102,7 @@ def default() -> Cache:
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise AnamnesisError(f"{root}: cannot make the cache folder: {error.strerror}; {VARIABLE} moves it") from None
+        raise AnamnesisError(f"{root}: cannot create the cache folder: {error.strerror}; {VARIABLE} moves it") from None
     if not os.access(root, os.W_OK):
         raise AnamnesisError(f"{root}: the cache folder cannot be written; {VARIABLE} moves it")
     return Cache(root)

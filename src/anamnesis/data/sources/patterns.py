@@ -2,16 +2,14 @@
 
 import re
 
-_SPECIAL = re.compile(r"[*?{]")
-
 
 def is_pattern(path: str) -> bool:
-    """Whether a member's path selects by a pattern."""
-    return bool(_SPECIAL.search(path))
+    """Whether a path selects files by a pattern."""
+    return any(char in path for char in "*?{")
 
 
 def matcher(pattern: str) -> re.Pattern[str]:
-    """The regular expression that fits, from end to end, the paths that the pattern selects.
+    """The regular expression that fully matches the paths that the pattern selects.
 
     Raises:
         ValueError: a `{` has no `}`.
@@ -34,3 +32,9 @@ def matcher(pattern: str) -> re.Pattern[str]:
     if depth:
         raise ValueError("a path or pattern in which every '{' has its '}'")
     return re.compile(result)
+
+
+def check_pattern(pattern: str) -> str:
+    """The pattern itself. Raises ValueError as `matcher`."""
+    matcher(pattern)
+    return pattern

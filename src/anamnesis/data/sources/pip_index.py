@@ -1,6 +1,6 @@
-"""Where a released package's file lies, by the settings pip has on this machine.
+"""The address of a released package's file, by pip's settings on this machine.
 
-The pages are those of the Simple Repository API (PEP 503, HTML, and PEP 691, JSON).
+The pages of an index follow the Simple Repository API: HTML (PEP 503) or JSON (PEP 691).
 """
 
 import ast
@@ -15,17 +15,21 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from packaging.utils import canonicalize_name
+from pypi_simple import ACCEPT_JSON_PREFERRED, PYPI_SIMPLE_ENDPOINT, DistributionPackage, ProjectPage
+from requests.utils import requote_uri
+
 from anamnesis.data.sources.cache import is_sha256
-from anamnesis.data.sources.download import Client, Connection
+from anamnesis.data.sources.http import Client, Connection
 from anamnesis.errors import AnamnesisError
 
-# The order in which pip lets a later section override an earlier one; what is done here is what `pip download` does.
+# A later section overrides an earlier one, as for `pip download`.
 SECTIONS = ("global.", "install.", "download.", ":env:.")
 
 
 @dataclass(frozen=True)
 class PipSettings:
-    """What pip is configured for: addresses of indexes and of pages or folders with files, and how to connect."""
+    """pip's configuration: addresses of indexes, pages or folders with links to files, and how to connect."""
 
     indexes: tuple[str, ...]
     find_links: tuple[str, ...]
@@ -34,9 +38,10 @@ class PipSettings:
 
 @dataclass(frozen=True)
 class Located:
-    """The address of a file (`https:`, `http:` or `file:`) and its sha256, if the index gives it.
+    """The address of a file (`https:`, `http:` or `file:`), and its sha256 if the index states it.
 
-    Raises AnamnesisError where what the index says is no such address, or no sha256.
+    Raises:
+        AnamnesisError: the index states another kind of address, or an invalid sha256.
     """
 
     url: str
@@ -44,23 +49,27 @@ class Located:
 
     def __post_init__(self) -> None:
         if self.sha256 is not None and not is_sha256(self.sha256):
-            raise AnamnesisError(f"the index gives {self.sha256[:100]!r} as the file's sha256, which is none")
+            raise AnamnesisError(f"the index states {self.sha256[:100]!r} as the file's sha256, which is invalid")
         if not re.fullmatch("(https?|file)://[!-~]+", self.url):
             raise AnamnesisError(
-                f"the index gives {self.url[:200]!r} as the file's address; allowed: http, https, file"
+                f"the index states {self.url[:200]!r} as the file's address; allowed: http, https, file"
             )
 
 
 def pip_settings() -> PipSettings:
-    """Ask pip for its configuration files and PIP_* variables; without pip, read the variables alone.
+    """The settings of pip's configuration files and PIP_* variables; without pip, of the variables alone.
 
     Raises:
-        AnamnesisError: a setting of pip's is not valid; the line names it.
+        AnamnesisError: a setting is not valid.
     """
-    from pypi_simple import PYPI_SIMPLE_ENDPOINT
-
-    raw = _raw()
-    values = {name: value for section in SECTIONS for name, value in raw[section].items()}
+    listed = _from_pip()
+    listed = _from_environment() if listed is None else listed
+    values = {
+        key.removeprefix(section): value
+        for section in SECTIONS
+        for key, value in listed.items()
+        if key.startswith(section)
+    }
     indexes = [] if _true(values.get("no-index")) else [values.get("index-url") or PYPI_SIMPLE_ENDPOINT]
     if indexes:
         indexes += values.get("extra-index-url", "").split()
@@ -98,29 +107,18 @@ def _count(value: str) -> int:
 
 
 def _existing(setting: str, value: str | None) -> str | None:
-    """The path of a certificate, which must be there: requests would say so for each address anew, without its name."""
+    """The path of a certificate. Raises AnamnesisError, which names the setting, where no such file exists."""
     if not value:
         return None
     path = os.path.expanduser(value)
     if not os.path.exists(path):
         variable = f"PIP_{setting.upper().replace('-', '_')}"
-        raise AnamnesisError(f"pip's setting {setting} ({variable}): {value}: there is no such file or folder")
+        raise AnamnesisError(f"pip's setting {setting} ({variable}): {value}: no such file or folder")
     return path
 
 
-def _raw() -> dict[str, dict[str, str]]:
-    """Section -> option -> value."""
-    listed = _from_pip()
-    result: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
-    for key, value in (_from_environment() if listed is None else listed).items():
-        for section in SECTIONS:
-            if key.startswith(section):
-                result[section][key.removeprefix(section)] = value
-    return result
-
-
 def _from_pip() -> dict[str, str] | None:
-    """What `pip config list` prints, as SECTION.OPTION='VALUE'; None where there is no pip."""
+    """The settings that `pip config list` prints as SECTION.OPTION='VALUE'; None without pip."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False)
     if listed.returncode != 0:
@@ -131,7 +129,7 @@ def _from_pip() -> dict[str, str] | None:
         try:
             result[key] = str(ast.literal_eval(value))
         except (ValueError, SyntaxError):
-            continue  # no setting, but a warning of pip's
+            continue  # a warning of pip's
     return result
 
 
@@ -141,37 +139,33 @@ def _from_environment() -> dict[str, str]:
 
 
 def locate(client: Client, settings: PipSettings, package: str, file: str, problems: list[str]) -> Iterator[Located]:
-    """Find a package's file: in the find-links first, then in each index, as configured.
+    """The places of a package's file: in the links first, then in each index, as configured.
 
     Args:
-        client: asks the indexes.
-        settings: names the find-links and the indexes.
+        client: sends the requests.
+        settings: names the links and the indexes.
         package: the project's name.
         file: the file's name.
-        problems: takes a line for each of them that cannot be reached, or whose answer cannot be read. The next one is
-            asked all the same.
+        problems: gets a line for each place that does not answer or whose answer is damaged; the next place is asked
+            all the same.
     """
-    places = [(_in_links, place) for place in settings.find_links] + [(_in_index, place) for place in settings.indexes]
-    for look, place in places:
+    for place in (*settings.find_links, *settings.indexes):
+        find = _find_in_links if place in settings.find_links else _find_in_index
         try:
-            found = look(client, place, package, file)
+            located = find(client, place, package, file)
         except AnamnesisError as error:
             problems.append(f"{file}: {error}")
         except Exception as error:
-            # What pypi-simple, Beautiful Soup and pydantic raise for a page is no closed list. What urllib says of an
-            # address that it cannot parse may be a part of its password.
+            # pypi-simple, Beautiful Soup and pydantic raise many kinds of exceptions for a damaged page. urllib's
+            # message about an invalid address may show a part of its password.
             words = "" if "@" in place else " ".join(str(error).split())[:200]
             problems.append(f"{file}: {place}: the index's answer cannot be read: {words or type(error).__name__}")
         else:
-            if found:
-                yield found
+            if located:
+                yield located
 
 
-def _in_index(client: Client, index: str, package: str, file: str) -> Located | None:
-    from packaging.utils import canonicalize_name
-    from pypi_simple import ACCEPT_JSON_PREFERRED, ProjectPage
-    from requests.utils import requote_uri
-
+def _find_in_index(client: Client, index: str, package: str, file: str) -> Located | None:
     url = requote_uri(f"{index.rstrip('/')}/{canonicalize_name(package)}/")
     if urlsplit(url).scheme == "file":
         folder = _local(url)
@@ -181,29 +175,27 @@ def _in_index(client: Client, index: str, package: str, file: str) -> Located | 
         address = page.as_uri()
         parsed = ProjectPage.from_html(package, page.read_text(encoding="utf-8"), base_url=address)
     else:
-        response = client.get(url, {"Accept": ACCEPT_JSON_PREFERRED}, missing_ok=True)
+        response = client.get(url, {"Accept": ACCEPT_JSON_PREFERRED})
         if response is None:
             return None
         address = response.url
         parsed = ProjectPage.from_response(response, package)
-    return _among(parsed.packages, file, address, client.connection)
+    return _select(parsed.packages, file, address, client.connection)
 
 
-def _in_links(client: Client, place: str, package: str, file: str) -> Located | None:
-    from pypi_simple import ProjectPage
-
+def _find_in_links(client: Client, place: str, package: str, file: str) -> Located | None:
     if urlsplit(place).scheme in ("http", "https"):
-        response = client.get(place, {}, missing_ok=True)
+        response = client.get(place, {})
         if response is None:
             return None
         address = response.url
         packages = ProjectPage.from_html(package, response.text, base_url=address).packages
-        return _among(packages, file, address, client.connection)
+        return _select(packages, file, address, client.connection)
     path = _local(place) if place.startswith("file:") else Path(place).expanduser()
     if path.is_file():
         address = path.resolve().as_uri()
         packages = ProjectPage.from_html(package, path.read_text(encoding="utf-8"), base_url=address).packages
-        return _among(packages, file, address, client.connection)
+        return _select(packages, file, address, client.connection)
     return _in_folder(path, file)
 
 
@@ -211,27 +203,29 @@ def _in_folder(folder: Path, file: str) -> Located | None:
     return Located((folder / file).resolve().as_uri(), None) if (folder / file).is_file() else None
 
 
-def _among(packages: list, file: str, page: str, connection: Connection) -> Located | None:
+def _select(packages: list[DistributionPackage], file: str, page: str, connection: Connection) -> Located | None:
     """The file among those that the page at the address `page` lists.
 
     Raises:
-        AnamnesisError: the page says something of it that no index may say.
+        AnamnesisError: the page states an address or digest that it must not state.
     """
-    from requests.utils import requote_uri
-
     for package in packages:
         if package.filename == file:
             sha256 = (package.digests or {}).get("sha256")
             try:
-                found = Located(requote_uri(package.url.partition("#")[0]), None if sha256 is None else sha256.lower())
+                located = Located(
+                    requote_uri(package.url.partition("#")[0]), None if sha256 is None else sha256.lower()
+                )
             except AnamnesisError as error:
                 raise AnamnesisError(f"{page}: {error}") from None
-            here, there = urlsplit(page).scheme, urlsplit(found.url).scheme
+            here, there = urlsplit(page).scheme, urlsplit(located.url).scheme
             if there == "file" and here != "file":
-                raise AnamnesisError(f"{page}: the index names a file of this machine, {found.url}, which is refused")
-            if here == "https" and there == "http" and not connection.trusts(found.url):
-                raise AnamnesisError(f"{page}: the index names an address without https, {found.url}, which is refused")
-            return found
+                raise AnamnesisError(f"{page}: the index names a file of this machine, {located.url}, which is refused")
+            if here == "https" and there == "http" and not connection.trusts(located.url):
+                raise AnamnesisError(
+                    f"{page}: the index names an address without https, {located.url}, which is refused"
+                )
+            return located
     return None
 
 
@@ -240,5 +234,5 @@ def _local(url: str) -> Path:
 
 
 def local_path(url: str) -> Path | None:
-    """The path a `file:` address names; None for other addresses."""
+    """The path of a `file:` address; None for other addresses."""
     return _local(url) if urlsplit(url).scheme == "file" else None

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from anamnesis.data.readers.values import COMPACT, DATE, check_order, number
-from anamnesis.data.readers.values import dates as read_dates
+from anamnesis.data.text.values import COMPACT, DATE, check_order, number
+from anamnesis.data.text.values import dates as read_dates
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.forecasting.model.examples import Values
 
