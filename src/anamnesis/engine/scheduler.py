@@ -142,7 +142,7 @@ class Scheduler:
             one.progress.state, one.progress.text = "failed", f"error: {error}"
             return
         kind, _, name = one.task.name.partition("@")
-        # `anamnesis.console.summary` writes this line; train-derived and train-own say what train says.
+        # `anamnesis.console.summary` writes this line; the line of train-dependent begins with `train`, too.
         said = [
             line for line in text.splitlines() if line.startswith(f"{kind.partition('-')[0]} {name}") and ": " in line
         ]

@@ -127,7 +127,7 @@ def load(root: Path) -> Results:
     for name, experiment in settings.experiments.items():
         path = root / "metrics" / f"{name}.json"
         if not path.is_file():
-            section = next((f"-{part}" for part in ("derived", "own") if name in getattr(settings, part)), "")
+            section = "-dependent" if name in settings.dependent else ""
             found.missing[name] = f"evaluate{section}@{name}"
             continue
         try:

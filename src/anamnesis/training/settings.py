@@ -1,9 +1,11 @@
 """The keys that experiments of all tasks share, among them the blocks `training` and `trainer`."""
 
+import re
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from anamnesis.nn.settings import OwnCell
 from anamnesis.schema import Settings
 
 
@@ -77,16 +79,21 @@ class Baseline(Settings):
     """A model that is fitted without gradients, or not at all."""
 
 
-NEEDS = r"^(models/[a-z0-9]+(-[a-z0-9]+)*|cells/[a-z_][a-z0-9_]*\.py)$"
+NEEDS = r"models/[a-z0-9]+(-[a-z0-9]+)*|cells/[a-z_][a-z0-9_]*\.py"
+
+
+def _needed_path(path: str) -> str:
+    if not re.fullmatch(NEEDS, path):
+        raise ValueError("models/EXPERIMENT, or cells/FILE.py")
+    return path
 
 
 class BaseExperiment(Settings):
     """The keys that experiments of all tasks share. A task adds `task`, `model` and keys of its own."""
 
     tokens: str = Field(description="an entry of `tokens`")
-    needs: str | None = Field(
+    needs: Annotated[str, AfterValidator(_needed_path)] | None = Field(
         None,
-        pattern=NEEDS,
         description="a model to begin with, `models/EXPERIMENT`, or the file of an own cell, `cells/FILE.py`; such an "
         "entry belongs under `dependent`",
     )
@@ -94,6 +101,8 @@ class BaseExperiment(Settings):
     training: Training | None = Field(None, description="required for a network, refused for a baseline")
     trainer: Trainer = Trainer()
 
+    # Whether an experiment of the task may begin with the model of another experiment.
+    takes_model: ClassVar[bool] = False
     # Whether a network may go without `training`, because it begins with the weights of another model.
     keeps_weights: ClassVar[bool] = False
 
@@ -101,6 +110,44 @@ class BaseExperiment(Settings):
     def needed_model(self) -> str | None:
         """The experiment whose model this one begins with."""
         return self.needs.removeprefix("models/") if self.needs and self.needs.startswith("models/") else None
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """What the corpus of the token store may hold, in the words of `makes` of a corpus."""
+        return ("running text",)
+
+    @property
+    def token_kinds(self) -> tuple[str, ...]:
+        """The kinds of tokens that the token store may hold; empty: any."""
+        return ()
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another experiment may begin with this one's model."""
+        return False
+
+    def check_inputs(self, tokens: Any, needed: Any, needed_tokens: Any) -> None:
+        """Check what only the task knows of the entries that the experiment refers to.
+
+        Args:
+            tokens: the settings of its token store.
+            needed: the experiment whose model it begins with, or None.
+            needed_tokens: the settings of that experiment's token store, or None.
+
+        Raises:
+            ValueError: they do not fit the experiment; the message has the form `key: found X; allowed: Y`.
+        """
+
+    @model_validator(mode="after")
+    def _needs_fits_cell(self) -> Self:
+        model = getattr(self, "model", None)
+        file = f"cells/{model.cell.partition(':')[0]}.py" if isinstance(model, OwnCell) else None
+        if file is None and self.needs and not self.needed_model:
+            raise ValueError(f"needs: found {self.needs!r}; allowed: models/EXPERIMENT, as the model is no own cell")
+        if file and self.needs != file:
+            found = "null" if self.needs is None else repr(self.needs)
+            raise ValueError(f"needs: found {found}; allowed: {file}, the file of model.cell")
+        return self
 
     @model_validator(mode="after")
     def _training_fits_model(self) -> Self:

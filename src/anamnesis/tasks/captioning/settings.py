@@ -68,3 +68,7 @@ class Experiment(BaseExperiment):
     model: Model
     batch: int = Field(32, ge=1, description="images in a batch")
     search: Search = Search()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return ("images",)

@@ -114,6 +114,8 @@ def _default_batch(content: dict[str, Any]) -> int:
 class Experiment(BaseExperiment):
     """Classification of the documents or passages of a token store."""
 
+    takes_model: ClassVar[bool] = True
+
     task: Literal["classification"]
     model: Model
     batch: int = Field(
@@ -122,6 +124,14 @@ class Experiment(BaseExperiment):
         description="documents in a batch; by default 64 for a histogram or a language model, 32 for other networks",
         json_schema_extra={"default": "32 or 64"},
     )
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return ("labelled documents", "labelled passages")
+
+    @property
+    def token_kinds(self) -> tuple[str, ...]:
+        return (self.model.token_kind,)
 
     @model_validator(mode="after")
     def _needs_fits_model(self) -> Self:

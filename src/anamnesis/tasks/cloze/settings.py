@@ -48,3 +48,7 @@ class Experiment(BaseExperiment):
     model: Model
     batch: int = Field(32, ge=1, description="sentences in a batch")
     sentences: int = Field(20, ge=1, description="held-out sentences to show with a blank at the evaluation")
+
+    @property
+    def token_kinds(self) -> tuple[str, ...]:
+        return ("words",)

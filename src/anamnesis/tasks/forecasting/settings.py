@@ -83,3 +83,11 @@ class Experiment(BaseExperiment):
         description="steps of a free-running forecast, which reads its own forecasts; experiments on values rank only "
         "against those with as many",
     )
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return ("running text",) if self.series == "words" else ("a series",)
+
+    @property
+    def token_kinds(self) -> tuple[str, ...]:
+        return ("words",) if self.series == "words" else ()

@@ -99,13 +99,29 @@ class Sampling(Settings):
 class Experiment(BaseExperiment):
     """A language model: next-token prediction on one token store."""
 
-    task: Literal["language"]
-
+    takes_model: ClassVar[bool] = True
     keeps_weights: ClassVar[bool] = True
 
+    task: Literal["language"]
     model: Model
     batches: Batches = Streams()
     sampling: Sampling = Sampling()
+
+    @property
+    def reusable(self) -> bool:
+        return isinstance(self.model, Reader)
+
+    def check_inputs(self, tokens: Any, needed: Any, needed_tokens: Any) -> None:
+        """Refuse to go on from a model with another tokenizer or network."""
+        if needed is None:
+            return
+        other = f"tokens: found {self.tokens!r}, another tokenizer than that of {self.needs}, which reads"
+        if tokens.kind != needed_tokens.kind:
+            raise ValueError(f"{other} {needed_tokens.kind}; this store holds {tokens.kind}")
+        if tokens.kind == "words" and self.tokens != needed.tokens:
+            raise ValueError(f"{other} the words of {needed.tokens}; allowed: {needed.tokens}")
+        if self.model != needed.model:
+            raise ValueError(f"model: found another network than that of {self.needs}; allowed: the same block")
 
     @model_validator(mode="after")
     def _keys_fit_model(self) -> Self:

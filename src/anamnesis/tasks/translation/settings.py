@@ -1,6 +1,6 @@
 """The keys of an experiment with `task: translation`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -82,3 +82,14 @@ class Experiment(BaseExperiment):
     model: Model
     batch: int = Field(600, ge=1, description="target tokens in a batch, padding included, at most")
     search: Search = Search()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return ("sentence pairs",)
+
+    def check_inputs(self, tokens: Any, needed: Any, needed_tokens: Any) -> None:
+        """Refuse one embedding for two vocabularies."""
+        if getattr(self.model, "tied", None) == "all" and not getattr(tokens, "shared", False):
+            raise ValueError(
+                f"model.tied: found all; the languages of {self.tokens!r} share no vocabulary; allowed: none, output"
+            )

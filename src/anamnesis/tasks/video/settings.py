@@ -81,3 +81,7 @@ class Experiment(BaseExperiment):
     videos: Videos = Videos()
     model: Model
     batch: int = Field(32, ge=1, description="videos in a batch")
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return ("images",)
