@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.cloze.batches import SentenceBatches
+from anamnesis.tasks.cloze.model.batches import SentenceBatches
 from anamnesis.tasks.language.settings import Streams, Windows
 from anamnesis.tasks.language.model.streams import IGNORED, StreamBatches, WindowBatches
 from anamnesis.tasks.translation.batches import PairBatches

@@ -13,6 +13,7 @@ from anamnesis import console
 from anamnesis.cli import (
     captioning,
     classification,
+    cloze,
     experiments,
     forecasting,
     language,
@@ -32,7 +33,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # In the order of the help page.
-for part in (experiments, language, translation, captioning, forecasting, classification, tracking, pipeline, profiles):
+for part in (
+    experiments,
+    language,
+    cloze,
+    translation,
+    captioning,
+    forecasting,
+    classification,
+    tracking,
+    pipeline,
+    profiles,
+):
     app.add_typer(part.commands)
 
 

@@ -1,4 +1,4 @@
-"""The commands that use language models: `generate`, `score` and `fill`."""
+"""The commands that use language models: `generate` and `score`."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ import typer
 
 from anamnesis.cli import inputs, models, printing
 from anamnesis.cli.models import ModelName
-from anamnesis.errors import AnamnesisError, ParamsError
+from anamnesis.errors import ParamsError
 
 commands = typer.Typer()
 
@@ -109,40 +109,3 @@ def score(
             printing.table(
                 ["token", "surprise"], [list(row) for row in zip(spelled, surprises, strict=True)], numbers=1
             )
-
-
-@commands.command(
-    epilog="Examples: anamnesis fill novel-cloze-birnn 'Mr. ____ was very handsome.'\n\n"
-    "anamnesis fill cloze-novel@champion 'Mr. ____ was very handsome.' --top 10"
-)
-def fill(
-    model: ModelName,
-    texts: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[TEXT]...",
-            help="Each in quotes, with one blank: two underscores or more.",
-            show_default="the lines of standard input that are not blank",
-        ),
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many words to show, the likeliest first.")] = 5,
-) -> None:
-    """Let a model that learnt to fill blanks say which words fit, each with its probability."""
-    given = inputs.given(texts, "text")
-    loaded = models.load(model, "cloze")
-    from anamnesis.tasks.cloze.fill import fill as guess
-
-    failed = False
-    for text in given:
-        try:
-            words = guess(loaded, text, top)
-        except AnamnesisError as error:
-            printing.error(error)
-            failed = True
-            continue
-        printing.heading(text)
-        printing.table(
-            ["word", "probability"], [[word, f"{probability:.4f}"] for word, probability in words], numbers=1
-        )
-    if failed:
-        raise typer.Exit(1)

@@ -1,1 +1,1 @@
-"""Fill in the blank: which word is missing from a sentence, told by the words before it, or by those on both sides."""
+"""Filling blanks: the missing word of a sentence, from the words before it or from the words on both sides."""

@@ -1,4 +1,4 @@
-"""The keys of an experiment with `task: cloze`: which word stood at a blank of a sentence."""
+"""The keys of an experiment with `task: cloze`."""
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -9,7 +9,7 @@ from anamnesis.training.settings import BaseExperiment, Baseline
 
 
 class Unigram(Baseline):
-    """The floor: the frequencies of the training split's words, whatever stands around the blank."""
+    """A baseline: the frequencies of the training split's words, whatever stands around the blank."""
 
     architecture: Literal["unigram"]
 
@@ -18,7 +18,7 @@ class Reader(Layers):
     """Recurrent stacks between an embedding and a softmax."""
 
     direction: Literal["left", "both"] = Field(
-        description="left: read what stands before the blank; both: and, backwards, what stands after it"
+        description="left: read the words before the blank; both: also read, backwards, the words after it"
     )
     embedding: int | None = Field(None, ge=1, le=65536, description="size of a word's vector; null: as `hidden`")
     softmax: Literal["full", "adaptive"] = Field(
@@ -47,7 +47,7 @@ class Experiment(BaseExperiment):
     task: Literal["cloze"]
     model: Model
     batch: int = Field(32, ge=1, description="sentences in a batch")
-    sentences: int = Field(20, ge=1, description="held-out sentences to show with a blank at the evaluation")
+    sentences: int = Field(20, ge=1, description="test sentences to show with a blank")
 
     @property
     def token_kinds(self) -> tuple[str, ...]:

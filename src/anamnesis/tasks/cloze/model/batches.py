@@ -8,17 +8,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anamnesis.tasks.cloze.model.blanks import blank_places
 from anamnesis.training.batches import cuts
 
-# Batches that are cut from one pool of sentences sorted by length: enough to pad little, few enough to mix well.
+# A pool of sentences, sorted by length, is cut into this many batches: enough to pad little, few enough to mix well.
 POOL = 16
 
 
 class Batch(NamedTuple):
-    """Sentences side by side, and the places that are predicted.
+    """Sentences side by side, and their blanks.
 
     Attributes:
-        ids: (time, batch), int64, from `<s>` to `</s>`, padded behind it with anything.
+        ids: (time, batch), int64, from `<s>` to `</s>`, padded behind it with any id.
         lengths: tokens of each sentence, (batch,), int64.
         times: the time steps of the blanks, (blanks,), int64, each from 1 to its sentence's length - 2.
         columns: the sentences of the blanks, (blanks,), int64.
@@ -31,39 +32,38 @@ class Batch(NamedTuple):
 
 
 def collate(sentences: Sequence[NDArray[np.int64]], places: Sequence[NDArray[np.int64]]) -> Batch:
-    """A batch of sentences (tokens,), each with the places (blanks,) that are to be predicted, in their order."""
+    """A batch of sentences (tokens,), each with the places (blanks,) of its blanks in ascending order."""
     lengths = np.array([len(sentence) for sentence in sentences])
     ids = np.zeros((lengths.max(), len(sentences)), np.int64)
     for column, sentence in enumerate(sentences):
         ids[: len(sentence), column] = sentence
-    columns = np.repeat(np.arange(len(sentences)), [len(found) for found in places])
+    columns = np.repeat(np.arange(len(sentences)), [len(blanks) for blanks in places])
     arrays = (ids, lengths, np.concatenate(places), columns)
     return Batch(*(torch.from_numpy(array) for array in arrays))
 
 
 class SentenceBatches:
-    """Iterates over sentences that have a blank; goes on from `position`, so that a loader restored in mid-epoch
-    continues there.
+    """Iterates over sentences that have a blank, from `position` on; a restored loader continues in mid-epoch.
 
     Args:
         sentences: each (tokens,), from `<s>` to `</s>`.
-        hidden: `blanks.candidates`; every such place of a sentence is predicted.
+        candidates: for each token (vocabulary,) whether it can be a blank; every such place is predicted.
         batch: sentences in a batch.
-        seed: of the order; None: by length.
+        seed: of the order; None: sorted by length.
     """
 
     def __init__(
-        self, sentences: Sequence[NDArray[np.int64]], hidden: NDArray[np.bool_], batch: int, seed: int | None
+        self, sentences: Sequence[NDArray[np.int64]], candidates: NDArray[np.bool_], batch: int, seed: int | None
     ) -> None:
-        self.sentences = [sentence for sentence in sentences if hidden[sentence].any()]
-        self.places = [np.flatnonzero(hidden[sentence]) for sentence in self.sentences]
+        self.sentences = [sentence for sentence in sentences if candidates[sentence].any()]
+        self.places = [blank_places(sentence, candidates) for sentence in self.sentences]
         self.lengths = np.array([len(sentence) for sentence in self.sentences])
         self.batch, self.seed = batch, seed
         self.position, self.epoch = 0, 0
         self.shard(0, 1)
 
     def shard(self, rank: int, ranks: int) -> None:
-        """From now on, only the part of each batch that process `rank` of `ranks` takes."""
+        """Iterate only over the part of each batch that process `rank` of `ranks` takes."""
         self.rank, self.ranks, self.cuts = rank, ranks, cuts(len(self.sentences), self.batch, ranks)
 
     def __len__(self) -> int:
@@ -73,7 +73,7 @@ class SentenceBatches:
         groups = self._groups()
         for number in range(self.position, len(groups)):
             group = groups[number][self.rank :: self.ranks]
-            # Back at 0 with the last batch: a trainer that knows the length never asks for one more.
+            # Back at 0 with the last batch, because a trainer that knows the length asks for no batch after it.
             self.position = (number + 1) % len(groups)
             self.epoch += self.position == 0
             yield collate([self.sentences[index] for index in group], [self.places[index] for index in group])

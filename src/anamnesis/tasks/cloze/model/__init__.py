@@ -1,0 +1,1 @@
+"""What training a cloze model imports: sentences and blanks, the models, and the plan of the training."""
