@@ -1,1 +1,1 @@
-"""Classifying documents: words in, a topic out."""
+"""Classifying documents: text in, its label out, such as a topic or an author."""
