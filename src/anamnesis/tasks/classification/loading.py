@@ -18,6 +18,8 @@ from anamnesis.tasks.classification.model import tfidf
 from anamnesis.tasks.classification.model.documents import TOKENIZER, encode, input_vocabulary, join, word_batch
 from anamnesis.tasks.classification.model.network import DocumentNetwork
 from anamnesis.tasks.classification.settings import Histogram, LanguageModel, Model, Network, TfIdf
+from anamnesis.tasks.language.model.network import RecurrentNetwork
+from anamnesis.tasks.language.model.transfer import model_settings
 
 # Documents that are classified at once.
 BATCH = 256
@@ -124,8 +126,8 @@ def _load_head(found: ModelFolder, settings: Histogram | LanguageModel, vocabula
             parts[""][key] = value
     encoder, size = None, vocabulary
     if isinstance(settings, LanguageModel):
-        block = found.card.get("encoder")
-        encoder = models.network(folder, lambda: encoding.new_encoder(folder, block, vocabulary), parts["encoder"])
+        reader = model_settings(folder, found.card.get("encoder"))
+        encoder = models.network(folder, lambda: RecurrentNetwork(reader, vocabulary), parts["encoder"])
         size = encoding.summary_size(settings, encoder)
     _check(found, {"mean": (size,), "scale": (size,)}, parts[""])
     mean, scale = found.weights["mean"], found.weights["scale"]

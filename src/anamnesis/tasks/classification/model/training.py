@@ -18,6 +18,8 @@ from anamnesis.tasks.classification.model import tfidf
 from anamnesis.tasks.classification.model.documents import TOKENIZER, input_vocabulary, open_split, pad, word_batch
 from anamnesis.tasks.classification.model.network import DocumentNetwork
 from anamnesis.tasks.classification.settings import Histogram, LanguageModel, Network, TfIdf
+from anamnesis.tasks.language.model.network import RecurrentNetwork
+from anamnesis.tasks.language.model.transfer import model_settings, start_model
 from anamnesis.training.batches import Batches
 from anamnesis.training.classification import classification_loss, epoch_metrics, new_sums
 from anamnesis.training.fit import seed
@@ -81,13 +83,13 @@ def _plan_features(job: Job, model: Histogram | LanguageModel, labels: list[str]
     card, encoder, finetune = {"labels": labels}, None, False
     if isinstance(model, LanguageModel):
         folder, finetune = job.root / str(experiment.needs), model.finetune
-        source, encoder = encoding.load_language_model(folder)
-        card["encoder"] = source["model"]
+        source = start_model(folder)
+        card["encoder"], encoder = source.card["model"], source.network
     tokenizer = tokenizers.load(folder / TOKENIZER)
     vocabulary = tokenizer.vocabulary_size
     if isinstance(model, LanguageModel) and model.untrained:
         seed(experiment.seed)
-        encoder = encoding.new_encoder(folder, card["encoder"], vocabulary).eval()
+        encoder = RecurrentNetwork(model_settings(folder, card["encoder"]), vocabulary).eval()
     splits = {split: open_split(job.store, split, model, tokenizer) for split in ("train", "valid")}
     # A language model that is trained, too, needs only the mean and the scale of the features before its training.
     read = {"train": splits["train"]} if finetune else splits

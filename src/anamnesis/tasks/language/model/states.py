@@ -1,6 +1,7 @@
 """The hidden states of a frozen language model over texts, as features for another network."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,15 +36,28 @@ def states(
     Raises:
         AnamnesisError: a text has no token.
     """
-    encoded = [model.tokenizer.encode(text) for text in texts]
-    for number, ids in enumerate(encoded, start=1):
+    return encoded_states(model.network, [model.tokenizer.encode(text) for text in texts], batch, progress)
+
+
+def encoded_states(
+    network: RecurrentNetwork,
+    texts: Sequence[NDArray[Any]],
+    batch: int = 64,
+    progress: Callable[[int], object] = lambda texts: None,
+) -> NDArray[np.float32]:
+    """Like `states`, for texts that are given as token ids (tokens,).
+
+    Args:
+        network: in evaluation mode.
+    """
+    for number, ids in enumerate(texts, start=1):
         if not len(ids):
             raise AnamnesisError(f"text {number} of {len(texts)} has no token")
-    result = np.empty((len(texts), 2 * model.network.stack.outputs), np.float32)
-    order = sorted(range(len(texts)), key=lambda index: len(encoded[index]))
+    result = np.empty((len(texts), 2 * network.stack.outputs), np.float32)
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     for first in range(0, len(order), batch):
         rows = order[first : first + batch]
-        result[rows] = _states(model.network, [encoded[index] for index in rows]).cpu().numpy()
+        result[rows] = _states(network, [texts[index].astype(np.int64) for index in rows]).cpu().numpy()
         progress(len(rows))
     return result
 
