@@ -96,7 +96,7 @@ def passage(folder: Path) -> None:
 
 
 def translation(folder: Path) -> None:
-    from anamnesis.tasks.translation.network import EncoderDecoder
+    from anamnesis.tasks.translation.model.network import EncoderDecoder
     from anamnesis.tasks.translation.settings import Attentive
 
     model = {"architecture": "attention", "cell": "gru", "hidden": 4, "embedding": 3}
@@ -136,13 +136,13 @@ def videos(folder: Path) -> None:
 
 
 def captions(folder: Path) -> None:
-    from anamnesis.tasks.captioning.network import Captioner
-    from anamnesis.tasks.captioning.rows import width
+    from anamnesis.tasks.captioning.model.images import width
+    from anamnesis.tasks.captioning.model.network import CaptionNetwork
     from anamnesis.tasks.captioning.settings import Network
 
     model = {"architecture": "cnn-gru", "hidden": 4, "channels": 2, "embedding": 3}
-    network = Captioner(Network.model_validate(model), width(2))
-    card = _card("captioning", model, rows={"longest": 2, "shortest": 1}, search={"beam": 2})
+    network = CaptionNetwork(Network.model_validate(model), width(2))
+    card = _card("captioning", model, images={"longest": 2, "shortest": 1}, search={"beam": 2})
     saved.save(folder, arrays(network), card, {})
 
 

@@ -1,4 +1,4 @@
-"""A project that translates a little: two floors, and two networks with weights that no training has seen."""
+"""A project that translates a little: two baselines, and two networks with random weights."""
 
 import csv
 from pathlib import Path
@@ -47,9 +47,10 @@ SPLITS = {"train": PAIRS, "valid": PAIRS[:2], "test": PAIRS[1:]}
 
 def make(root: Path) -> Path:
     """Write params.yaml, token stores, models, metrics and predictions of all experiments into `root`."""
-    from anamnesis import models as folders
+    from anamnesis import models
     from anamnesis.data.stores import store
-    from anamnesis.tasks.translation import evaluation, saved
+    from anamnesis.stages.evaluate import evaluate
+    from anamnesis.tasks.translation.model.training import model_files
 
     root.mkdir(parents=True, exist_ok=True)
     write_settings(root, SETTINGS)
@@ -64,13 +65,13 @@ def make(root: Path) -> Path:
         store.write(root / "data" / "tokens" / name, entry, raw)
     for name, experiment in settings.experiments.items():
         tokens = root / "data" / "tokens" / experiment.tokens
-        inputs = folders.inputs_digest(experiment, tokens)
         weights = _weights(experiment.model, tokens) if name in NETWORKS else {}
         parameters = sum(value.size for value in weights.values())
-        card = folders.new_card(name, experiment, store.read_stats(tokens), parameters, None, inputs)
+        inputs = models.inputs_digest(experiment, root)
+        card = models.new_card(name, experiment, store.read_stats(tokens), parameters, None, inputs)
         history = [dict.fromkeys(HISTORY, 1.0)] if name in NETWORKS else []
-        folders.store(root, name, weights, card, saved.needed(tokens, card["architecture"]), history)
-        evaluation.evaluate(name, experiment, root)
+        models.store(root, name, weights, card, model_files(tokens, experiment.model.architecture), history)
+        evaluate(name, root)
     return root
 
 
@@ -78,15 +79,15 @@ def _weights(model, tokens: Path):
     import torch
 
     from anamnesis.data.tokenizers import tokenizer
-    from anamnesis.tasks.translation import saved
-    from anamnesis.tasks.translation.network import EncoderDecoder
-    from anamnesis.tasks.translation.sides import Side
+    from anamnesis.tasks.translation.model.languages import Language
+    from anamnesis.tasks.translation.model.network import EncoderDecoder
+    from anamnesis.tasks.translation.model.training import TOKENIZERS
 
-    source, target = (Side(tokenizer.load(tokens / name)) for name in saved.TOKENIZERS)
+    source, target = (Language(tokenizer.load(tokens / name)) for name in TOKENIZERS)
     torch.manual_seed(1)
     network = EncoderDecoder(model, source.size, target.size)
     with torch.no_grad():
-        # So that what is written depends on what is read, and ends some time.
+        # Larger weights, so that translations depend on their sources and end before the limit.
         for value in network.parameters():
             value *= 3
     return {name: value.detach().numpy() for name, value in network.named_parameters()}

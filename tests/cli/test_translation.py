@@ -34,9 +34,9 @@ def refused(error) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def library(pairs):
-    from anamnesis.tasks.translation import saved
+    from anamnesis import models
 
-    return {name: saved.load(pairs / "models" / name) for name in ("toy-nearest", "toy-seq2seq", "toy-attention")}
+    return {name: models.load(pairs / "models" / name) for name in ("toy-nearest", "toy-seq2seq", "toy-attention")}
 
 
 @pytest.mark.parametrize("model", ["toy-nearest", "toy-seq2seq", "toy-attention"])
@@ -84,16 +84,18 @@ def test_translate_shows_the_n_best_with_scores(translate, library):
 
 
 def test_translate_shows_attention_as_rows_of_weights(translate, library):
+    from anamnesis.tasks.translation.evaluation.attention import attention_map
+
     texts = ["The cat sleeps.", "", "A dog"]
     blocks = "\n".join(translate("--attention", *texts)).split("\n\n")
     assert [block.split("\n")[0] for block in blocks] == translate(*texts)
     for text, block in ((texts[0], blocks[0]), (texts[2], blocks[2])):
         header, *rows = [line.split("\t") for line in block.split("\n")[1:]]
         (best,) = library["toy-attention"].translate([text], 4)[0]
-        source, attended = library["toy-attention"].attended(text, best)
+        source, _, attention = attention_map(library["toy-attention"], text, best)
         assert header == ["", *(token.strip() or "␣" for token in source)]
         assert len(rows) == len(best.tokens)
-        for row, weights in zip(rows, attended.attention, strict=True):
+        for row, weights in zip(rows, attention, strict=True):
             assert [float(value) for value in row[1:]] == pytest.approx(weights.tolist(), abs=1e-4)
 
 

@@ -19,7 +19,7 @@ import toy_pairs
 from anamnesis import models as folders
 from anamnesis import params
 from anamnesis.tasks.language import generation, saved
-from anamnesis.tasks.translation import saved as translators
+from anamnesis.tasks.translation.model.translations import Translator
 from anamnesis.tracking import sync
 
 
@@ -215,7 +215,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def translation(
     pairs: Path, tmp_path: Path, empty_database: Path, monkeypatch, request: pytest.FixtureRequest
-) -> tuple[Path, translators.Translator]:
+) -> tuple[Path, Translator]:
     """A project in which the best translator is the one that the test names, registered; and that translator."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
@@ -226,7 +226,7 @@ def translation(
     shutil.copyfile(empty_database, root / "mlflow.db")
     (registered,) = sync.register(params.load(root / "params.yaml"), root)
     assert (registered.model, registered.experiment) == ("translation-toy", request.param)
-    return root, translators.load(root / "models" / request.param)
+    return root, folders.load(root / "models" / request.param)
 
 
 @pytest.mark.parametrize("translation", ["toy-nearest", "toy-seq2seq", "toy-attention"], indirect=True)

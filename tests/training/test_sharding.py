@@ -14,7 +14,7 @@ from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.cloze.model.batches import SentenceBatches
 from anamnesis.tasks.language.settings import Streams, Windows
 from anamnesis.tasks.language.model.streams import IGNORED, StreamBatches, WindowBatches
-from anamnesis.tasks.translation.batches import PairBatches
+from anamnesis.tasks.translation.model.batches import PairBatches
 from anamnesis.training.batches import Batches, cuts
 
 # Every token is its own number, so that what was read can be told from it.

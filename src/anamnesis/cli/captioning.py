@@ -1,4 +1,4 @@
-"""The command that reads pictures of digits."""
+"""The command that captions images of digits."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +19,7 @@ commands = typer.Typer()
 def caption(
     images: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="FILE.png...", help="Pictures of digits in a row: PNG, JPEG, GIF, BMP, WebP, TIFF or PPM."
-        ),
+        typer.Argument(metavar="FILE.png...", help="Images of digits: PNG, JPEG, GIF, BMP, WebP, TIFF or PPM."),
     ],
     model: Annotated[str | None, models.option("captioning model")] = None,
     beam: Beam = None,
@@ -30,43 +28,42 @@ def caption(
         typer.Option(
             "--n-best",
             min=1,
-            help="Show so many captions of each picture, the best first, with their scores. At most as many as the "
-            "beam is wide.",
+            help="Show so many captions of each image, the best first, with their scores. At most as many as the beam "
+            "is wide.",
             show_default="one, without its score",
         ),
     ] = None,
 ) -> None:
-    """Read pictures of digits in words: one picture a line, in the order in which they come.
+    """Write the digits of images in words: one line for each image, in their order.
 
-    The digits may be dark on light or light on dark, of any size, anywhere on the picture. With --n-best a picture has
-    several lines, SCORE TAB CAPTION outside of a terminal, and a blank line stands between two pictures. A picture
-    that cannot be read has a blank line, and the exit code is 1 at the end.
+    The digits may be dark on light or light on dark, of any size, anywhere on the image. With --n-best an image has
+    several lines, SCORE TAB CAPTION outside of a terminal, and a blank line separates two images. An image that cannot
+    be read has a blank line, and the exit code is then 1.
     """
-    # As names are meant where the command was typed, not in the project's folder.
+    # Names are relative to the user's folder; loading a model changes to the project's folder.
     paths = [path.absolute() for path in images]
-    loaded = models.load(model, "captioning")
-    width = search.width(loaded, beam, n_best)
+    captioner = models.load(model, "captioning")
+    width = search.beam_width(captioner, beam, n_best)
     import numpy as np
 
     from anamnesis.tasks.captioning import pictures
 
-    read = {}
+    pixels = {}
     for number, (path, name) in enumerate(zip(paths, images, strict=True)):
         try:
-            read[number] = pictures.open_file(path, str(name), loaded.rows)
+            pixels[number] = pictures.open_image(path, str(name), captioner.images.longest)
         except AnamnesisError as error:
             printing.error(error)
-    results = loaded.caption(np.stack(list(read.values())), width, n_best or 1) if read else []
-    captions = dict(zip(read, results, strict=True))
+    results = captioner.caption(np.stack(list(pixels.values())), width, n_best or 1) if pixels else []
+    captions = dict(zip(pixels, results, strict=True))
     for number, name in enumerate(images):
-        found = captions.get(number)
+        best = captions.get(number)
         if n_best is None:
-            printing.write(found[0].text if found else "")
+            printing.write(best[0].text if best else "")
             continue
         if number:
             print()
-        if found is None:
-            continue
-        search.print_scored(str(name), [each.score for each in found], [each.text for each in found], "caption")
-    if len(read) < len(images):
+        if best:
+            search.print_scored(str(name), [each.score for each in best], [each.text for each in best], "caption")
+    if len(pixels) < len(images):
         raise typer.Exit(1)

@@ -69,7 +69,9 @@ def images(root: Path, models: list[Result]) -> list[Image]:
         paths = sorted((root / "predictions" / keeper.experiment / "images").glob("*.png"))[:IMAGES]
         if not paths:
             continue
-        same = [model for model in models if tables[model.experiment] and model.settings.rows == keeper.settings.rows]
+        same = [
+            model for model in models if tables[model.experiment] and model.settings.images == keeper.settings.images
+        ]
         # Networks before baselines; sorting is stable.
         same.sort(key=lambda model: model.baseline)
         short = formats.short([model.experiment for model in models])

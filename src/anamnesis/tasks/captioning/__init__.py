@@ -1,1 +1,1 @@
-"""One-to-many: an image of handwritten digits in, its reading in words out, letter by letter."""
+"""Captioning images of handwritten digits: an image in, its digits in words out, letter by letter."""

@@ -4,23 +4,28 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from anamnesis.nn.settings import Beam, LengthPenalty
 from anamnesis.schema import Settings
 from anamnesis.training.settings import BaseExperiment, Baseline
 
 
-class Rows(Settings):
-    """Images of digits in a row, made from a seed, each with its reading in words."""
+class DigitImages(Settings):
+    """Images of several digits, drawn from a seed; the caption is the digits in words."""
 
-    shortest: int = Field(2, ge=1, le=16, description="digits of an image, at least")
-    longest: int = Field(4, ge=1, le=16, description="digits of an image, at most")
+    shortest: int = Field(2, ge=1, le=16, description="fewest digits of an image")
+    longest: int = Field(4, ge=1, le=16, description="most digits of an image")
     noise: float = Field(0.05, ge=0, le=1, description="standard deviation of the noise on each pixel, black being 1")
-    zoom: float = Field(0.15, ge=0, le=0.3, description="how much larger or smaller a training digit may be drawn")
-    shear: float = Field(0.2, ge=0, le=0.3, description="columns for each row that a training digit may be slanted by")
-    shift: float = Field(0.5, ge=0, le=1, description="pixels that a training digit may be moved by, besides")
-    fading: float = Field(0.2, ge=0, le=0.9, description="share of its darkness that a training digit may lose")
-    train: int = Field(4000, ge=1, description="images of the training split's digits")
-    valid: int = Field(400, ge=1, description="images of the validation split's digits")
-    test: int = Field(1000, ge=1, description="images of the test split's digits")
+    zoom: float = Field(0.15, ge=0, le=0.3, description="change of a training digit's size, as a share of it, at most")
+    shear: float = Field(0.2, ge=0, le=0.3, description="slant of a training digit, in columns for each row, at most")
+    shift: float = Field(
+        0.5, ge=0, le=1, description="pixels by which a training digit is moved off the pixel grid, at most"
+    )
+    fading: float = Field(
+        0.2, ge=0, le=0.9, description="share of a training digit's darkness that is removed, at most"
+    )
+    train: int = Field(4000, ge=1, description="images of the training split")
+    valid: int = Field(400, ge=1, description="images of the validation split")
+    test: int = Field(1000, ge=1, description="images of the test split")
     seed: int = Field(1, ge=0, le=2**32 - 1)
 
     @model_validator(mode="after")
@@ -31,13 +36,13 @@ class Rows(Settings):
 
 
 class Nearest(Baseline):
-    """A floor: the caption of the training image that is nearest by its pixels."""
+    """A baseline: the caption of the training image with the nearest pixels."""
 
     architecture: Literal["nearest"]
 
 
 class Network(Settings):
-    """A convolutional encoder, and a recurrent decoder that begins with the image as its first state."""
+    """A convolutional encoder, and a recurrent decoder whose initial state is the encoded image."""
 
     architecture: Literal["cnn-rnn", "cnn-gru", "cnn-lstm"]
     channels: int = Field(
@@ -52,19 +57,17 @@ Model = Annotated[Nearest | Network, Field(discriminator="architecture")]
 
 
 class Search(Settings):
-    """How captions are searched for."""
+    """How a network searches for captions."""
 
-    beam: int = Field(3, ge=1, le=100, description="hypotheses that are followed at once; 1: greedy")
-    length_penalty: float = Field(
-        0.0, ge=0, le=5, description="a hypothesis' log-probability is divided by its length to this power"
-    )
+    beam: Beam = 3
+    length_penalty: LengthPenalty = 0.0
 
 
 class Experiment(BaseExperiment):
-    """Reading images of digits aloud."""
+    """Captioning images of digits: three digits become "three seven one"."""
 
     task: Literal["captioning"]
-    rows: Rows = Rows()
+    images: DigitImages = DigitImages()
     model: Model
     batch: int = Field(32, ge=1, description="images in a batch")
     search: Search = Search()

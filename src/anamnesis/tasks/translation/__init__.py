@@ -1,1 +1,1 @@
-"""Translation: sentence pairs, encoder-decoder networks without and with attention, decoding, BLEU."""
+"""Translating sentences: encoder-decoder networks without and with attention, and two baselines."""

@@ -4,18 +4,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from anamnesis.nn.settings import Beam, LengthPenalty
 from anamnesis.schema import Settings
 from anamnesis.training.settings import BaseExperiment, Baseline
 
 
 class Copy(Baseline):
-    """A floor: the source sentence as it stands."""
+    """A baseline: the source sentence, unchanged."""
 
     architecture: Literal["copy"]
 
 
 class Nearest(Baseline):
-    """A floor: the translation of the training sentence that is nearest to the source by TF-IDF."""
+    """A baseline: the translation of the training sentence that is nearest to the source by TF-IDF."""
 
     architecture: Literal["nearest"]
 
@@ -23,7 +24,7 @@ class Nearest(Baseline):
 class Network(Settings):
     """An encoder that reads the source, and a decoder that writes the target."""
 
-    cell: Literal["rnn", "gru", "lstm"] = Field("lstm", description="the kind of recurrent layer, in both")
+    cell: Literal["rnn", "gru", "lstm"] = Field("lstm", description="recurrent layers of the encoder and the decoder")
     layers: int = Field(1, ge=1, le=16, description="recurrent layers on top of each other, in both")
     hidden: int = Field(ge=1, le=65536, description="units of each layer, and of each direction of the encoder")
     embedding: int | None = Field(None, ge=1, le=65536, description="size of a token's vector; null: as `hidden`")
@@ -46,32 +47,27 @@ class Seq2Seq(Network):
 
 
 class Attentive(Network):
-    """An encoder that reads in both directions, and a decoder that attends to all of it."""
+    """An encoder that reads in both directions, and a decoder that attends to all source tokens."""
 
     architecture: Literal["attention"]
     attention: Literal["additive", "multiplicative"] = Field(
         "additive", description="additive: Bahdanau et al. 2015; multiplicative: Luong et al. 2015, `general`"
     )
     input_feeding: bool = Field(
-        False, description="the decoder also reads what it attended to a step before (Luong et al. 2015, section 3.3)"
+        False,
+        description="the decoder also reads its attentional vector of the step before (Luong et al. 2015, section 3.3)",
     )
 
 
 Model = Annotated[Copy | Nearest | Seq2Seq | Attentive, Field(discriminator="architecture")]
 
 
-# Hypotheses of a sentence; more only take memory.
-WIDEST = 100
-
-
 class Search(Settings):
-    """How translations are searched for."""
+    """How a network searches for translations."""
 
-    beam: int = Field(5, ge=1, le=WIDEST, description="hypotheses that are followed at once; 1: greedy")
-    length_penalty: float = Field(
-        1.0, ge=0, le=5, description="a hypothesis' log-probability is divided by its length to this power"
-    )
-    ratio: float = Field(2.0, gt=0, le=20, description="most target tokens for each source token")
+    beam: Beam = 5
+    length_penalty: LengthPenalty = 1.0
+    ratio: float = Field(2.0, gt=0, le=20, description="a translation has at most so many tokens for each source token")
     extra: int = Field(10, ge=1, le=1000, description="and so many more")
 
 

@@ -1,4 +1,4 @@
-"""Pairs of sentences as padded batches of about the same length, in a new seeded order each epoch."""
+"""Pairs of sentences in padded batches of similar lengths, in a new seeded order each epoch."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,27 +11,27 @@ from torch import Tensor
 
 from anamnesis.data.stores.pairs import open_pairs
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.translation.sides import Side
+from anamnesis.tasks.translation.model.languages import Language
 
-# Source tokens by which neighbours may differ, so that other pairs meet in each epoch.
+# Noise on the source lengths by which pairs are sorted, in tokens, so that each epoch has other batches.
 JITTER = 1.0
 
 Ids = NDArray[np.int64]
 
 
 class Batch(NamedTuple):
-    """Pairs side by side, for teacher forcing.
+    """Pairs as columns of padded arrays, for teacher forcing.
 
-        source   we  go  </s>      inputs   <s> wij gaan      targets   wij gaan </s>
-                 yes </s>  .                <s> ja    .                 ja  </s>
-                                                              places in the flat (time x batch) order of the targets:
-                                                              0 1 2 3 4, the padding left out
+        source     we   yes        inputs     <s>  <s>        targets     wij  ja          places      0    1
+                   go   </s>                  wij  ja                     gaan </s>                    2    3
+                   </s> -                     gaan -                      </s> -                       4    -
 
     Attributes:
-        source: (source time, batch), int64, each column ends with the end token, padded behind it with it.
-        lengths: real source tokens of each column, (batch,), int64; stays on the CPU, where packing needs it.
-        inputs: what the decoder reads, (target time, batch), int64.
-        places: numbers of the real targets among all (target time x batch) places, (tokens,), int64.
+        source: each column is a sentence, its end token last, and padding: (source time, batch), int64.
+        lengths: source tokens of each column without padding, (batch,), int64; a NumPy array, because it stays on the
+            CPU, where packing needs it.
+        inputs: the decoder's inputs, (target time, batch), int64.
+        places: index of each target in the flattened (target time * batch) array, without padding: (tokens,), int64.
         targets: the tokens at these places, (tokens,), int64.
     """
 
@@ -43,7 +43,7 @@ class Batch(NamedTuple):
 
 
 def padded(sentences: Sequence[Ids], fill: int) -> Ids:
-    """Sentences (tokens,) as the columns of (longest, sentences), `fill` behind their ends."""
+    """Sentences, each (tokens,), as the columns of an array (longest, sentences), padded with `fill`."""
     result = np.full((max(map(len, sentences)), len(sentences)), fill, np.int64)
     for column, sentence in enumerate(sentences):
         result[: len(sentence), column] = sentence
@@ -51,7 +51,12 @@ def padded(sentences: Sequence[Ids], fill: int) -> Ids:
 
 
 def collate(sources: Sequence[Ids], targets: Sequence[Ids], start: int) -> Batch:
-    """A batch of sources and targets, each (tokens,) with the end token as its last; `start` begins the inputs."""
+    """The batch of some pairs.
+
+    Args:
+        sources, targets: ids of each sentence, (tokens,), the end token last.
+        start: the decoder's first input.
+    """
     lengths = np.array([len(source) for source in sources])
     written = padded(targets, -1)
     places = np.flatnonzero(written.ravel() >= 0)
@@ -60,7 +65,7 @@ def collate(sources: Sequence[Ids], targets: Sequence[Ids], start: int) -> Batch
     return Batch(torch.from_numpy(padded(sources, sources[0][-1])), lengths, *map(torch.from_numpy, arrays))
 
 
-def pair_ids(store: Path, split: str, source: Side, target: Side) -> tuple[list[Ids], list[Ids]]:
+def pair_ids(store: Path, split: str, source: Language, target: Language) -> tuple[list[Ids], list[Ids]]:
     """The ids of the sources and the targets of a split, each (tokens,), the end token last.
 
     Raises:
@@ -74,18 +79,17 @@ def pair_ids(store: Path, split: str, source: Side, target: Side) -> tuple[list[
 
 
 class PairBatches:
-    """Iterates over pairs; goes on from `position`, so that a loader restored in mid-epoch continues there.
+    """Iterates over batches of pairs, from `position` on, so that a loader restored in mid-epoch continues there.
 
-    Pairs are sorted by the length of their target, equally long ones roughly by that of their source and otherwise
-    anew in each epoch, and cut into batches of as many pairs as fit, which come in a random order. So each pair is in
-    one batch of every epoch, and every epoch has the same number of batches.
+    Pairs are sorted by the length of their targets, then by the length of their sources plus noise, which is drawn anew
+    in each epoch. They are cut into batches of as many pairs as fit, and the batches come in a random order. So each
+    pair is in one batch of every epoch, and every epoch has the same number of batches.
 
     Args:
-        sources: each (tokens,), the end token last.
-        targets: likewise; as many.
+        sources, targets: ids of each sentence, (tokens,), the end token last; as many sources as targets.
         start: the decoder's first input.
         tokens: target tokens in a batch, padding included, at most; a longer sentence is a batch of its own.
-        seed: of the order; None: always the same.
+        seed: seed of the order; None: no noise, and the batches come in the order of lengths.
     """
 
     def __init__(
@@ -98,9 +102,9 @@ class PairBatches:
         self.shard(0, 1)
 
     def shard(self, rank: int, ranks: int) -> None:
-        """From now on, only the part of each batch that process `rank` of `ranks` takes.
+        """Iterate only over the part of each batch that process `rank` of `ranks` takes.
 
-        A batch of fewer pairs than processes joins a neighbour, so that no process goes without.
+        A batch of fewer pairs than processes joins a neighbour, so that each process has a part.
 
         Raises:
             AnamnesisError: there are fewer pairs than processes.
@@ -114,7 +118,7 @@ class PairBatches:
         groups = self._groups()
         for number in range(self.position, len(groups)):
             group = groups[number][self.rank :: self.ranks]
-            # Back at 0 with the last batch: a trainer that knows the length never asks for one more.
+            # The position is 0 with the last batch: a trainer that knows the length never asks for one more.
             self.position = (number + 1) % len(groups)
             self.epoch += self.position == 0
             yield collate(
@@ -122,22 +126,13 @@ class PairBatches:
             )
 
     def _groups(self) -> list[Ids]:
-        """The pairs of each batch of this epoch."""
+        """The numbers of the pairs in each batch of this epoch."""
         if self.seed is None:
             return np.split(np.lexsort((self.source_lengths, self.target_lengths)), self.cuts)
         random = np.random.default_rng((self.seed, self.epoch))
-        nearly = self.source_lengths + random.uniform(0, JITTER, len(self.source_lengths))
-        groups = np.split(np.lexsort((nearly, self.target_lengths)), self.cuts)
+        noisy = self.source_lengths + random.uniform(0, JITTER, len(self.source_lengths))
+        groups = np.split(np.lexsort((noisy, self.target_lengths)), self.cuts)
         return [groups[index] for index in random.permutation(len(groups))]
-
-    def padding(self) -> tuple[float, float]:
-        """The shares of the source and the target places of an epoch that are padding."""
-        groups = self._groups()
-        source, target = (
-            1 - lengths.sum() / sum(lengths[group].max() * len(group) for group in groups)
-            for lengths in (self.source_lengths, self.target_lengths)
-        )
-        return float(source), float(target)
 
     def state_dict(self) -> dict[str, int]:
         return {"position": self.position, "epoch": self.epoch}
@@ -147,10 +142,18 @@ class PairBatches:
 
 
 def _cuts(lengths: Ids, tokens: int, least: int) -> list[int]:
-    """Where sorted lengths are cut: a part has at most `tokens`, its longest times its size, or `least` sentences.
+    """Where sorted sentences are cut into batches.
+
+    A batch has at most `tokens` tokens, its longest sentence times its size, unless it has only `least` sentences.
+
+    Args:
+        lengths: tokens of each sentence, in ascending order, (sentences,).
+
+    Returns:
+        The number of the first sentence of each batch but the first.
 
     Raises:
-        AnamnesisError: there are fewer than `least`.
+        AnamnesisError: there are fewer than `least` sentences.
     """
     if len(lengths) < least:
         raise AnamnesisError(f"trainer.devices: {least} processes for {len(lengths)} pairs; allowed: fewer")

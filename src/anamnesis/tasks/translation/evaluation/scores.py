@@ -1,4 +1,4 @@
-"""How good translations are: BLEU and chrF by sacrebleu, also by the length of the source."""
+"""BLEU and chrF of translations by sacrebleu, also by the length of the source."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,10 +11,9 @@ if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
 
 BINS = ((1, 3), (4, 6), (7, 10), (11, 15), (16, 25), (26, None))
-"""Fewest and most words of a source sentence in each bin; None: open."""
+"""Fewest and most words of a source sentence in each bin; None: no limit."""
 
-
-# Korean has spaces between words, but particles are written on to them; sacrebleu's tokenizer needs more packages.
+# Korean particles are written onto words, and sacrebleu's tokenizer for Korean needs more packages.
 CHARACTERS = (*UNSPACED, "ko", "kor")
 
 
@@ -24,7 +23,7 @@ class CorpusScores(NamedTuple):
     Attributes:
         bleu, chrf: from 0 to 100.
         length_ratio: tokens of the translations / tokens of the references, as BLEU counts them.
-        signatures: sacrebleu's description of `bleu` and of `chrf`: everything a repetition needs to know.
+        signatures: sacrebleu's signatures of `bleu` and `chrf`, which a repetition needs.
     """
 
     bleu: float
@@ -34,7 +33,7 @@ class CorpusScores(NamedTuple):
 
 
 class LengthScore(NamedTuple):
-    """Corpus BLEU, 0 to 100, of the `sentences` whose source has `low` to `high` words; None where there are none."""
+    """Corpus BLEU, 0 to 100, of the `sentences` whose source has `low` to `high` words; None without a sentence."""
 
     low: int
     high: int | None
@@ -50,7 +49,7 @@ def corpus_scores(translations: Sequence[str], references: Sequence[str], langua
     2018, "A Call for Clarity in Reporting BLEU Scores").
 
     Args:
-        language: of the translations; it decides what BLEU's tokens are.
+        language: the language of the translations, which decides BLEU's tokenizer.
 
     Raises:
         AnamnesisError: there are not as many references as translations, or none.
@@ -70,13 +69,13 @@ def corpus_scores(translations: Sequence[str], references: Sequence[str], langua
 
 
 def corpus_bleu(translations: Sequence[str], references: Sequence[str], language: str) -> float:
-    """The BLEU of `corpus_scores` alone. Raises as it does."""
+    """The BLEU of `corpus_scores` alone, with the same errors."""
     _check(translations=translations, references=references)
     return rounded(_bleu(language).corpus_score(translations, [references]).score)
 
 
 def sentence_chrf(translations: Sequence[str], references: Sequence[str]) -> list[float]:
-    """chrF of each translation by itself, 0 to 100, to 6 significant digits.
+    """The chrF of each translation, 0 to 100, to 6 significant digits.
 
     Raises:
         AnamnesisError: there are not as many references as translations, or none.
@@ -96,39 +95,39 @@ def bleu_by_length(
 ) -> list[LengthScore]:
     """Corpus BLEU of the sentences of each bin of `BINS`.
 
-    Words are what stands between blanks; of a source language without spaces between words, characters. A source
-    without any is in the first bin.
+    Words are separated by white space; in a source language without spaces between words, characters count as words.
+    An empty source is in the first bin.
 
     Args:
-        languages: of the sources and of the translations.
+        languages: the languages of the sources and of the translations.
 
     Raises:
         AnamnesisError: the lists are not equally long, or empty.
     """
     _check(sources=sources, translations=translations, references=references)
     lengths = [len(units(source, languages[0])) for source in sources]
-    found = []
-    for place, (low, high) in enumerate(BINS):
+    scores = []
+    for number, (low, high) in enumerate(BINS):
         inside = [
-            (translation, reference)
-            for length, translation, reference in zip(lengths, translations, references, strict=True)
-            if (low <= length or place == 0) and (high is None or length <= high)
+            index
+            for index, length in enumerate(lengths)
+            if (low <= length or number == 0) and (high is None or length <= high)
         ]
-        ours, theirs = [one for one, _ in inside], [other for _, other in inside]
-        bleu = corpus_bleu(ours, theirs, languages[1]) if inside else None
-        found.append(LengthScore(low, high, len(inside), bleu))
-    return found
+        chosen = [[texts[index] for index in inside] for texts in (translations, references)]
+        bleu = corpus_bleu(chosen[0], chosen[1], languages[1]) if inside else None
+        scores.append(LengthScore(low, high, len(inside), bleu))
+    return scores
 
 
 def _bleu(language: str) -> "BLEU":
-    """BLEU with the tokenizer that sacrebleu has for a language: Chinese and those without spaces have their own."""
+    """BLEU with sacrebleu's tokenizer for a language: zh for Chinese, char for others without spaces, else 13a."""
     from sacrebleu.metrics.bleu import BLEU
 
     return BLEU(tokenize="zh" if language in CHINESE else "char" if language in CHARACTERS else "13a")
 
 
 def _check(**lists: Sequence[str]) -> None:
-    """Refuse what sacrebleu cannot score, or scores without a word though it makes no sense."""
+    """Refuse lists that sacrebleu cannot score, or scores silently although they are of unequal length."""
     if len({len(texts) for texts in lists.values()}) > 1:
         counts = ", ".join(f"{len(texts)} {name}" for name, texts in lists.items())
         raise AnamnesisError(f"scores: found {counts}; allowed: as many of each")
