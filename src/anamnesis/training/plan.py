@@ -4,12 +4,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from anamnesis.training.watch import Watch
+
+if TYPE_CHECKING:
+    # A baseline is planned without PyTorch, whose import takes longer than counting.
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,11 @@ class Loss:
         sums: further sums of a validation batch, by name; each has the shape that `NetworkPlan.sums` states.
     """
 
-    total: Tensor
-    count: Tensor | int
-    mean: Tensor | None = None
+    total: "Tensor"
+    count: "Tensor | int"
+    mean: "Tensor | None" = None
     state: Any = None
-    sums: Mapping[str, Tensor] = field(default_factory=dict)
+    sums: "Mapping[str, Tensor]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Sums:
 
     total: float
     count: float
-    more: Mapping[str, Tensor] = field(default_factory=dict)
+    more: "Mapping[str, Tensor]" = field(default_factory=dict)
 
     @property
     def mean(self) -> float:
@@ -96,7 +99,7 @@ class NetworkPlan:
             from 1.
     """
 
-    network: nn.Module
+    network: "nn.Module"
     loss: Callable[[Any, Any], Loss]
     train: Any
     valid: Any
@@ -104,7 +107,7 @@ class NetworkPlan:
     headline: str
     unit: str
     units: int
-    sums: Mapping[str, Tensor] = field(default_factory=dict)
+    sums: "Mapping[str, Tensor]" = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
