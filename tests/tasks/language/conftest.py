@@ -1,13 +1,20 @@
-"""A small project folder: token stores of a real text in each kind of token, without any pipeline stage."""
+"""A small project folder: token stores of a real text in each kind of token, and baselines on them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from pydoc_data.topics import topics
+from typing import Any
 
 import pytest
+import torch
+from listener import Recorder
 from pydantic import TypeAdapter
 
+from anamnesis import models
 from anamnesis.data.stores import store
 from anamnesis.data.tokenizers.settings import Tokens
+from anamnesis.stages.train import train
+from anamnesis.tasks.language.model.language_model import LanguageModel
 from anamnesis.tasks.language.settings import Experiment
 
 KINDS = {
@@ -16,6 +23,12 @@ KINDS = {
     "words": {"kind": "words", "minimum_count": 2},
     "subwords": {"kind": "subwords", "size": 400},
 }
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    # Networks as small as these only wait for other threads.
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -34,27 +47,15 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def experiment():
-    """experiment(kind, architecture='ngram', order=3, **more): the settings of a baseline on the store of that kind."""
+def baseline(stores: Path) -> Callable[..., LanguageModel]:
+    """baseline(kind, architecture, order): a trained baseline on the store of that kind."""
 
-    def make(kind: str, architecture: str = "ngram", **more) -> Experiment:
-        order = {"order": more.pop("order", 3)} if architecture == "ngram" else {}
-        content = {"task": "language", "tokens": kind, "model": {"architecture": architecture, **order}, **more}
-        return Experiment.model_validate(content)
+    def load(kind: str, architecture: str = "ngram", order: int = 3) -> Any:
+        model = {"architecture": architecture} | ({"order": order} if architecture == "ngram" else {})
+        name = f"{kind}-{architecture}{order}"
+        if not (stores / "models" / name).exists():
+            content = {"task": "language", "tokens": kind, "model": model}
+            train(name, Experiment.model_validate(content), stores, Recorder())
+        return models.load(stores / "models" / name)
 
-    return make
-
-
-@pytest.fixture(scope="session")
-def trained(stores: Path, experiment):
-    """trained(kind, architecture, ...): the folder of a baseline, counted once."""
-    from anamnesis.tasks.language import baselines
-
-    def make(kind: str, architecture: str = "ngram", **more) -> Path:
-        name = "-".join([kind, architecture, *(f"{key}{value}".replace(" ", "") for key, value in more.items())])
-        folder = stores / "models" / name
-        if not folder.exists():
-            baselines.fit(name, experiment(kind, architecture, **more), stores, "digest")
-        return folder
-
-    return make
+    return load

@@ -1,4 +1,4 @@
-"""Sentences against their shuffled words: fair pairs, the share by its definition, models that know order or not."""
+"""Sentences against their shuffled words: the pairs, and the share of those that a model prefers."""
 
 import math
 from collections import Counter
@@ -9,18 +9,17 @@ import pytest
 from anamnesis.data.stores.store import open_split
 from anamnesis.data.tokenizers.characters import Characters
 from anamnesis.data.tokenizers.words import Words
-from anamnesis.tasks.language import preference, saved
-from anamnesis.tasks.language.preference import preferred, shuffle_preference, shuffled_pairs
-from anamnesis.tasks.language.scoring import score
-from anamnesis.tasks.language.uniform import UniformModel
+from anamnesis.tasks.language.evaluation import preference
+from anamnesis.tasks.language.evaluation.preference import preferred, shuffle_preference, shuffled_pairs
+from anamnesis.tasks.language.model.uniform import UniformModel
 
 KINDS = ["characters", "bigrams", "words", "subwords"]
 
 
 @pytest.fixture
-def model_and_ids(stores, trained):
-    def make(kind, architecture="ngram"):
-        return saved.load(trained(kind, architecture)), open_split(stores / "data" / "tokens" / kind, "train")
+def model_and_ids(stores, baseline):
+    def make(kind, *model):
+        return baseline(kind, *model), open_split(stores / "data" / "tokens" / kind, "train")
 
     return make
 
@@ -39,7 +38,7 @@ def test_both_versions_have_the_same_words_in_another_order(model_and_ids, kind)
         else:
             texts = [model.tokenizer.decode(ids.tolist()) for ids in (sentence, shuffled)]
             assert len(texts[0]) == len(texts[1])
-            # What closes the sentence stays last; without it, the words are the same.
+            # The punctuation at the end stays last; without it, the words are the same.
             last = texts[0].split()[-1]
             bare = len(last) - next((place for place, mark in enumerate(reversed(last)) if mark.isalnum()), 0)
             closing = len(last) - bare
@@ -50,11 +49,11 @@ def test_both_versions_have_the_same_words_in_another_order(model_and_ids, kind)
             assert len(words[0]) >= preference.WORDS
 
 
-def test_words_of_characters_move_whole_and_closing_marks_stay():
+def test_words_of_characters_stay_whole_and_punctuation_stays_last():
     text = 'Before it.\n\nWe love working on  deep\nlearning?!" No.\n\nAfter it all comes this.'
     tokenizer = Characters(["<unk>", *sorted(set(text))])
     ((sentence, shuffled),) = shuffled_pairs(tokenizer, tokenizer.encode(text))
-    # The line end a text begins with comes first; of the text, its torn ends and the short sentence are left out.
+    # A text begins with a line end; its incomplete first and last sentences and the short one are left out.
     assert tokenizer.decode(sentence) == '\nWe love working on deep learning?!"'
     other = tokenizer.decode(shuffled)
     assert other.startswith("\n")
@@ -62,7 +61,7 @@ def test_words_of_characters_move_whole_and_closing_marks_stay():
     assert sorted(other[1:-3].split(" ")) == sorted(["We", "love", "working", "on", "deep", "learning"])
 
 
-def test_words_move_between_the_ends_and_closing_marks_stay():
+def test_words_stay_between_start_and_end_and_punctuation_stays_last():
     tokenizer = Words(["<unk>", "<s>", "</s>", "a", "b", "c", "d", ",", ".", '"'])
     ids = np.array([1, 3, 4, 7, 5, 6, 8, 9, 2, 1, 3, 4, 5, 8, 2, 1, 3, 3, 3, 3, 8, 2], np.uint8)
     # Three words are too few, and four equal ones have no other order.
@@ -75,7 +74,6 @@ def test_words_move_between_the_ends_and_closing_marks_stay():
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_share_is_that_of_sentences_scored_one_by_one(model_and_ids, kind):
     model, ids = model_and_ids(kind)
-    # A few dozen sentences: token by token takes its time.
     ids = ids[: len(ids) // 5]
     better = []
     for pair in shuffled_pairs(model.tokenizer, ids):
@@ -91,16 +89,13 @@ def test_the_share_is_that_of_sentences_scored_one_by_one(model_and_ids, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_who_knows_no_order_scores_a_half_and_who_does_scores_more(model_and_ids, kind):
-    # Subwords spell a word otherwise at the start of a sentence: there, another order is another number of tokens.
+def test_models_without_word_order_score_a_half_and_others_more(model_and_ids, kind):
+    # Of subwords, another order may be another number of tokens.
     if kind in ("characters", "words"):
         assert shuffle_preference(*model_and_ids(kind, "uniform")) == 0.5
+    if kind == "words":
+        assert shuffle_preference(*model_and_ids(kind, "ngram", 1)) == 0.5
     assert shuffle_preference(*model_and_ids(kind)) > 0.8
-
-
-def test_without_context_words_have_no_order(stores, trained):
-    model = saved.load(trained("words", order=1))
-    assert shuffle_preference(model, open_split(stores / "data" / "tokens" / "words", "train")) == 0.5
 
 
 def test_ties_count_half():
@@ -108,16 +103,6 @@ def test_ties_count_half():
     assert preferred(nats) == (1 + 0 + 0.5 + 1) / 4
 
 
-def test_too_few_sentences_say_nothing():
+def test_too_few_sentences_have_no_result():
     tokenizer = Characters(["<unk>", *"helo"])
     assert shuffle_preference(UniformModel({}, tokenizer), tokenizer.encode("hello")) is None
-
-
-def test_a_sentence_is_read_as_score_reads_it(model_and_ids):
-    model, ids = model_and_ids("words")
-    sentence, _ = shuffled_pairs(model.tokenizer, ids)[0]
-    spelled = model.tokenizer.decode(sentence)
-    if model.tokenizer.encode_sentence(spelled).tolist() == sentence.tolist():
-        rows, _ = model.predict(sentence[None, :-1], model.initial_state())
-        total = np.take_along_axis(rows[0], sentence[1:, None], axis=1).sum()
-        assert score(model, [spelled])[0].log_probability == pytest.approx(total)

@@ -1,0 +1,241 @@
+"""Training: the same weights as a loop by hand, the kept epoch, schedules, and a needed model to begin with."""
+
+import csv
+import json
+import math
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import run
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from listener import Recorder
+
+from anamnesis import models
+from anamnesis.data.stores.store import open_split, read_stats
+from anamnesis.data.tokenizers import tokenizer
+from anamnesis.errors import AnamnesisError
+from anamnesis.nn.stack import detach
+from anamnesis.stages.evaluate import evaluate
+from anamnesis.stages.train import train
+from anamnesis.tasks.language.model.network import RecurrentNetwork
+from anamnesis.tasks.language.model.streams import IGNORED, StreamBatches
+from anamnesis.tasks.language.settings import Experiment, Streams
+
+
+@pytest.fixture
+def project(stores: Path, tmp_path: Path) -> Path:
+    """A fresh project folder that shares the token stores."""
+    (tmp_path / "data").symlink_to(stores / "data")
+    return tmp_path
+
+
+def settings(kind: str = "characters", **changes: Any) -> Experiment:
+    content: dict[str, Any] = {
+        "task": "language",
+        "tokens": kind,
+        "model": {"architecture": "lstm", "layers": 2, "hidden": 12},
+        "batches": {"kind": "streams", "batch": 16, "steps": 40},
+        "training": {"epochs": 1, "learning_rate": 0.01},
+        "sampling": {"length": 20},
+    }
+    for key, value in changes.items():
+        merge = isinstance(value, dict) and key != "batches"
+        content[key] = {**content.get(key, {}), **value} if merge else value
+    return Experiment.model_validate(content)
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    with open(folder / "history.csv", encoding="utf-8") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def weights(project: Path, name: str) -> dict[str, np.ndarray]:
+    return models.read(project / "models" / name)[1]
+
+
+def test_weights_are_those_of_truncated_bptt_by_hand(project: Path) -> None:
+    experiment = settings(training={"clip_norm": 0.25})
+    train("ours", experiment, project, Recorder())
+
+    torch.manual_seed(experiment.seed)
+    store = project / "data" / "tokens" / "characters"
+    network = RecurrentNetwork(experiment.model, tokenizer.load(store / "tokenizer.json").vocabulary_size)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01, fused=True)
+    state = network.stack.initial_state(16)
+    for inputs, targets, _ in StreamBatches(open_split(store, "train"), Streams(batch=16, steps=40), None):
+        outputs, state = network(inputs, detach(state))
+        loss = torch.nn.functional.cross_entropy(
+            network.softmax(outputs).flatten(0, 1), targets.flatten(), ignore_index=IGNORED
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 0.25)
+        optimizer.step()
+    stored = weights(project, "ours")
+    for name, value in network.named_parameters():
+        torch.testing.assert_close(torch.from_numpy(stored[name]), value, rtol=1e-5, atol=1e-6)
+
+
+def test_the_stored_weights_are_those_of_the_best_epoch(project: Path) -> None:
+    training = {"epochs": 6, "learning_rate": 1.5, "clip_norm": None}
+    train("rising", settings(model={"dropout": 0.2}, training=training), project, Recorder())
+    perplexities = [row["valid_perplexity"] for row in history(project / "models" / "rising")]
+    best = int(np.argmin(perplexities))
+    assert best < len(perplexities) - 1, "the case needs a best epoch that is not the last"
+    model = models.load(project / "models" / "rising")
+    assert model.card["best_epoch"] == best + 1
+    ids = open_split(project / "data" / "tokens" / "characters", "valid").astype(np.int64)
+    scores, _ = model.predict(ids[None, :-1], model.initial_state())
+    nats = -np.take_along_axis(scores[0], ids[1:, None], 1).mean()
+    # The validation reads the split in parallel streams, each after a warm-up.
+    assert math.exp(nats) == pytest.approx(perplexities[best], rel=2e-3)
+
+
+@pytest.mark.parametrize("kind", ["characters", "words"])
+def test_the_validation_does_not_depend_on_the_training_batches(project: Path, kind: str) -> None:
+    train("start", settings(kind), project, Recorder())
+    streams = [{"kind": "streams", "batch": batch, "steps": 40} for batch in (8, 64)]
+    losses = set()
+    for batches in (*streams, {"kind": "windows", "batch": 32, "length": 10, "step": 50}):
+        # A learning rate of 1e-30 changes no weight.
+        still = settings(kind, needs="models/start", batches=batches, training={"learning_rate": 1e-30})
+        train("still", still, project, Recorder())
+        losses.add(history(project / "models" / "still")[0]["valid_perplexity"])
+    for name, value in weights(project, "start").items():
+        np.testing.assert_array_equal(weights(project, "still")[name], value)
+    assert len(losses) == 1
+    train("untouched", settings(kind, needs="models/start", training=None), project, Recorder())
+    assert losses.pop() == pytest.approx(history(project / "models" / "untouched")[0]["valid_perplexity"], rel=5e-3)
+
+
+def test_early_stopping_waits_for_patience_epochs(project: Path) -> None:
+    stalled = settings(
+        batches={"kind": "streams", "batch": 128, "steps": 40},
+        training={"epochs": 20, "patience": 2, "learning_rate": 1e-30},
+    )
+    train("stalled", stalled, project, Recorder())
+    assert len(history(project / "models" / "stalled")) == 3
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ({"kind": "constant"}, [1.0, 1.0, 1.0, 1.0]),
+        ({"kind": "decay", "factor": 0.5, "after": 2}, [1.0, 1.0, 0.5, 0.25]),
+        # The loss never improves, so the rate is divided after each epoch but the first.
+        ({"kind": "plateau", "divide_by": 4.0, "patience": 1}, [1.0, 1.0, 1 / 4, 1 / 16]),
+        # An epoch has 6 steps; its row has the rate of the last one.
+        (
+            {"kind": "cosine", "final": 0.2},
+            [0.2 + 0.8 * (1 + math.cos(math.pi * (6 * k - 1) / (6 * 4))) / 2 for k in (1, 2, 3, 4)],
+        ),
+    ],
+)
+def test_learning_rate_schedules(schedule: dict[str, Any], expected: list[float], project: Path) -> None:
+    rate = 1e-30 if schedule["kind"] == "plateau" else 1e-6
+    scheduled = settings(
+        model={"layers": 1},
+        batches={"kind": "streams", "batch": 128, "steps": 40},
+        training={"epochs": 4, "learning_rate": rate, "schedule": schedule},
+    )
+    train("scheduled", scheduled, project, Recorder())
+    rates = [row["learning_rate"] / rate for row in history(project / "models" / "scheduled")]
+    assert rates == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_loss_that_is_not_finite_leaves_no_model(project: Path) -> None:
+    watch = Recorder()
+    wild = settings(training={"optimizer": "sgd", "learning_rate": 1e38, "clip_norm": None})
+    with pytest.raises(AnamnesisError, match=r"experiments\.wild: the training loss at step \d+ is (NaN|infinite)"):
+        train("wild", wild, project, watch)
+    assert watch.ended == "failed"
+    assert not (project / "models" / "wild").exists()
+
+
+@pytest.fixture
+def pretrained(stores: Path, tmp_path: Path) -> Path:
+    """A project with a trained model `start` and a store `small` of a text with characters unknown to it."""
+    from pydantic import TypeAdapter
+
+    from anamnesis.data.stores.store import write
+    from anamnesis.data.tokenizers.settings import Tokens
+
+    shutil.copytree(stores / "data" / "tokens" / "characters", tmp_path / "data" / "tokens" / "characters")
+    text = (stores / "train.txt").read_text(encoding="utf-8")[::-1].replace("eht ", "þe ")
+    sources = {split: tmp_path / f"{split}.txt" for split in ("train", "valid", "test")}
+    for number, path in enumerate(sources.values()):
+        path.write_text(text[5000 * number : 5000 * (number + 1)], encoding="utf-8")
+    write(
+        tmp_path / "data" / "tokens" / "small",
+        TypeAdapter(Tokens).validate_python({"corpus": "small", "kind": "characters"}),
+        sources,
+    )
+    train("start", settings(), tmp_path, Recorder())
+    return tmp_path
+
+
+def test_an_untouched_model_has_the_scores_of_its_weights_on_the_new_text(pretrained: Path) -> None:
+    train("untouched", settings("small", needs="models/start", training=None), pretrained, Recorder())
+    evaluate("untouched", pretrained)
+    start, untouched = weights(pretrained, "start"), weights(pretrained, "untouched")
+    assert all(np.array_equal(value, untouched[name]) for name, value in start.items())
+
+    model = models.load(pretrained / "models" / "start")
+    alphabet = set((pretrained / "train.txt").read_text(encoding="utf-8"))
+    text = (pretrained / "test.txt").read_text(encoding="utf-8")
+    # The store cannot restore characters that its training split does not contain.
+    ids = model.tokenizer.encode("".join(each if each in alphabet else "\ufffd" for each in text))
+    distributions, _ = model.predict(ids[None, :-1], model.initial_state())
+    nats = -np.take_along_axis(distributions[0].astype(float), ids[1:, None], axis=1).sum()
+    unknown = np.count_nonzero(ids == model.tokenizer.unknown_id)
+    assert unknown > 0
+    unseen = sum(character not in alphabet for character in text)
+    price = unknown * math.log(len(alphabet) + 2) + unseen * math.log(0x110000)
+    metrics = json.loads((pretrained / "metrics" / "untouched.json").read_text())
+    bits = (nats + price) / len(text) / math.log(2)
+    assert metrics["test"]["bits_per_character"] == pytest.approx(bits, rel=1e-5)
+    assert metrics["test"]["perplexity"] == pytest.approx(math.exp(nats / (len(ids) - 1)), rel=1e-5)
+
+
+def test_fine_tuning_changes_all_weights_for_the_better(pretrained: Path) -> None:
+    tuned, random = Recorder(), Recorder()
+    train("tuned", settings("small", needs="models/start"), pretrained, tuned)
+    train("random", settings("small"), pretrained, random)
+    train("untouched", settings("small", needs="models/start", training=None), pretrained, Recorder())
+    still = history(pretrained / "models" / "untouched")[0]["valid_bits_per_character"]
+    assert tuned.rows[1]["valid_bits_per_character"] < still
+    assert tuned.rows[1]["train_perplexity"] < random.rows[1]["train_perplexity"]
+    start, changed = weights(pretrained, "start"), weights(pretrained, "tuned")
+    assert not any(np.array_equal(value, changed[name]) for name, value in start.items())
+
+
+def test_a_needed_model_must_have_the_same_model_block(pretrained: Path) -> None:
+    with pytest.raises(AnamnesisError, match="its `model` block is another"):
+        train("tuned", settings(needs="models/start", model={"hidden": 13}), pretrained, Recorder())
+
+
+@pytest.mark.parametrize("kind", ["characters", "words"])
+def test_the_uniform_model_has_the_perplexity_of_the_vocabulary(
+    stores: Path, baseline: Callable[..., Any], kind: str
+) -> None:
+    model = baseline(kind, "uniform")
+    (row,) = history(stores / "models" / model.card["experiment"])
+    predictable = read_stats(stores / "data" / "tokens" / kind)["vocabulary_size"] - (kind == "words")
+    assert row["train_perplexity"] == row["valid_perplexity"] == predictable
+    assert model.card["parameters"] == 0
+
+
+def test_baselines_need_no_heavy_library() -> None:
+    program = (
+        "import sys\n"
+        "from anamnesis.tasks.language import evaluation, loading, scoring\n"
+        "from anamnesis.tasks.language.model import training\n"
+        "print([name for name in ('torch', 'pytorch_lightning', 'mlflow', 'pandas') if name in sys.modules])\n"
+    )
+    result = run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
