@@ -23,7 +23,7 @@ from anamnesis import numerics
 # What commands, stages and trackings import. Whatever else they need, they import themselves.
 LOADED = (
     "anamnesis.cli",
-    "anamnesis.tasks.language.generation",
+    "anamnesis.tasks.language.model.predictor",
     "anamnesis.tasks.language.scoring",
     "anamnesis.report.leaderboard",
     "anamnesis.tracking.sync",

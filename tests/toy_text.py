@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import yaml
+from listener import Recorder
 from settings_files import write_settings
 
 SETTINGS = yaml.safe_load("""
@@ -30,7 +31,8 @@ def make(root: Path) -> Path:
     """A project with one experiment that is trained and evaluated, and one that is not."""
     from anamnesis import params
     from anamnesis.data.stores import store
-    from anamnesis.tasks.language import baselines, evaluation
+    from anamnesis.stages.evaluate import evaluate
+    from anamnesis.stages.train import train
 
     (root / "data" / "raw").mkdir(parents=True)
     write_settings(root, SETTINGS)
@@ -40,7 +42,6 @@ def make(root: Path) -> Path:
     for path in sources.values():
         path.write_text(TEXT)
     store.write(root / "data" / "tokens" / "hello-characters", settings.tokens["hello-characters"], sources)
-    experiment = settings.experiments["hello-uniform"]
-    baselines.fit("hello-uniform", experiment, root, "digest")
-    evaluation.evaluate("hello-uniform", experiment, root)
+    train("hello-uniform", settings.experiments["hello-uniform"], root, Recorder())
+    evaluate("hello-uniform", root)
     return root

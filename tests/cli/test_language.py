@@ -19,9 +19,10 @@ def test_generate_before_training_says_what_to_do(root):
 
 
 def test_generate_writes_what_the_library_does(root):
-    from anamnesis.tasks.language import generation, saved
+    from anamnesis import models
+    from anamnesis.tasks.language.model import generation
 
-    model = saved.load(root / "models" / "hello-uniform")
+    model = models.load(root / "models" / "hello-uniform")
     done = anamnesis(root / "data", "generate", "hello-uniform", "--length", "25", "--seed", "3", "--top-k", "4")
     assert done.returncode == 0, done.stderr
     # The prompt and the temperature are those of params.yaml.

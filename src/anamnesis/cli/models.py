@@ -51,9 +51,12 @@ def load(name: str | None, task: str, *others: str) -> Any:
         ParamsError: there is no such experiment.
         AnamnesisError: it is a model of another task, is not trained, or is damaged.
     """
-    from anamnesis import models, numerics
+    from anamnesis import numerics
 
+    # NumPy, which `models` imports, reads the pinned variables when it is loaded.
     numerics.pin()
+    from anamnesis import models
+
     root = location.enter()
     if name is None:
         from anamnesis.tracking.registry import only
