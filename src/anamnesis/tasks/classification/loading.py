@@ -13,17 +13,16 @@ from anamnesis.data.tokenizers import tokenizer as tokenizers
 from anamnesis.data.tokenizers.base import Tokenizer
 from anamnesis.errors import AnamnesisError
 from anamnesis.models import ModelFolder
-from anamnesis.tasks.classification.model import features as encoding
 from anamnesis.tasks.classification.model import tfidf
 from anamnesis.tasks.classification.model.documents import TOKENIZER, encode, input_vocabulary, join, word_batch
+from anamnesis.tasks.classification.model.features import Head, frequencies
 from anamnesis.tasks.classification.model.network import DocumentNetwork
 from anamnesis.tasks.classification.settings import Histogram, LanguageModel, Model, Network, TfIdf
-from anamnesis.tasks.language.model.network import RecurrentNetwork
-from anamnesis.tasks.language.model.transfer import model_settings
 
 # Documents that are classified at once.
 BATCH = 256
 
+Arrays = dict[str, NDArray[Any]]
 Predict = Callable[[Documents, NDArray[np.int64]], NDArray[np.float32]]
 """The probabilities (rows, labels) of the documents with the given numbers (rows,)."""
 
@@ -91,8 +90,10 @@ def load(found: ModelFolder) -> Classifier:
     match settings:
         case TfIdf():
             predict = _load_tfidf(found, settings, tokenizer.vocabulary_size)
-        case Histogram() | LanguageModel():
-            predict = _load_head(found, settings, tokenizer.vocabulary_size)
+        case Histogram():
+            predict = _load_histogram(found, settings, tokenizer.vocabulary_size)
+        case LanguageModel():
+            predict = _load_language_model(found, settings, tokenizer.vocabulary_size)
         case _:
             predict = _load_network(found, settings, tokenizer)
     return Classifier(card, settings, tokenizer, predict)
@@ -115,33 +116,46 @@ def _load_network(found: ModelFolder, settings: Network, tokenizer: Tokenizer) -
     return predict
 
 
-def _load_head(found: ModelFolder, settings: Histogram | LanguageModel, vocabulary: int) -> Predict:
-    folder, labels = found.folder, len(found.card["labels"])
-    parts: dict[str, dict[str, NDArray[Any]]] = {"encoder": {}, "head": {}, "": {}}
-    for key, value in found.weights.items():
-        part, _, name = key.rpartition("/")
-        if part in parts:
-            parts[part][name] = value
-        else:
-            parts[""][key] = value
-    encoder, size = None, vocabulary
-    if isinstance(settings, LanguageModel):
-        reader = model_settings(folder, found.card.get("encoder"))
-        encoder = models.network(folder, lambda: RecurrentNetwork(reader, vocabulary), parts["encoder"])
-        size = encoding.summary_size(settings, encoder)
-    _check(found, {"mean": (size,), "scale": (size,)}, parts[""])
-    mean, scale = found.weights["mean"], found.weights["scale"]
-    head = models.network(folder, lambda: encoding.Head(settings, labels, mean, scale), parts["head"])
+def _load_histogram(found: ModelFolder, settings: Histogram, vocabulary: int) -> Predict:
+    head = _load_head(found, settings, found.weights, vocabulary)
+    return lambda documents, rows: head(frequencies(documents, rows, vocabulary))
 
-    def predict(documents: Documents, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        features = encoding.features(settings, encoder, documents, rows, vocabulary)
+
+def _load_language_model(found: ModelFolder, settings: LanguageModel, vocabulary: int) -> Predict:
+    from anamnesis.tasks.classification.model.encoder import new_encoder, summaries, summary_size
+
+    block, (weights, others) = found.card.get("encoder"), _part(found.weights, "encoder.")
+    encoder = models.network(found.folder, lambda: new_encoder(found.folder, block, vocabulary), weights)
+    head = _load_head(found, settings, others, summary_size(settings, encoder))
+    return lambda documents, rows: head(summaries(settings, encoder, documents, rows))
+
+
+def _load_head(
+    found: ModelFolder, settings: Histogram | LanguageModel, weights: Arrays, size: int
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """A function: probabilities (rows, labels) from features (rows, size).
+
+    Args:
+        weights: of the head, `head.…`, and the `mean` and `scale` of the features.
+    """
+    labels, (own, others) = len(found.card["labels"]), _part(weights, "head.")
+    _check(found, {"mean": (size,), "scale": (size,)}, others)
+    head = models.network(found.folder, lambda: Head(settings, others["mean"], others["scale"], labels), own)
+
+    def probabilities(features: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
             return head(torch.from_numpy(features)).softmax(-1).numpy()
 
-    return predict
+    return probabilities
 
 
-def _check(found: ModelFolder, shapes: dict[str, tuple[int, ...]], weights: dict[str, NDArray[Any]]) -> None:
+def _part(weights: Arrays, prefix: str) -> tuple[Arrays, Arrays]:
+    """The arrays whose names begin with the prefix, without it; and the others."""
+    part = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+    return part, {name: value for name, value in weights.items() if not name.startswith(prefix)}
+
+
+def _check(found: ModelFolder, shapes: dict[str, tuple[int, ...]], weights: Arrays) -> None:
     """Raises an AnamnesisError unless the weights are float32 arrays of these shapes."""
     expected = {name: (shape, "float32") for name, shape in shapes.items()}
     if {name: (value.shape, str(value.dtype)) for name, value in weights.items()} != expected:

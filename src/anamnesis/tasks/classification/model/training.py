@@ -1,6 +1,7 @@
 """The training of a classifier of documents: from token store and settings to batches, network and loss."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,13 @@ from anamnesis import console, models
 from anamnesis.data.stores.documents import Documents, open_documents
 from anamnesis.data.stores.store import read_stats
 from anamnesis.data.tokenizers import tokenizer as tokenizers
+from anamnesis.data.tokenizers.base import Tokenizer
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.classification.model import features as encoding
 from anamnesis.tasks.classification.model import tfidf
 from anamnesis.tasks.classification.model.documents import TOKENIZER, input_vocabulary, open_split, pad, word_batch
+from anamnesis.tasks.classification.model.features import Head, frequencies, moments
 from anamnesis.tasks.classification.model.network import DocumentNetwork
-from anamnesis.tasks.classification.settings import Histogram, LanguageModel, Network, TfIdf
-from anamnesis.tasks.language.model.network import RecurrentNetwork
-from anamnesis.tasks.language.model.transfer import model_settings, start_model
+from anamnesis.tasks.classification.settings import Histogram, LanguageModel, Model, Network, TfIdf
 from anamnesis.training.batches import Batches
 from anamnesis.training.classification import classification_loss, epoch_metrics, new_sums
 from anamnesis.training.fit import seed
@@ -45,8 +45,10 @@ def plan_training(job: Job) -> Plan:
     match job.experiment.model:
         case TfIdf() as model:
             return _fit_tfidf(job, model, labels)
-        case Histogram() | LanguageModel() as model:
-            return _plan_features(job, model, labels)
+        case Histogram() as model:
+            return _plan_histogram(job, model, labels)
+        case LanguageModel() as model:
+            return _plan_language_model(job, model, labels)
         case model:
             return _plan_words(job, model, labels)
 
@@ -66,75 +68,100 @@ def _fit_tfidf(job: Job, model: TfIdf, labels: list[str]) -> FittedModel:
 
 def _plan_words(job: Job, model: Network, labels: list[str]) -> NetworkPlan:
     tokenizer = tokenizers.load(job.store / TOKENIZER)
-    splits = {split: open_documents(job.store, split) for split in ("train", "valid")}
+    splits = _open(job, model, tokenizer)
 
     def inputs(split: str) -> Inputs:
         return lambda rows: word_batch(splits[split], rows, model, tokenizer.vocabulary_size)
 
     seed(job.experiment.seed)
     network = DocumentNetwork(model, input_vocabulary(model, tokenizer), len(labels))
-    files = {TOKENIZER: models.read_bytes(job.store / TOKENIZER)}
-    return _plan(job, network, inputs, splits, max(job.experiment.batch, WORDS_BATCH), labels, files=files)
+    return _plan(job, job.store, network, inputs, splits, max(job.experiment.batch, WORDS_BATCH), labels)
 
 
-def _plan_features(job: Job, model: Histogram | LanguageModel, labels: list[str]) -> NetworkPlan:
-    """A head on features that are computed once, or a language model that is trained together with its head."""
-    experiment, folder = job.experiment, job.store
-    card, encoder, finetune = {"labels": labels}, None, False
-    if isinstance(model, LanguageModel):
-        folder, finetune = job.root / str(experiment.needs), model.finetune
-        source = start_model(folder)
-        card["encoder"], encoder = source.card["model"], source.network
-    tokenizer = tokenizers.load(folder / TOKENIZER)
-    vocabulary = tokenizer.vocabulary_size
-    if isinstance(model, LanguageModel) and model.untrained:
-        seed(experiment.seed)
-        encoder = RecurrentNetwork(model_settings(folder, card["encoder"]), vocabulary).eval()
-    splits = {split: open_split(job.store, split, model, tokenizer) for split in ("train", "valid")}
-    # A language model that is trained, too, needs only the mean and the scale of the features before its training.
-    read = {"train": splits["train"]} if finetune else splits
+def _plan_histogram(job: Job, model: Histogram, labels: list[str]) -> NetworkPlan:
+    tokenizer = tokenizers.load(job.store / TOKENIZER)
+    splits = _open(job, model, tokenizer)
+    features = {
+        split: frequencies(documents, np.arange(len(documents)), tokenizer.vocabulary_size)
+        for split, documents in splits.items()
+    }
+    head, arrays = _new_head(job, model, features["train"], labels)
+    return _plan(
+        job, job.store, head, _rows_of(features), splits, FEATURES_BATCH, labels, arrays=arrays, prefix="head."
+    )
+
+
+def _plan_language_model(job: Job, model: LanguageModel, labels: list[str]) -> NetworkPlan:
+    """A head on the features of a frozen language model, or both as one network."""
+    from anamnesis.tasks.classification.model.encoder import FineTuned, new_encoder, summaries, without_softmax
+    from anamnesis.tasks.language.model.transfer import start_model
+
+    folder = job.root / str(job.experiment.needs)
+    start = start_model(folder)
+    tokenizer, encoder = start.tokenizer, without_softmax(start.network)
+    if model.untrained:
+        seed(job.experiment.seed)
+        encoder = new_encoder(folder, start.card["model"], tokenizer.vocabulary_size).eval()
+    splits = _open(job, model, tokenizer)
+    # Fine-tuning needs the features only for their mean and scale.
+    read = {"train": splits["train"]} if model.finetune else splits
     features = {}
     with console.progress() as bar:
         task = bar.add_task(f"train {job.name}, features", total=sum(map(len, read.values())))
         for split, documents in read.items():
             rows = np.arange(len(documents))
-            features[split] = encoding.features(
-                model, encoder, documents, rows, vocabulary, lambda count: bar.advance(task, count)
-            )
-    mean, scale = encoding.standard(features["train"])
-    # Once more, so that the head starts alike, whatever was drawn before.
-    seed(experiment.seed)
-    head = encoding.Head(model, len(labels), mean, scale)
-    network: nn.Module = head
-    weights = dict(encoder.named_parameters()) if encoder is not None else {}
-    if encoder is not None and isinstance(model, LanguageModel) and finetune:
+            features[split] = summaries(model, encoder, documents, rows, lambda count: bar.advance(task, count))
+    head, arrays = _new_head(job, model, features["train"], labels)
+    card = {"labels": labels, "encoder": start.card["model"]}
+    if model.finetune:
         # The features were computed in evaluation mode, which Lightning would keep.
-        network = encoding.FineTuned(model, encoder, head).train()
-        # The others are parameters of the network; a softmax that is tied to the embedding has only its bias left.
-        weights = {name: value for name, value in weights.items() if name.startswith("softmax.")}
+        network = FineTuned(model, encoder, head).train()
+        batch = job.experiment.batch
 
-    def inputs(split: str) -> Inputs:
-        if finetune:
+        def inputs(split: str) -> Inputs:
             return lambda rows: pad(splits[split], rows)
-        tensor = torch.from_numpy(features[split])
-        return lambda rows: (tensor[torch.from_numpy(rows)],)
 
+        return _plan(job, folder, network, inputs, splits, batch, labels, card=card, arrays=arrays)
+    arrays |= {f"encoder.{name}": value.detach().numpy() for name, value in encoder.named_parameters()}
     return _plan(
         job,
-        network,
-        inputs,
+        folder,
+        head,
+        _rows_of(features),
         splits,
-        experiment.batch if finetune else FEATURES_BATCH,
+        FEATURES_BATCH,
         labels,
-        files={TOKENIZER: models.read_bytes(folder / TOKENIZER)},
         card=card,
-        arrays={"mean": mean, "scale": scale, **encoding.prefixed("encoder", weights)},
-        prefix="" if finetune else "head/",
+        arrays=arrays,
+        prefix="head.",
     )
+
+
+def _open(job: Job, model: Model, tokenizer: Tokenizer) -> dict[str, Documents]:
+    return {split: open_split(job.store, split, model, tokenizer) for split in ("train", "valid")}
+
+
+def _new_head(
+    job: Job, model: Histogram | LanguageModel, features: NDArray[np.float32], labels: list[str]
+) -> tuple[Head, dict[str, NDArray[np.float32]]]:
+    """A head with random weights, and the mean and scale of the training documents' features (documents, features)."""
+    mean, scale = moments(features)
+    seed(job.experiment.seed)
+    return Head(model, mean, scale, len(labels)), {"mean": mean, "scale": scale}
+
+
+def _rows_of(features: dict[str, NDArray[np.float32]]) -> Callable[[str], Inputs]:
+    """The inputs of a head: rows of each split's features (documents, features)."""
+
+    def inputs(split: str) -> Inputs:
+        return lambda rows: (torch.from_numpy(features[split][rows]),)
+
+    return inputs
 
 
 def _plan(
     job: Job,
+    source: Path,
     network: nn.Module,
     inputs: Callable[[str], Inputs],
     splits: dict[str, Documents],
@@ -142,7 +169,15 @@ def _plan(
     labels: list[str],
     **more: Any,
 ) -> NetworkPlan:
-    """The plan for a network that classifies the documents of `splits`; `more` are further attributes of the plan."""
+    """The plan for a network that classifies documents.
+
+    Args:
+        source: the folder of the tokenizer.
+        inputs: a split's batches of arguments for the network.
+        splits: the documents, with their labels.
+        valid_batch: documents in a validation batch.
+        more: further attributes of the plan.
+    """
 
     def batches(split: str, size: int, order: int | None) -> Batches[Any]:
         arguments, targets = inputs(split), torch.from_numpy(splits[split].labels.astype(np.int64))
@@ -159,5 +194,6 @@ def _plan(
         unit="documents",
         units=train.examples,
         sums=new_sums(len(labels)),
+        files={TOKENIZER: models.read_bytes(source / TOKENIZER)},
         **{"card": {"labels": labels}, **more},
     )
