@@ -1,4 +1,4 @@
-"""The command that tells the label of documents, passages and videos."""
+"""The command that classifies documents and videos."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,8 +20,8 @@ def classify(
     texts: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TEXT|FILM.gif]...",
-            help="Documents, each in quotes; or names of files, where the model tells videos.",
+            metavar="[TEXT|VIDEO.gif]...",
+            help="Documents, each in quotes; or, for a model of videos, names of files.",
             show_default="the lines of standard input",
         ),
     ] = None,
@@ -30,46 +30,47 @@ def classify(
         int | None,
         typer.Option(
             min=1,
-            help="Show so many labels of each text, the likeliest first, with their probabilities.",
-            show_default="the likeliest label alone",
+            help="Show this many labels of each text, the most probable first, with their probabilities.",
+            show_default="the most probable label alone",
         ),
     ] = None,
 ) -> None:
-    """Tell the label of documents, passages or videos: one a line, in the order in which they come, a blank line for a
-    blank one.
+    """Classify documents or videos: print the label of each on a line, a blank line for a blank one.
 
-    A video that cannot be read has a blank line, too, and the exit code is 1 at the end. The model says what the labels
-    are: topics of news, authors, or which digit moves where.
+    A video that cannot be read has a blank line, too, and the exit code is 1. The labels are those of the training
+    data: topics of news, authors, or which digit moves where.
     """
     given = inputs.utf8(texts) if texts else inputs.lines("text")
-    # As names are meant where the command was typed, not in the project's folder.
+    # File names are relative to the folder in which the command was typed; `models.load` enters the project's.
     here = Path.cwd()
     loaded = models.load(model, "classification", "video")
+    labels = len(loaded.card["labels"])
+    if top is not None and top > labels:
+        raise ParamsError(f"--top: found {top}; allowed: from 1 to {labels}, the number of labels")
     from anamnesis.data.text.cleaning import clean
-    from anamnesis.tasks.video.evaluation import gif
 
-    there = {number: text for number, text in enumerate(given) if text.strip()}
-    found: dict[int, list[tuple[str, float]]] = {}
-    failed = False
+    rankings, failed = [], False
     if loaded.card["task"] == "video":
-        for number, text in there.items():
+        from anamnesis.tasks.video.evaluation import gif
+
+        for text in given:
+            ranking: list[tuple[str, float]] = []
             try:
-                found[number] = loaded.classify(gif.read(here / text, loaded.size))
+                if text.strip():
+                    ranking = loaded.classify(gif.read(here / text, loaded.size))
             except AnamnesisError as error:
                 printing.error(error)
                 failed = True
-    elif there:
+            rankings.append(ranking)
+    else:
         inputs.note_files(texts or [], here)
-        found = dict(zip(there, loaded.classify(list(there.values())), strict=True))
-    labels = len(next(iter(found.values()), []))
-    if top is not None and labels and top > labels:
-        raise ParamsError(f"--top: found {top}; allowed: from 1 to {labels}, the number of labels")
-    for number, text in enumerate(given):
-        likeliest = [(clean(label), probability) for label, probability in found.get(number, [])[: top or 1]]
+        rankings = loaded.classify(given)
+    for text, ranking in zip(given, rankings, strict=True):
+        rows = [(clean(label), probability) for label, probability in ranking[: top or 1]]
         if top is None:
-            printing.write(likeliest[0][0] if likeliest else "")
-        elif likeliest:
+            printing.write(rows[0][0] if rows else "")
+        elif rows:
             printing.heading(text)
-            printing.table(["label", "probability"], [[label, f"{share:.4f}"] for label, share in likeliest], numbers=1)
+            printing.table(["label", "probability"], [[label, f"{share:.4f}"] for label, share in rows], numbers=1)
     if failed:
         raise typer.Exit(1)

@@ -22,6 +22,8 @@ CODE = (
     "tasks/{task}/model",
     "training",
 )
+# Code of another task with which a task trains.
+FURTHER = {"classification": ("tasks/language/settings.py", "tasks/language/model")}
 
 
 def checkpoint_folder(root: Path, name: str) -> Path:
@@ -39,7 +41,7 @@ def checkpoint_path(root: Path, name: str, inputs: str, task: str) -> Path:
         task: its task.
     """
     package = Path(anamnesis.__file__).parent
-    sources = [path for part in CODE for path in _files(package / part.format(task=task))]
+    sources = [path for part in (*CODE, *FURTHER.get(task, ())) for path in _files(package / part.format(task=task))]
     code = digest(*(f"{path.relative_to(package)} {sha256_file(path)}" for path in sources))
     return checkpoint_folder(root, name) / f"{digest(inputs, code)[:24]}.ckpt"
 

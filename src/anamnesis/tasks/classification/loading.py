@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from anamnesis import deadline, models
@@ -14,9 +13,7 @@ from anamnesis.data.tokenizers.base import Tokenizer
 from anamnesis.errors import AnamnesisError
 from anamnesis.models import ModelFolder
 from anamnesis.tasks.classification.model import tfidf
-from anamnesis.tasks.classification.model.documents import TOKENIZER, encode, input_vocabulary, join, word_batch
-from anamnesis.tasks.classification.model.features import Head, frequencies
-from anamnesis.tasks.classification.model.network import DocumentNetwork
+from anamnesis.tasks.classification.model.documents import TOKENIZER, encode, join
 from anamnesis.tasks.classification.settings import Histogram, LanguageModel, Model, Network, TfIdf
 
 # Documents that are classified at once.
@@ -105,6 +102,11 @@ def _load_tfidf(found: ModelFolder, settings: TfIdf, vocabulary: int) -> Predict
 
 
 def _load_network(found: ModelFolder, settings: Network, tokenizer: Tokenizer) -> Predict:
+    import torch
+
+    from anamnesis.tasks.classification.model.batches import input_vocabulary, word_batch
+    from anamnesis.tasks.classification.model.network import DocumentNetwork
+
     size, labels = input_vocabulary(settings, tokenizer), len(found.card["labels"])
     network = models.network(found.folder, lambda: DocumentNetwork(settings, size, labels), found.weights)
 
@@ -117,6 +119,8 @@ def _load_network(found: ModelFolder, settings: Network, tokenizer: Tokenizer) -
 
 
 def _load_histogram(found: ModelFolder, settings: Histogram, vocabulary: int) -> Predict:
+    from anamnesis.tasks.classification.model.features import frequencies
+
     head = _load_head(found, settings, found.weights, vocabulary)
     return lambda documents, rows: head(frequencies(documents, rows, vocabulary))
 
@@ -138,6 +142,10 @@ def _load_head(
     Args:
         weights: of the head, `head.…`, and the `mean` and `scale` of the features.
     """
+    import torch
+
+    from anamnesis.tasks.classification.model.features import Head
+
     labels, (own, others) = len(found.card["labels"]), _part(weights, "head.")
     _check(found, {"mean": (size,), "scale": (size,)}, others)
     head = models.network(found.folder, lambda: Head(settings, others["mean"], others["scale"], labels), own)
