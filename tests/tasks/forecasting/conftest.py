@@ -18,7 +18,7 @@ SIZES = {"train": 90, "valid": 40, "test": 50}
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
-    # Networks as small as these only wait for other threads.
+    # In networks as small as these, a second thread only waits.
     torch.set_num_threads(1)
 
 

@@ -1,69 +1,68 @@
-"""Windows, floors and forecasts of many steps against loops, closed forms and arithmetic by hand."""
+"""Windows, baselines and forecasts of many steps against loops, closed forms and arithmetic by hand."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from anamnesis.data.sources import sines
-from anamnesis.data.sources.settings import Sines
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.forecasting import forecaster
-from anamnesis.tasks.forecasting.forecaster import Forecaster, free_running, least_squares, linear, onwards
-from anamnesis.tasks.forecasting.windows import standard, windows
+from anamnesis.tasks.forecasting.continuation import continue_series
+from anamnesis.tasks.forecasting.model import forecaster
+from anamnesis.tasks.forecasting.model.examples import windows
+from anamnesis.tasks.forecasting.model.forecaster import Forecaster, free_running, least_squares, linear, neural
+from anamnesis.tasks.forecasting.model.network import new_network
+from anamnesis.tasks.forecasting.model.values import with_past
+from anamnesis.tasks.forecasting.settings import Connected, Recurrent
 
-WAVES = {
-    "kind": "sines",
-    "waves": [
-        {"amplitude": 1.0, "period": 41.3},
-        {"amplitude": 0.6, "period": 18.7, "phase": 1.0},
-        {"amplitude": 0.3, "period": 7.9, "phase": 2.0},
-    ],
-}
+from .conftest import write_store
 
 
-def ar2(coefficients: tuple[float, float], intercept: float, number: int, noise: float, seed: int = 0) -> np.ndarray:
+def ar2(coefficients: tuple[float, float], intercept: float, number: int, noise: float) -> np.ndarray:
     """x_t = intercept + a x_{t-1} + b x_{t-2} + noise, one step after the other."""
-    chance = np.random.default_rng(seed)
+    chance = np.random.default_rng(0)
     series = [0.3, -0.2]
     for _ in range(number):
         series.append(intercept + coefficients[0] * series[-1] + coefficients[1] * series[-2] + chance.normal(0, noise))
     return np.array(series[2:])
 
 
-def test_window_5_on_500_points_gives_495_samples() -> None:
-    read, targets = windows(np.arange(500.0), 5)
-    assert read.shape == (495, 5)
-    assert targets.shape == (495,)
-
-
-@settings(deadline=None)
+@hypothesis_settings(deadline=None)
 @given(st.integers(1, 9), st.integers(1, 12))
-def test_windows_are_those_of_a_loop(window: int, targets: int) -> None:
-    values = np.random.default_rng(1).normal(size=window + targets)
-    read, wanted = windows(values, window)
-    assert len(read) == len(wanted) == targets
-    for number, index in enumerate(range(window, len(values))):
-        assert read[number].tolist() == values[index - window : index].tolist()
-        assert wanted[number] == values[index]
+def test_windows_are_those_of_a_loop(window: int, count: int) -> None:
+    values = np.random.default_rng(1).normal(size=window + count)
+    examples = windows(values, window)
+    assert examples.windows.tolist() == [
+        values[index - window : index].tolist() for index in range(window, len(values))
+    ]
+    assert examples.targets.tolist() == values[window:].tolist()
+    with pytest.raises(ValueError, match=f"no value after a window of {window}"):
+        windows(values[:window], window)
 
 
-def test_a_window_without_a_target_is_refused() -> None:
-    with pytest.raises(ValueError, match="no value after a window of 10"):
-        windows(np.arange(10.0), 10)
+def test_the_past_precedes_a_split_in_time_and_is_never_of_the_test_split_for_validation(tmp_path: Path) -> None:
+    folder = write_store(tmp_path, {"train": [3.0, 1.0, 4.0], "valid": [9.0, 2.0], "test": [1.0, 5.0]}, "usual")
+    assert with_past(folder, "valid", 2).tolist() == [1, 4, 9, 2]
+    assert with_past(folder, "test", 3).tolist() == [4, 9, 2, 1, 5]
+    # Where there is no past, the mean of the training values.
+    assert with_past(folder, "test", 7).tolist() == [8 / 3, 8 / 3, 3, 1, 4, 9, 2, 1, 5]
+    # As in the corpus of sines: train, then test, then valid.
+    folder = write_store(tmp_path, {"train": [3.0, 1.0, 4.0], "test": [1.0, 5.0], "valid": [9.0, 2.0]})
+    assert with_past(folder, "test", 2).tolist() == [1, 4, 1, 5]
+    assert with_past(folder, "valid", 3).tolist() == [8 / 3, 8 / 3, 8 / 3, 9, 2]
+    folder = write_store(tmp_path, {"valid": [6.0, 7.0], "train": [3.0, 1.0, 2.0], "test": [8.0]}, "later")
+    assert with_past(folder, "valid", 2).tolist() == [2, 2, 6, 7]
+    assert with_past(folder, "test", 4).tolist() == [7, 3, 1, 2, 8]
 
 
-def test_a_constant_series_cannot_be_standardised() -> None:
-    with pytest.raises(AnamnesisError, match="standard deviation of 0; allowed: above 0"):
-        standard(np.full(9, 3.0))
-
-
-def test_least_squares_are_the_normal_equations() -> None:
+def test_least_squares_solve_the_normal_equations() -> None:
     series = ar2((0.6, -0.3), 0.5, 400, 0.2)
-    coefficients, intercept = least_squares(series, 2)
+    coefficients, intercept = least_squares(windows(series, 2))
     design = np.column_stack([series[:-2], series[1:-1], np.ones(398)])
     closed = np.linalg.solve(design.T @ design, design.T @ series[2:])
     np.testing.assert_allclose([*coefficients, intercept], closed, rtol=1e-9)
@@ -71,9 +70,9 @@ def test_least_squares_are_the_normal_equations() -> None:
     np.testing.assert_allclose([*coefficients, intercept], [-0.3, 0.6, 0.5], atol=0.12)
 
 
-def test_without_noise_the_process_is_found_and_runs_on_exactly() -> None:
+def test_without_noise_the_process_is_recovered_and_continued_exactly() -> None:
     series = ar2((1.2, -0.7), 0.4, 60, 0.0)
-    coefficients, intercept = least_squares(series[:30], 2)
+    coefficients, intercept = least_squares(windows(series[:30], 2))
     np.testing.assert_allclose([*coefficients, intercept], [-0.7, 1.2, 0.4], rtol=1e-7)
     model = Forecaster({}, 2, linear(coefficients, intercept))
     np.testing.assert_allclose(free_running(model, series[None, :30], 30)[0], series[30:], atol=1e-8)
@@ -81,48 +80,66 @@ def test_without_noise_the_process_is_found_and_runs_on_exactly() -> None:
 
 def test_two_values_for_each_sine_wave_determine_the_next() -> None:
     # A sum of n sine waves follows a linear recurrence of order 2n (Prony 1795).
-    series = np.array(sines.values(Sines.model_validate(WAVES), 700))
+    time = 2 * np.pi * np.arange(700)
+    series = np.sin(time / 41.3) + 0.6 * np.sin(time / 18.7 + 1) + 0.3 * np.sin(time / 7.9 + 2)
     for window, exact in ((6, True), (5, False)):
-        model = Forecaster({}, window, linear(*least_squares(series[:500], window)))
-        read, wanted = windows(series[500:], window)
-        error = np.abs(model.predict(read) - wanted).max()
+        model = Forecaster({}, window, linear(*least_squares(windows(series[:500], window))))
+        examples = windows(series[500:], window)
+        error = np.abs(model.predict(examples.windows) - examples.targets).max()
         assert (error < 1e-9) == exact
 
 
-def test_the_floors_by_hand() -> None:
-    read = np.array([[1.0, 2.0, 6.0], [4.0, 4.0, -5.0]])
-    assert forecaster.last(read).tolist() == [6.0, -5.0]
-    assert forecaster.average(read).tolist() == [3.0, 1.0]
+def test_the_baselines_by_hand() -> None:
+    values = np.array([[1.0, 2.0, 6.0], [4.0, 4.0, -5.0]])
+    assert Forecaster({}, 3, forecaster.last).predict(values).tolist() == [6.0, -5.0]
+    assert Forecaster({}, 3, forecaster.average).predict(values).tolist() == [3.0, 1.0]
+    assert Forecaster({}, 3, forecaster.zero, mean=2.5, scale=7.0).predict(values).tolist() == [2.5, 2.5]
+
+
+@pytest.mark.parametrize("activation", ["tanh", "leaky_relu"])
+def test_the_connected_network_is_its_formula(activation: Any) -> None:
+    network = new_network(Connected(architecture="fc", window=3, hidden=5, activation=activation))
+    w, b, u, c = (value.detach().numpy().astype(np.float64) for value in network.parameters())
+    values = np.random.default_rng(2).normal(5, 9, (4, 3))
+    hidden = (values - 5) / 9 @ w.T + b
+    hidden = np.tanh(hidden) if activation == "tanh" else np.where(hidden > 0, hidden, 0.1 * hidden)
+    expected = (hidden @ u.T + c)[:, 0] * 9 + 5
+    np.testing.assert_allclose(Forecaster({}, 3, neural(network), 5.0, 9.0).predict(values), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["rnn", "gru", "lstm"])
+def test_a_recurrent_network_reads_the_oldest_value_first(architecture: Any) -> None:
+    network: Any = new_network(Recurrent(architecture=architecture, window=4, hidden=3))
+    values = torch.randn(6, 4)
+    state = network.stack.initial_state(6)
+    for column in range(4):
+        outputs, state = network.stack(values[None, :, column : column + 1], state)
+    torch.testing.assert_close(network(values), network.output(outputs[0])[:, 0])
 
 
 def nonlinear(window: int) -> Forecaster:
     weights = np.random.default_rng(window).normal(size=window)
-    return Forecaster({}, window, lambda read: np.tanh(read @ weights), mean=2.0, scale=3.0)
+    return Forecaster({"experiment": "mine"}, window, lambda values: np.tanh(values @ weights), mean=2.0, scale=3.0)
 
 
 @pytest.mark.parametrize("window", [1, 3])
-def test_free_running_is_a_loop_that_reads_its_own_forecasts(window: int) -> None:
+def test_free_running_is_a_loop_over_the_models_own_forecasts(window: int) -> None:
     model = nonlinear(window)
     starts = np.random.default_rng(4).normal(2, 3, (5, window + 2))
-    found = free_running(model, starts, 9)
-    for start, row in zip(starts, found, strict=True):
+    for start, row in zip(starts, free_running(model, starts, 9), strict=True):
         series = start.tolist()
         for _ in range(9):
-            read = (np.array(series[-window:]) - 2) / 3
-            series.append(float(model.step(read[None])[0]) * 3 + 2)
+            values = (np.array(series[-window:]) - 2) / 3
+            series.append(float(model.step(values[None])[0]) * 3 + 2)
         np.testing.assert_allclose(row, series[-9:], rtol=1e-12)
-
-
-def test_an_unstable_model_is_stopped_in_one_line() -> None:
-    model = Forecaster({"experiment": "mine"}, 1, linear(np.array([1e9]), 0.0))
-    with pytest.raises(AnamnesisError, match=r"^mine: forecasts of 50 steps grow without bound") as caught:
-        free_running(model, np.ones((1, 1)), 50)
-    assert "\n" not in str(caught.value)
+    unstable = Forecaster({"experiment": "mine"}, 1, linear(np.array([1e9]), 0.0))
+    with pytest.raises(AnamnesisError, match=r"^mine: forecasts of 50 steps grow without bound"):
+        free_running(unstable, np.ones((1, 1)), 50)
 
 
 def test_long_series_are_forecast_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, read = nonlinear(3), np.random.default_rng(5).normal(size=(50, 3))
-    whole = model.predict(read)
+    model, values = nonlinear(3), np.random.default_rng(5).normal(size=(50, 3))
+    whole = model.predict(values)
     monkeypatch.setattr(forecaster, "BLOCK", 20)
     sizes: list[int] = []
 
@@ -130,35 +147,26 @@ def test_long_series_are_forecast_in_blocks(monkeypatch: pytest.MonkeyPatch) -> 
         sizes.append(len(block))
         return model.step(block)
 
-    np.testing.assert_allclose(Forecaster({}, 3, step, 2.0, 3.0).predict(read), whole, rtol=1e-13)
+    np.testing.assert_allclose(Forecaster({}, 3, step, 2.0, 3.0).predict(values), whole, rtol=1e-13)
     assert sizes == [6] * 8 + [2]
 
 
 @pytest.mark.parametrize("rescale", [False, True])
-def test_how_a_series_goes_on(rescale: bool) -> None:
+def test_a_continuation_also_forecasts_the_known_values(rescale: bool) -> None:
     model, values = nonlinear(3), np.random.default_rng(6).normal(100, 7, 20)
-    found = onwards(model, values, 4, rescale)
+    found = continue_series(model, values, 4, rescale)
     mean, scale = (values.mean(), values.std()) if rescale else (2.0, 3.0)
-    assert found.fit.shape == (17,)
-    for index in range(3, 20):
-        read = (values[index - 3 : index] - mean) / scale
-        assert found.fit[index - 3] == pytest.approx(float(model.step(read[None])[0]) * scale + mean)
-    read = (values[-3:] - mean) / scale
-    assert found.ahead[0] == pytest.approx(float(model.step(read[None])[0]) * scale + mean)
+    expected = [
+        float(model.step((values[None, index - 3 : index] - mean) / scale)[0]) * scale + mean for index in range(3, 21)
+    ]
+    np.testing.assert_allclose([*found.fit, found.ahead[0]], expected)
     assert found.ahead.shape == (4,)
-
-
-def test_in_other_units_a_rescaled_forecast_is_the_same() -> None:
-    values = np.random.default_rng(7).normal(100, 7, 30)
-    one, other = (onwards(nonlinear(3), each, 5, rescale=True).ahead for each in (values, values * 1000 - 3))
-    np.testing.assert_allclose(other, one * 1000 - 3, rtol=1e-9)
-
-
-def test_exactly_a_window_is_enough_and_less_is_not() -> None:
-    found = onwards(nonlinear(3), np.arange(3.0), 2)
-    assert (found.fit.shape, found.ahead.shape) == ((0,), (2,))
+    # In other units, a rescaled forecast is the same.
+    if rescale:
+        np.testing.assert_allclose(continue_series(model, values * 9 - 5, 4, True).ahead, found.ahead * 9 - 5)
+    assert continue_series(model, values[:3], 2).fit.shape == (0,)
     with pytest.raises(AnamnesisError, match=r"^found 2 values; the model reads 3 to make one forecast$"):
-        onwards(nonlinear(3), np.arange(2.0), 2)
+        continue_series(model, values[:2], 2)
 
 
 def test_the_settings_fit_together(experiment: Callable[..., Any]) -> None:

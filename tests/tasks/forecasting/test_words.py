@@ -1,0 +1,158 @@
+"""Word numbers: numbering, targets, scores and samples by hand and by brute force, and training on them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from listener import Recorder
+from pydantic import TypeAdapter
+
+from anamnesis import models
+from anamnesis.data.stores import store
+from anamnesis.data.tokenizers.characters import Characters
+from anamnesis.data.tokenizers.settings import Tokens
+from anamnesis.data.tokenizers.words import Words as WordTokenizer
+from anamnesis.errors import AnamnesisError
+from anamnesis.stages.evaluate import evaluate
+from anamnesis.stages.train import train
+from anamnesis.tasks.forecasting.evaluation.words import longest_run, samples, word_scores
+from anamnesis.tasks.forecasting.model import forecaster
+from anamnesis.tasks.forecasting.model.forecaster import Forecaster, free_running
+from anamnesis.tasks.forecasting.model.words import Words, number_words, word_targets
+from anamnesis.tasks.forecasting.prediction import answer, example
+from anamnesis.tasks.forecasting.settings import Experiment
+
+TOKENIZER = WordTokenizer(["<unk>", "<s>", "</s>", "the", ",", "cat", "a", "--", "dog", "."])
+# "A cat, the cat. The dog." in lower case
+TRAIN = np.array([1, 6, 5, 4, 3, 5, 9, 2, 1, 3, 8, 9, 2], np.uint8)
+WORDS = Words(TOKENIZER, np.array([6, 5, 3, 8]))  # a, cat, the, dog
+
+
+def last_plus(more: float, window: int = 2) -> Forecaster:
+    """The next number is the last one and `more`."""
+    return Forecaster({}, window, lambda values: values[:, -1] + more, words=WORDS)
+
+
+def test_words_are_numbered_in_the_order_of_appearance() -> None:
+    words = number_words(TRAIN, TOKENIZER)
+    assert words.ids.tolist() == WORDS.ids.tolist()
+    assert words.numbers(TRAIN).tolist() == [1, 2, 3, 2, 3, 4]
+    # An unknown word has the number 0; marks and sentence ends leave no gap.
+    assert words.numbers(np.array([1, 8, 7, 0, 2, 1, 6])).tolist() == [4, 0, 1]
+    assert words.spell(np.array([3, 4])) == "the dog"
+    assert words.nearest(np.array([-3.0, 0.2, 1.4, 3.6, 99.0])).tolist() == [1, 1, 1, 4, 4]
+    with pytest.raises(AnamnesisError, match="found kind characters; allowed: words"):
+        number_words(np.array([1, 2]), Characters(["<unk>", "a", "b"]))
+    with pytest.raises(AnamnesisError, match="no word to number"):
+        number_words(np.array([1, 9, 2]), TOKENIZER)
+
+
+def test_examples_hold_no_unseen_word() -> None:
+    windows, targets = word_targets(np.array([1, 2, 3, 0, 4, 5, 6, 7]), 2).examples()
+    assert np.column_stack([windows, targets]).tolist() == [[1, 2, 3], [4, 5, 6], [5, 6, 7]]
+    with pytest.raises(AnamnesisError, match="found 2, but no 3 known words"):
+        word_targets(np.array([1, 2, 0, 3, 4]), 2).examples()
+
+
+def test_scores_by_hand() -> None:
+    # 0 is a word without a number. The window before 1, 2 and after 0 is not whole: there the forecast is the mean.
+    row = np.array([1, 2, 3, 3, 0, 1, 2])
+    baseline = np.array([1.5, 1, 1, 0, 1.5, 1])
+    assert word_scores(last_plus(0.4), WORDS, word_targets(row, 2), mean=2.5) == {
+        "rmse": pytest.approx(np.sqrt((1.5**2 + 0.5**2 + 0.6**2 + 0.4**2 + 1.5**2 + 0.5**2) / 6), rel=1e-5),
+        "mae": pytest.approx((1.5 + 0.5 + 0.6 + 0.4 + 1.5 + 0.5) / 6, rel=1e-5),
+        "skill": pytest.approx(1 - (1.5**2 * 2 + 0.5**2 * 2 + 0.6**2 + 0.4**2) / np.square(baseline).sum(), rel=1e-5),
+        # 3.4 is nearest to 3 for the second 3; the mean, 2.5, to 2 for both 2s.
+        "accuracy": pytest.approx(3 / 6),
+        "mean_rmse": pytest.approx(np.sqrt((1.5**2 + 0.5**2 + 0.5**2 + 0.5**2 + 1.5**2 + 0.5**2) / 6), rel=1e-5),
+        "repeat_rmse": pytest.approx(np.sqrt(np.square(baseline).mean()), rel=1e-5),
+        "targets": 6,
+        "whole_windows": 2,
+    }
+
+
+@pytest.mark.parametrize("window", [1, 2, 8])
+def test_models_of_any_window_score_the_same_words(window: int) -> None:
+    row, model = np.random.default_rng(5).integers(0, 5, 400), last_plus(0.4, window)
+    found = word_scores(model, WORDS, word_targets(row, window), mean=2.4)
+    errors = []
+    for place, number in enumerate(row.tolist()):
+        before = row[max(place - window, 0) : place].tolist()
+        whole = len(before) == window and 0 not in before
+        errors += [(before[-1] + 0.4 if whole else 2.4) - number] if number else []
+    assert found["rmse"] == pytest.approx(np.sqrt(np.mean(np.square(errors))), rel=1e-5)
+    assert found["targets"] == np.count_nonzero(row)
+
+
+def test_a_free_running_forecast_reads_the_nearest_words() -> None:
+    assert free_running(last_plus(0.6), np.array([[1.0, 1.0]]), 5).tolist() == [[2, 3, 4, 4, 4]]
+    mean = Forecaster({}, 2, forecaster.zero, 2.4, 4.0, WORDS)
+    assert free_running(mean, np.array([[1.0, 1.0]]), 2).tolist() == [[2, 2]]
+
+
+def test_samples_show_the_text_beside_both_forecasts() -> None:
+    # An unseen word breaks the first run of windows after two; the second run is long enough.
+    targets = word_targets(np.array([1, 2, 3, 4, 0, 4, 1, 1, 2, 2]), 2)
+    found = samples(last_plus(1), WORDS, targets, 3)
+    assert [sample["prompt"] for sample in found] == ["dog a "] * 3
+    assert [sample["text"] for sample in found] == ["a cat cat", "cat cat the", "cat the dog"]
+    assert longest_run(np.array([2, 5, 6, 9]), 3) == slice(1, 3)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with data/tokens/words: texts of 12 words, in the validation and test split some unknown ones."""
+    random, sources = np.random.default_rng(1), {}
+    for split, words, kinds in (("train", 900, 12), ("valid", 300, 14), ("test", 300, 14)):
+        sources[split] = tmp_path / f"{split}.txt"
+        text = " ".join(f"w{number}" for number in random.integers(kinds, size=words))
+        sources[split].write_text(text + "\n")
+    entry = TypeAdapter(Tokens).validate_python({"corpus": "toy", "kind": "words"})
+    store.write(tmp_path / "data" / "tokens" / "words", entry, sources)
+    return tmp_path
+
+
+def settings(architecture: str, **changes: Any) -> Experiment:
+    model: dict[str, Any] = {"architecture": architecture, "window": 3}
+    content: dict[str, Any] = {"task": "forecasting", "series": "words", "tokens": "words", "steps": 6, "model": model}
+    if architecture == "fc":
+        model |= {"hidden": 5, "activation": "leaky_relu"}
+        content["training"] = {"epochs": 3, "learning_rate": 0.01}
+    return Experiment.model_validate(content | changes)
+
+
+def test_a_network_is_trained_evaluated_and_served(project: Path) -> None:
+    watch = Recorder()
+    train("fc", settings("fc"), project, watch)
+    evaluate("fc", project)
+    metrics = json.loads((project / "metrics" / "fc.json").read_text())
+    assert metrics["parameters"] == 3 * 5 + 5 + 5 + 1
+    # Training reports the same error, also of words without a whole window before them.
+    best = min(row["valid_rmse"] for row in watch.rows.values())
+    assert metrics["valid"]["rmse"] == pytest.approx(best, rel=1e-4)
+    assert metrics["valid"]["whole_windows"] < metrics["valid"]["targets"] < 300
+    written = json.loads((project / "predictions" / "fc" / "samples.json").read_text())
+    assert len(written[2]["text"].split()) == len(watch.samples[0].split()) == 6
+    model = models.load(project / "models" / "fc")
+    assert example(model.card)[1] == {"steps": 6}
+    assert answer(model, ["", "w1 w2 unheard w3"], {"steps": 4})[0] == ""
+    expected = free_running(model, model.words.numbers(model.words.tokenizer.encode("w1 w2 w3"))[None], 4)[0]
+    assert answer(model, ["w1 w2 unheard w3"], {"steps": 4}) == [model.words.spell(expected)]
+    with pytest.raises(AnamnesisError, match="text 1: found 2 known words; allowed: 3 or more"):
+        answer(model, ["w1 w2"], {})
+
+
+def test_the_mean_is_its_own_baseline(project: Path) -> None:
+    train("mean", settings("mean"), project, Recorder())
+    evaluate("mean", project)
+    metrics = json.loads((project / "metrics" / "mean.json").read_text())
+    assert metrics["parameters"] == 1
+    assert metrics["test"]["rmse"] == metrics["test"]["mean_rmse"]
+    card, weights = models.read(project / "models" / "mean")
+    files = {"tokenizer.json": (project / "models" / "mean" / "tokenizer.json").read_bytes()}
+    for ids in (weights["words"] + 99, weights["words"].astype(np.float64), weights["words"][:0]):
+        models.save(project / "forged", weights | {"words": ids}, card, files)
+        with pytest.raises(AnamnesisError, match="does not number the tokenizer's words"):
+            models.load(project / "forged")
