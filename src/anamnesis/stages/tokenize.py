@@ -9,7 +9,7 @@ from anamnesis.data.tokenizers.settings import Tokens
 
 
 def tokenize(name: str, entry: Tokens, root: Path) -> str:
-    """Make data/tokens/NAME, with a progress bar; a line that says what is in it.
+    """Write `ROOT/data/tokens/NAME/` and show a progress bar. Returns the summary of the store.
 
     Raises:
         AnamnesisError: as `store.sources` and `store.write`.
@@ -25,7 +25,7 @@ def tokenize(name: str, entry: Tokens, root: Path) -> str:
 
 
 def summary(stats: dict[str, Any]) -> str:
-    """What a token store holds, on one line."""
+    """One line with the sizes of a token store, from the content of its stats.json."""
     splits = stats["splits"].values()
     for what in ("images", "values"):
         if all(what in split for split in splits):

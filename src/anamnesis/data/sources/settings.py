@@ -24,7 +24,7 @@ def _inside(path: str) -> str:
 def _in_own_folder(path: str) -> str:
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or path.startswith(("~", "data/own/")):
-        raise ValueError("a path from the corpus's own folder on, data/own/CORPUS, such as mybook.txt")
+        raise ValueError("a path relative to the corpus's own folder, data/own/CORPUS, such as mybook.txt")
     return path
 
 
@@ -32,18 +32,17 @@ class Member(Settings):
     """One file of an archive, or all whose path fits a pattern."""
 
     path: Annotated[str, AfterValidator(_inside)] = Field(
-        description="path inside the archive; `!/` enters an archive inside the archive; `*`, `?` (not across `/`), "
-        "`**/` (any folders, also none) and `{a,b}` select several files"
+        description="path inside the archive; `!/` enters an archive inside the archive; `*`, `?` (within a name), "
+        "`**/` (any folders, or none) and `{a,b}` select several files"
     )
     sha256: Sha256 = Field(
-        description="of the file; where `path` is a pattern, of the list that `sha256sum` prints for the files, "
-        "sorted by path"
+        description="digest of the file; for a pattern, of what `sha256sum` prints for the files, sorted by path"
     )
-    split: SplitName | None = Field(None, description="the split this file is; null: the split settings decide")
+    split: SplitName | None = Field(None, description="split of the file; null: the split settings decide")
 
 
 class PackageFile(Settings):
-    """A file that a released Python package consists of. It is read, never installed; none of its code runs."""
+    """A file of a released Python package. It is read, never installed; none of its code runs."""
 
     package: str = Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", description="the project's name")
     file: str = Field(
@@ -57,17 +56,17 @@ class UrlFile(Settings):
     """A file on the web."""
 
     url: str = Field(pattern=r"^https://[^\s]+$", description="https address")
-    sha256: Sha256 | None = Field(None, description="of the whole file")
+    sha256: Sha256 | None = Field(None, description="digest of the whole file")
     git_blob: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = Field(
-        None, description="in place of `sha256`: the id that git gives the whole file's content"
+        None, description="instead of `sha256`: the id of the whole file in Git"
     )
-    members: list[Member] = Field([], description="the files to read where the address is an archive's")
-    split: SplitName | None = Field(None, description="the split this file is; null: the split settings decide")
+    members: list[Member] = Field([], description="the files to read, if the address is an archive")
+    split: SplitName | None = Field(None, description="split of the file; null: the split settings decide")
     mirror: Annotated[str, AfterValidator(_inside)] | None = Field(
-        None, description="where the file lies in a mirror; null: under the corpus's name, by the address's last part"
+        None, description="path of the file in a mirror; null: the corpus's name, and the last part of the address"
     )
     variant: str | None = Field(
-        None, min_length=1, description="the file is used only where `variant` of the source says this; null: always"
+        None, min_length=1, description="use the file only if `variant` of the source is this; null: always"
     )
 
     @model_validator(mode="after")
@@ -87,10 +86,10 @@ class Package(Settings):
 
 
 class Url(Settings):
-    """Files on the web, each pinned by its sha256 or the id git gives it."""
+    """Files on the web, each pinned by its sha256 or its id in Git."""
 
     kind: Literal["url"]
-    variant: str | None = Field(None, description="which of the files that name a variant are used")
+    variant: str | None = Field(None, description="use the files of this variant, and those without one")
     files: list[UrlFile] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -104,13 +103,13 @@ class Url(Settings):
 
 
 class OneOfPackage(PackageFile):
-    """A file of a released package, among others from elsewhere."""
+    """A file of a released package, as part of a mixed source."""
 
     kind: Literal["package"]
 
 
 class OneOfUrl(UrlFile):
-    """A file on the web, among others from elsewhere."""
+    """A file on the web, as part of a mixed source."""
 
     kind: Literal["url"]
 
@@ -132,20 +131,20 @@ OwnPath = Annotated[str, Field(min_length=1), AfterValidator(_in_own_folder)]
 
 
 class File(Settings):
-    """The user's own: one file, or one for each split, in the corpus's own folder data/own/CORPUS."""
+    """The user's own files: one, or one for each split, in the corpus's own folder data/own/CORPUS."""
 
     kind: Literal["file"]
-    path: OwnPath | None = Field(None, description="the file, from that folder on; it is split here")
+    path: OwnPath | None = Field(None, description="the file, relative to that folder; `split` divides it")
     train: OwnPath | None = Field(None, description="the training split's file")
-    valid: OwnPath | None = Field(None, description="the validation split's; null: a part of `train`")
-    test: OwnPath | None = Field(None, description="the test split's; null: a part of `train`")
+    valid: OwnPath | None = Field(None, description="the validation split's file; null: a part of `train`")
+    test: OwnPath | None = Field(None, description="the test split's file; null: a part of `train`")
 
     @model_validator(mode="after")
     def _one_or_splits(self) -> Self:
         if self.path and (self.train or self.valid or self.test):
             raise ValueError("either `path`, or `train` with `valid` and `test`, not both")
         if not self.path and not self.train:
-            raise ValueError("`path`, or `train` with `valid` and `test`")
+            raise ValueError("`path`, or `train` with `valid` and `test`, must be given")
         return self
 
 
@@ -156,8 +155,8 @@ class LiteralText(Settings):
     text: str = Field(min_length=2)
     same: bool = Field(
         False,
-        description="use the one text as train, valid and test: a toy that shows whether a model can memorise, "
-        "whose scores say nothing about new text",
+        description="use the text as train, valid and test: a toy to show whether a model can memorise, whose scores "
+        "do not generalise to new text",
     )
 
 
@@ -165,20 +164,20 @@ class Wave(Settings):
     """One sine wave: amplitude * sin(2 pi t / period + phase) at the time t = 0, 1, 2, ..."""
 
     amplitude: float = Field(1.0, gt=0)
-    period: float = Field(gt=0, description="time steps until it repeats itself")
+    period: float = Field(gt=0, description="time steps of one period")
     phase: float = Field(0.0, description="radians")
 
 
 class Sines(Settings):
-    """A series that is made: a sum of sine waves. In time, train comes first, then valid, then test."""
+    """A computed series: a sum of sine waves. In time, train comes first, then valid, then test."""
 
     kind: Literal["sines"]
     waves: list[Wave] = Field(min_length=1)
     noise: float = Field(0.0, ge=0, description="standard deviation of normal noise on every value")
-    seed: int = Field(1, ge=0, le=2**32 - 1, description="of the noise")
+    seed: int = Field(1, ge=0, le=2**32 - 1, description="seed of the noise")
     train: int = Field(500, ge=1, description="values")
-    valid: int = Field(100, ge=1, description="values, right after those of train")
-    test: int = Field(250, ge=1, description="values, right after those of valid")
+    valid: int = Field(100, ge=1, description="values, after those of train")
+    test: int = Field(250, ge=1, description="values, after those of valid")
 
 
 Source = Annotated[Package | Url | Mixed | File | LiteralText | Sines, Field(discriminator="kind")]

@@ -1,4 +1,4 @@
-"""Arrays on disk: ids that are written as they come, and files that are opened without being trusted."""
+"""Arrays on disk: ids written chunk by chunk, and files that are checked when they are opened."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ UNSIGNED = (np.uint8, np.uint16, np.uint32)
 
 
 def write_ids(path: Path, learned: Tokenizer, chunks: Iterable[Chunk]) -> dict[str, Any]:
-    """Write the .npy file that np.save would, without holding the ids in memory; count them."""
+    """Write a .npy file of ids, chunk by chunk. Returns the counts of the tokens and the digest of the file."""
     dtype = np.min_scalar_type(learned.vocabulary_size - 1)
     tokens = starts = unknown_tokens = unknown_characters = 0
     with growing(path, dtype) as append:
@@ -29,7 +29,7 @@ def write_ids(path: Path, learned: Tokenizer, chunks: Iterable[Chunk]) -> dict[s
                 starts += int(np.count_nonzero(chunk.ids == learned.start_id))
     return {
         "tokens": tokens,
-        # The first id of all has nothing before it to predict it from, and `<s>` is never predicted.
+        # Nothing precedes the first id, and `<s>` is never predicted.
         "targets": tokens - max(starts, 1),
         "unknown_tokens": unknown_tokens,
         "unknown_characters": int(unknown_characters),
@@ -39,7 +39,7 @@ def write_ids(path: Path, learned: Tokenizer, chunks: Iterable[Chunk]) -> dict[s
 
 @contextmanager
 def growing(path: Path, dtype: np.dtype) -> Iterator[Callable[[np.ndarray], None]]:
-    """A function that appends to the .npy file of one axis that np.save would write of all parts together."""
+    """A function that appends an array to a .npy file of one axis; the file equals that of np.save."""
     length = 0
 
     def append(part: np.ndarray) -> None:
@@ -48,7 +48,7 @@ def growing(path: Path, dtype: np.dtype) -> Iterator[Callable[[np.ndarray], None
         length += len(part)
 
     with open(path, "wb") as file:
-        # The header leaves room for any length, so it is written twice: as long as the length is unknown, and after.
+        # The header has the same size for every length: write it now, and again with the final length.
         _write_header(file, dtype, 0)
         yield append
         file.seek(0)
@@ -61,13 +61,13 @@ def _write_header(file: Any, dtype: np.dtype, length: int) -> None:
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def opened(path: Path, what: str, types: tuple[type[np.generic], ...]) -> np.memmap:
-    """A .npy file of one axis and one of the types, read-only, paged in from the disk as it is used.
+def open_array(path: Path, what: str, types: tuple[type[np.generic], ...]) -> np.memmap:
+    """A .npy file of one axis and one of the types, as a read-only memory map.
 
     Args:
         path: in the folder of a token store.
-        what: the array holds, for errors.
-        types: allowed.
+        what: the name of its values, for errors.
+        types: the allowed ones.
 
     Raises:
         AnamnesisError: the file is missing or damaged, or holds something else.
@@ -75,9 +75,7 @@ def opened(path: Path, what: str, types: tuple[type[np.generic], ...]) -> np.mem
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
-        raise AnamnesisError(
-            f"{path}: there is no such file; make it first: dvc repro tokenize@{path.parent.name}"
-        ) from None
+        raise AnamnesisError(f"{path}: no such file; make it first: dvc repro tokenize@{path.parent.name}") from None
     except (ValueError, EOFError, OSError) as error:
         raise AnamnesisError(f"{path}: not an array of {what}: {' '.join(str(error).split())}") from None
     if not isinstance(array, np.memmap) or array.ndim != 1 or array.dtype not in types:

@@ -1,4 +1,4 @@
-"""Labelled documents as ids: the ids of all documents one after the other, where each begins, and what it is about.
+"""Labelled documents as ids: the ids of all documents in a row, where each begins, and its label.
 
 train.npy            T h e _ c a t I t _ r a i n s Y e s     (tokens,)
 train.offsets.npy    0             7               15    18  (documents + 1,)
@@ -27,7 +27,7 @@ class Documents:
     """The documents of a split.
 
     Attributes:
-        ids: of all documents one after the other: uint8, uint16 or uint32, shape (tokens,).
+        ids: of all documents in a row: uint8, uint16 or uint32, shape (tokens,).
         offsets: document i is ids[offsets[i] : offsets[i + 1]]; int64, shape (documents + 1,).
         labels: numbers in the sorted list `labels` of stats.json: uint8 or uint16, shape (documents,).
     """
@@ -46,22 +46,22 @@ class Documents:
         return self.ids[self.offsets[number] : self.offsets[number + 1]]
 
     def text(self, number: int, learned: Tokenizer) -> str:
-        """The text of a document, as far as its tokenizer keeps it (`Tokenizer.decode`)."""
+        """The decoded text of a document."""
         return learned.decode(self[number])
 
 
 def open_documents(folder: Path, split: str) -> Documents:
-    """The documents of a split of a token store, read-only, paged in from the disk as they are used.
+    """The documents of a split of a token store, as read-only memory maps.
 
     Raises:
-        AnamnesisError: a file is missing or damaged, as where the store holds a text, or the three do not fit.
+        AnamnesisError: the store holds a text, a file is missing or damaged, or the files do not fit.
     """
-    ids = arrays.opened(folder / f"{split}.npy", "ids", arrays.UNSIGNED)
+    ids = arrays.open_array(folder / f"{split}.npy", "ids", arrays.UNSIGNED)
     path = folder / f"{split}.offsets.npy"
     if not path.exists():
-        raise AnamnesisError(f"{path}: there is no such file; the store {folder.name} holds a text, not documents")
-    offsets = arrays.opened(path, "offsets", (np.int64,))
-    labels = arrays.opened(folder / f"{split}.labels.npy", "labels", arrays.UNSIGNED[:2])
+        raise AnamnesisError(f"{path}: no such file; the store {folder.name} holds a text, not documents")
+    offsets = arrays.open_array(path, "offsets", (np.int64,))
+    labels = arrays.open_array(folder / f"{split}.labels.npy", "labels", arrays.UNSIGNED[:2])
     if len(offsets) != len(labels) + 1 or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 1).any():
         raise AnamnesisError(f"{path}: does not fit {split}.npy and {split}.labels.npy; make the store anew")
     return Documents(ids, offsets, labels)
@@ -78,19 +78,19 @@ def write(
         The content of stats.json, with `labels`, sorted, and the number of `documents` in each split.
 
     Raises:
-        AnamnesisError: a table is no table of label and text or has no rows, a document holds no token, or a label
-            does not occur in the training split.
+        AnamnesisError: a table has other columns than label and text or has no rows, a document has no tokens, or a
+            label does not occur in the training split.
     """
-    found: set[str] = set()
+    seen: set[str] = set()
 
     def training() -> Iterator[str]:
         for label, content in tables.rows(sources["train"], COLUMNS, lambda line: advance(len(line))):
-            found.add(label)
+            seen.add(label)
             yield content
 
     learned = tokenizer.learn_documents(entry, training())
     tokenizer.save(learned, folder / "tokenizer.json")
-    labels = sorted(found)
+    labels = sorted(seen)
     stats: dict[str, Any] = {
         "corpus": entry.corpus,
         "kind": entry.kind,
@@ -102,7 +102,7 @@ def write(
         table = _Table(path, learned, labels, advance)
         counts = arrays.write_ids(folder / f"{split}.npy", learned, table.chunks())
         if not table.labels:
-            raise AnamnesisError(f"{path}: there are no documents in it")
+            raise AnamnesisError(f"{path}: the table has no documents")
         np.save(folder / f"{split}.offsets.npy", np.array(table.offsets, np.int64))
         np.save(folder / f"{split}.labels.npy", np.array(table.labels, np.min_scalar_type(len(labels) - 1)))
         stats["splits"][split] = counts | {
@@ -117,7 +117,7 @@ def write(
 
 
 class _Table:
-    """The rows of a table, turned to ids and counted as they pass."""
+    """The rows of a table, encoded and counted as they pass."""
 
     def __init__(self, path: Path, learned: Tokenizer, labels: list[str], advance: Callable[[int], object]) -> None:
         self.path, self.learned, self.advance = path, learned, advance
@@ -134,7 +134,7 @@ class _Table:
                 raise AnamnesisError(f"{self.path}: the label {label!r} does not occur in the training split")
             chunk = self.learned.encode_document(content)
             if not len(chunk.ids):
-                raise AnamnesisError(f"{self.path}: document {len(self.labels) + 1} has nothing in it to tokenize")
+                raise AnamnesisError(f"{self.path}: document {len(self.labels) + 1} has nothing to tokenize")
             self.labels.append(self.numbers[label])
             self.offsets.append(self.offsets[-1] + len(chunk.ids))
             self.characters += len(content)

@@ -1,4 +1,4 @@
-"""Sentence pairs as ids: for each language the ids of all sentences one after the other, and where each begins.
+"""Sentence pairs as ids: for each language the ids of all sentences in a row, and where each begins.
 
 train.source.npy            A _ c a t R u n            (source tokens,)
 train.source.offsets.npy    0         5     8          (pairs + 1,)
@@ -8,7 +8,6 @@ train.csv                   the texts of the same pairs
 """
 
 import csv
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +32,7 @@ class Sequences:
     """The sentences of one language.
 
     Attributes:
-        ids: of all sentences one after the other, without `<s>` and `</s>`: uint8, uint16 or uint32, shape (tokens,).
+        ids: of all sentences in a row, without `<s>` and `</s>`: uint8, uint16 or uint32, shape (tokens,).
         offsets: sentence i is ids[offsets[i] : offsets[i + 1]]; int64, shape (sentences + 1,).
     """
 
@@ -62,15 +61,15 @@ class Pairs:
 
 
 def open_pairs(folder: Path, split: str) -> Pairs:
-    """The pairs of a split of a token store, read-only, paged in from the disk as they are used.
+    """The pairs of a split of a token store, as read-only memory maps.
 
     Raises:
-        AnamnesisError: a file is missing or damaged, the store holds no pairs, or the files do not fit.
+        AnamnesisError: the store holds no pairs, a file is missing or damaged, or the files do not fit.
     """
     path = folder / f"{split}.source.npy"
     if (folder / f"{split}.npy").exists() and not path.exists():
-        raise AnamnesisError(f"{path}: there is no such file; the store {folder.name} holds no sentence pairs")
-    source, target = (_opened(folder, f"{split}.{side}") for side in SIDES)
+        raise AnamnesisError(f"{path}: no such file; the store {folder.name} holds no sentence pairs")
+    source, target = (_open_sequences(folder, f"{split}.{side}") for side in SIDES)
     if len(source) != len(target):
         raise AnamnesisError(
             f"{folder}: {split} has {len(source):,} source and {len(target):,} target sentences; make the store anew"
@@ -78,10 +77,10 @@ def open_pairs(folder: Path, split: str) -> Pairs:
     return Pairs(source, target)
 
 
-def _opened(folder: Path, name: str) -> Sequences:
-    ids = arrays.opened(folder / f"{name}.npy", "ids", arrays.UNSIGNED)
+def _open_sequences(folder: Path, name: str) -> Sequences:
+    ids = arrays.open_array(folder / f"{name}.npy", "ids", arrays.UNSIGNED)
     path = folder / f"{name}.offsets.npy"
-    offsets = arrays.opened(path, "offsets", (np.int64,))
+    offsets = arrays.open_array(path, "offsets", (np.int64,))
     if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 1).any():
         raise AnamnesisError(f"{path}: does not fit {name}.npy; make the store anew")
     return Sequences(ids, offsets)
@@ -91,14 +90,14 @@ def pair_texts(folder: Path, split: str) -> tuple[list[str], list[str]]:
     """The sentences of a split, source and target, in the order of `open_pairs`.
 
     Raises:
-        AnamnesisError: a file is missing or damaged, or the texts are not as many as the ids.
+        AnamnesisError: a file is missing or damaged, or there are more or fewer texts than ids.
     """
     path = folder / f"{split}.csv"
     missing = f"make it first: dvc repro tokenize@{folder.name}"
-    found = list(tables.rows(path, SIDES, missing=missing))
-    if len(found) != (stored := len(open_pairs(folder, split))):
-        raise AnamnesisError(f"{path}: {len(found):,} pairs, but ids of {stored:,}; make the store anew")
-    return [source for source, _ in found], [target for _, target in found]
+    rows = list(tables.rows(path, SIDES, missing=missing))
+    if len(rows) != (stored := len(open_pairs(folder, split))):
+        raise AnamnesisError(f"{path}: {len(rows):,} pairs, but ids of {stored:,}; make the store anew")
+    return [source for source, _ in rows], [target for _, target in rows]
 
 
 def write(
@@ -109,19 +108,19 @@ def write(
 ) -> dict[str, Any]:
     """Learn the tokenizers from the training pairs and write every split, as `store.write` says.
 
-    Every sentence is encoded by itself, without `<s>` and `</s>`, with markers in the place of placeholders where
-    `entry.placeholders` asks for that; the csv files hold the sentences as they are. The training split alone loses the
-    pairs with more than `entry.longest` tokens on a side, and the tokenizers are learned from what is left of it.
+    Every sentence is encoded by itself, without `<s>` and `</s>`; with `entry.placeholders`, markers replace its
+    placeholders. The csv files hold the sentences as they are. The training split loses the pairs with more than
+    `entry.longest` tokens on a side, and the tokenizers are learned from the rest.
 
     Returns:
         The content of stats.json. `vocabulary_size`, `alphabet`, `tokens`, `targets` (an end for each sentence) and
-        `characters` are of the target; unknown tokens and characters are those of both sides.
+        `characters` count the target; unknown tokens and characters count both sides.
 
     Raises:
-        AnamnesisError: a table is no table of pairs or has no rows, a sentence holds no token, or no training pair
+        AnamnesisError: a table has other columns than pairs or has no rows, a sentence is blank, or no training pair
             is short enough.
     """
-    train = _read(sources["train"], lambda line: advance(len(line)))
+    train, _ = _read(sources["train"], advance)
     learned, kept = _learn(entry, _marked(entry, train), sources["train"])
     for side, of_side in zip(SIDES, learned, strict=True):
         tokenizer.save(of_side, folder / f"{side}_tokenizer.json")
@@ -134,35 +133,29 @@ def write(
         "splits": {},
     }
     for split, path in sources.items():
-        digest = hashlib.sha256()
-
-        def observe(line: bytes, digest: Any = digest) -> None:
-            digest.update(line)
-            advance(len(line))
-
-        pairs = _read(path, observe)
+        pairs, digest = _read(path, advance)
         numbers = kept if split == "train" else list(range(len(pairs)))
         chosen = [pairs[number] for number in numbers]
         counts = _write_split(folder, split, learned, chosen, _marked(entry, chosen))
-        stats["splits"][split] = counts | {"left_out": len(pairs) - len(numbers), "text_sha256": digest.hexdigest()}
+        stats["splits"][split] = counts | {"left_out": len(pairs) - len(numbers), "text_sha256": digest}
     stats["alphabet"] = len({character for number in kept for character in train[number][1]})
     return stats
 
 
-def _read(path: Path, observe: Callable[[bytes], object]) -> list[Texts]:
-    found = list(tables.rows(path, COLUMNS, observe))
-    if not found:
-        raise AnamnesisError(f"{path}: there are no pairs in it")
-    for number, row in enumerate(found, 1):
+def _read(path: Path, advance: Callable[[int], object]) -> tuple[list[Texts], str]:
+    """The pairs of a table, and the sha256 of the file."""
+    rows, digest = tables.read_table(path, COLUMNS, advance)
+    if not rows:
+        raise AnamnesisError(f"{path}: the table has no pairs")
+    for number, row in enumerate(rows, 1):
         for side, sentence in zip(SIDES, row, strict=False):
-            # Only white space has no words; it has subwords, but is no sentence.
             if not sentence or sentence.isspace():
                 raise AnamnesisError(f"{path}: pair {number}: nothing to tokenize in its {side}: {sentence!r}")
-    return [(source, target) for source, target, _ in found]
+    return [(source, target) for source, target, _ in rows], digest
 
 
 def _marked(entry: settings.PairTokens, pairs: list[Texts]) -> list[Texts]:
-    """The pairs as they are encoded: with markers in the place of the source's placeholders, in both sentences."""
+    """The pairs to encode: in both sentences, markers replace the placeholders of the source."""
     if isinstance(entry, settings.WordPairs) or not entry.placeholders:
         return pairs
     parts = [copied(source) for source, _ in pairs]
@@ -170,22 +163,22 @@ def _marked(entry: settings.PairTokens, pairs: list[Texts]) -> list[Texts]:
 
 
 def _learn(entry: settings.PairTokens, pairs: list[Texts], path: Path) -> tuple[tuple[Tokenizer, Tokenizer], list[int]]:
-    """The tokenizers of source and target, learned from the pairs that are short enough; and the numbers of these.
+    """The tokenizers of source and target, learned from the pairs that are short enough, and the indices of these.
 
-    How many subwords a sentence has depends on which sentences they were learned from. So what is too long is left out
-    and the rest learned from again, until nothing is: the pairs kept are short by the very tokenizers that they give.
+    The number of subwords of a sentence depends on the training sentences. Pairs that are too long are left out and the
+    tokenizers learned again, until all pairs are short by the tokenizers that they give.
     """
-    kept = list(range(len(pairs)))
+    indices = list(range(len(pairs)))
     while True:
-        learned = _learn_all(entry, [pairs[number] for number in kept])
+        learned = _learn_all(entry, [pairs[number] for number in indices])
         if entry.longest is None:
-            return learned, kept
-        short = [number for number in kept if _tokens(learned, pairs[number]) <= entry.longest]
+            return learned, indices
+        short = [number for number in indices if _tokens(learned, pairs[number]) <= entry.longest]
         if not short:
             raise AnamnesisError(f"{path}: no pair has at most {entry.longest} tokens on both sides, as `longest` asks")
-        if len(short) == len(kept):
-            return learned, kept
-        kept = short
+        if len(short) == len(indices):
+            return learned, indices
+        indices = short
 
 
 def _learn_all(entry: settings.PairTokens, pairs: list[Texts]) -> tuple[Tokenizer, Tokenizer]:
@@ -208,7 +201,7 @@ def _learn_all(entry: settings.PairTokens, pairs: list[Texts]) -> tuple[Tokenize
 
 
 def _tokens(learned: tuple[Tokenizer, Tokenizer], pair: Texts) -> int:
-    """How many tokens the longer of two sentences has."""
+    """Tokens of the longer one of two sentences."""
     return max(len(of_side.encode_document(sentence).ids) for of_side, sentence in zip(learned, pair, strict=True))
 
 
@@ -228,7 +221,7 @@ def _write_split(
         counts.append(arrays.write_ids(folder / f"{split}.{side}.npy", of_side, chunks()))
         np.save(folder / f"{split}.{side}.offsets.npy", np.cumsum(lengths, dtype=np.int64))
     with open(folder / f"{split}.csv", "w", encoding="utf-8", newline="") as file:
-        # All in quotes: left to itself, the writer forgets them around a carriage return.
+        # By default, the writer forgets the quotes around a carriage return.
         csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([SIDES, *pairs])
     source, target = counts
     return {

@@ -1,11 +1,10 @@
-"""A series of numbers in the order of time: the values of each split, and when each was measured.
+"""A series of numbers in the order of time: the values of each split, and the time of each.
 
 train.npy    58.0 62.6 70.0 ...           (values,), float64
 train.csv    1749-01 1749-02 1749-03 ...  the column `time` of the same values
 """
 
 import csv
-import hashlib
 import io
 import math
 from collections.abc import Callable
@@ -28,7 +27,7 @@ class Series:
     """The values of a split, in the order of time.
 
     Attributes:
-        times: when each was measured, as the corpus says it (values,).
+        times: the time of each value, as text.
         values: in the units of the data: float64, shape (values,).
     """
 
@@ -45,7 +44,7 @@ def open_series(folder: Path, split: str) -> Series:
     Raises:
         AnamnesisError: a file is missing or damaged, or the two do not fit.
     """
-    values = arrays.opened(folder / f"{split}.npy", "values", (np.float64,))
+    values = arrays.open_array(folder / f"{split}.npy", "values", (np.float64,))
     missing = f"make it first: dvc repro tokenize@{folder.name}"
     times = [row[0] for row in tables.rows(folder / f"{split}.csv", COLUMNS[:1], missing=missing)]
     if len(times) != len(values):
@@ -62,17 +61,11 @@ def write(
         The content of stats.json.
 
     Raises:
-        AnamnesisError: a table is no table of time and value, a value is no number, or there are no rows.
+        AnamnesisError: a table has other columns than time and value, a value is no number, or there are no rows.
     """
     stats: dict[str, Any] = {"corpus": entry.corpus, "kind": entry.kind, "splits": {}}
     for split, path in sources.items():
-        digest = hashlib.sha256()
-
-        def observe(line: bytes, digest: Any = digest) -> None:
-            digest.update(line)
-            advance(len(line))
-
-        rows = list(tables.rows(path, COLUMNS, observe))
+        rows, digest = tables.read_table(path, COLUMNS, advance)
         values = np.array([_number(value) for _, value in rows])
         if not len(values) or not np.isfinite(values).all():
             raise AnamnesisError(f"{path}: allowed: one finite number or more")
@@ -82,7 +75,7 @@ def write(
         files.write_text(folder / f"{split}.csv", text.getvalue())
         stats["splits"][split] = {
             "values": len(values),
-            "text_sha256": digest.hexdigest(),
+            "text_sha256": digest,
             "ids_sha256": files.sha256_file(folder / f"{split}.npy"),
         }
     return stats

@@ -1,6 +1,7 @@
-"""Tables of texts: csv files with known columns, read strictly."""
+"""csv files with known columns, read strictly."""
 
 import csv
+import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,10 +14,10 @@ FETCH = "fetch the corpus first"
 
 
 def columns(path: Path, *allowed: Sequence[str]) -> list[str]:
-    """The names of a table's columns, which are one of the lists that are allowed.
+    """The names of a table's columns.
 
     Raises:
-        AnamnesisError: there is no such file, it is not UTF-8, or it is another table.
+        AnamnesisError: the file is missing or not UTF-8, or has none of the allowed lists of columns.
     """
     _, header = next(_parsed(path, len, FETCH))
     _check(path, header, *allowed)
@@ -32,10 +33,10 @@ def rows(
         path: UTF-8, with a header row.
         names: of the columns.
         observe: sees the raw bytes of each line: a digest or a progress bar.
-        missing: what to do where there is no such file, for the error.
+        missing: the end of the error about a missing file: what to do.
 
     Raises:
-        AnamnesisError: there is no such file, it is not UTF-8, or not a table with these columns.
+        AnamnesisError: the file is missing or not UTF-8, or not a table with these columns.
     """
     parsed = _parsed(path, observe, missing)
     _, header = next(parsed)
@@ -44,6 +45,24 @@ def rows(
         if len(row) != len(names):
             raise AnamnesisError(f"{path}: line {line}: {len(row)} columns; {len(names)} are expected")
         yield row
+
+
+def read_table(path: Path, names: Sequence[str], advance: Callable[[int], object]) -> tuple[list[list[str]], str]:
+    """All rows of a table below its header, and the sha256 of the file. Raises as `rows`.
+
+    Args:
+        path: UTF-8, with a header row.
+        names: of the columns.
+        advance: called with the number of bytes of each line.
+    """
+    digest = hashlib.sha256()
+
+    def observe(line: bytes) -> None:
+        digest.update(line)
+        advance(len(line))
+
+    found = list(rows(path, names, observe))
+    return found, digest.hexdigest()
 
 
 def _check(path: Path, header: list[str], *allowed: Sequence[str]) -> None:
@@ -67,7 +86,7 @@ def _parsed(path: Path, observe: Callable[[bytes], object], missing: str) -> Ite
             for row in reader:
                 yield reader.line_num, row
     except FileNotFoundError:
-        raise AnamnesisError(f"{path}: there is no such file; {missing}") from None
+        raise AnamnesisError(f"{path}: no such file; {missing}") from None
     except UnicodeDecodeError:
         raise AnamnesisError(f"{path}: line {reader.line_num + 1}: not UTF-8") from None
     except csv.Error as error:

@@ -1,14 +1,14 @@
 """The parts of a program's message that a translation copies: placeholders, tags and addresses.
 
-Delete <b>%s</b>?   ->   Delete \\x01\\x02\\x03?        what a network reads
-\\x01\\x02\\x03 verwijderen?   ->   <b>%s</b> verwijderen?   what it writes, and what people read
+Delete <b>%s</b>?   ->   Delete \\x01\\x02\\x03?        input of the network
+\\x01\\x02\\x03 verwijderen?   ->   <b>%s</b> verwijderen?   its output, and the restored text
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 
-# Every repetition has a bound, so that no text takes more than linear time.
+# Every repetition is bounded, so that every text takes linear time.
 PLACEHOLDER = re.compile(
     r"""
     # printf and Python: %s, %-5.2f, %1$s, %(name)s, %ld, %@
@@ -26,22 +26,22 @@ PLACEHOLDER = re.compile(
     """,
     re.VERBOSE,
 )
-# One byte each in UTF-8, and `clean` leaves none of them in a text: each is a token of its own, and no text holds it.
+# One byte each in UTF-8, so that each is a token; `clean` removes them from every text.
 MARKERS = "".join(map(chr, range(1, 9)))
 
 
 def find(text: str) -> list[str]:
-    """Every placeholder, tag and address of a text, in their order."""
+    """All placeholders, tags and addresses of a text, in order."""
     return PLACEHOLDER.findall(text)
 
 
 def hide(text: str) -> str:
-    """The text with a marker in the place of every placeholder."""
+    """The text with a marker for every placeholder."""
     return PLACEHOLDER.sub(MARKERS[0], text)
 
 
 def same(source: str, target: str) -> bool:
-    """Whether two texts have the same placeholders, each as often, in any order."""
+    """Whether two texts have the same placeholders equally often, in any order."""
     return Counter(find(source)) == Counter(find(target))
 
 
@@ -51,24 +51,24 @@ def lost(source: str, target: str) -> list[str]:
 
 
 def copied(text: str, known: Set[str] | None = None) -> list[str]:
-    """The different parts of a text that its translation copies, in their order; as many as there are markers.
+    """The different parts of a text that its translation copies, in order; at most one for each marker.
 
     Args:
-        known: characters; a word or symbol with any other is copied, too. None: only placeholders are.
+        known: characters; words and symbols with other characters are copied, too. None: only placeholders are.
     """
-    found = set(find(text))
+    parts = set(find(text))
     if known is not None:
         rest = PLACEHOLDER.sub(" ", text)
         unknown = {character for character in rest if character not in known and not character.isspace()}
         if unknown:
             runs = re.findall(rf"[\w{re.escape(''.join(sorted(unknown)))}]+", rest)
-            found |= {run for run in runs if not unknown.isdisjoint(run)}
-    pattern = _any(found)
-    return list(dict.fromkeys(pattern.findall(text)))[: len(MARKERS)] if found else []
+            parts |= {run for run in runs if not unknown.isdisjoint(run)}
+    pattern = _any(parts)
+    return list(dict.fromkeys(pattern.findall(text)))[: len(MARKERS)] if parts else []
 
 
 def mark(text: str, parts: Sequence[str]) -> str:
-    """The text with a marker in the place of each of these parts: of the first part the first marker.
+    """The text with a marker for each of these parts, the first marker for the first part.
 
     Args:
         parts: different strings, at most as many as there are markers.
@@ -78,10 +78,10 @@ def mark(text: str, parts: Sequence[str]) -> str:
 
 
 def restore(text: str, parts: Sequence[str]) -> str:
-    """The text with each marker replaced by its part: what `mark` was given."""
+    """The text with the part of each marker: the inverse of `mark`."""
     return text.translate({ord(marker): part for marker, part in zip(MARKERS, parts, strict=False)})
 
 
 def _any(parts: Iterable[str]) -> re.Pattern[str]:
-    """A pattern of any of the parts; where one begins another, the longer comes first."""
+    """A pattern that matches any of the parts, the longest one that fits."""
     return re.compile("|".join(map(re.escape, sorted(parts, key=lambda part: (-len(part), part)))))

@@ -1,4 +1,4 @@
-"""Cells of tables as the numbers and times they say."""
+"""Numbers and times in the cells of tables."""
 
 import math
 import re
@@ -16,15 +16,15 @@ DATE = re.compile(r"\d{4}-\d{2}(-\d{2}([T ][\d:.+Z-]+)?)?", re.ASCII)
 
 
 def number(text: str) -> float:
-    """The finite number that a cell says in decimal figures, NaN where it says none."""
+    """The finite number of a cell in decimal digits; NaN if it has none."""
     value = float(text) if NUMBER.fullmatch(text.strip()) else math.nan
     return value if math.isfinite(value) else math.nan
 
 
 def date(text: str) -> datetime | None:
-    """The date of a cell as ISO 8601 writes it, with its offset from UTC if it has one; None where it is no date.
+    """The date of a cell in ISO 8601, with its offset from UTC if it has one; None if it is no date.
 
-    2020-01, 2020-01-31, 20200131, and 2020-01-31 12:00 or more exactly, with a `T` or a blank before the time.
+    Allowed are 2020-01, 2020-01-31, 20200131, and 2020-01-31 12:00 with seconds and fractions, after a `T` or a space.
     """
     if not (DATE.fullmatch(text) or COMPACT.fullmatch(text)):
         return None
@@ -35,12 +35,12 @@ def date(text: str) -> datetime | None:
 
 
 def dates(cells: Sequence[str], places: Sequence[str], allowed: str) -> list[datetime]:
-    """The dates of a column, in local time: an offset from UTC that all of them have is left out.
+    """The dates of a column, without the offset from UTC, which all of them share.
 
     Args:
-        cells: without white space around them, one or more.
-        places: the file and line of each, for errors.
-        allowed: what else may be in the column, for errors.
+        cells: one or more, without white space around them.
+        places: file and line of each, for errors.
+        allowed: what the column may have, for errors.
 
     Raises:
         AnamnesisError: a cell is no date, or has another offset than the first.
@@ -48,28 +48,28 @@ def dates(cells: Sequence[str], places: Sequence[str], allowed: str) -> list[dat
     result = []
     offsets: list[timedelta | None] = []
     for cell, place in zip(cells, places, strict=True):
-        found = date(cell)
-        if found is None:
+        moment = date(cell)
+        if moment is None:
             raise AnamnesisError(f"{place}: {cell[:40]!r} is not a date; allowed: {allowed}")
-        offsets.append(found.utcoffset())
+        offsets.append(moment.utcoffset())
         if offsets[-1] != offsets[0]:
             raise AnamnesisError(
                 f"{place}: {cell[:40]} has another offset from UTC than {cells[0][:40]}; "
                 "allowed: one for all dates, or none"
             )
-        result.append(found.replace(tzinfo=None))
+        result.append(moment.replace(tzinfo=None))
     return result
 
 
 def times(cells: Sequence[str], places: Sequence[str]) -> tuple[list[str], Sequence[Any]]:
-    """A column of times in the form in which a corpus keeps them, and what they are compared by.
+    """A column of times in the form of a corpus, and as values to compare.
 
-    Numbers stay as they are. Of dates, all get the same form, as exact as the most exact of them: 2020-01, 2020-01-31,
-    2020-01-31 12:00 or 2020-01-31 12:00:30.
+    Numbers stay as they are. All dates get the form of the most exact one: 2020-01, 2020-01-31, 2020-01-31 12:00 or
+    2020-01-31 12:00:30.
 
     Args:
-        cells: the times, all numbers or all dates; eight figures are a date.
-        places: the file and line of each, for errors.
+        cells: the times, all numbers or all dates; eight digits are a date.
+        places: file and line of each, for errors.
 
     Returns:
         The times as text, and as numbers or dates without an offset from UTC.
@@ -94,14 +94,14 @@ def times(cells: Sequence[str], places: Sequence[str]) -> tuple[list[str], Seque
 
 
 def check_order(cells: Sequence[str], places: Sequence[str], moments: Sequence[Any]) -> None:
-    """Raise an AnamnesisError that names the first time which is there twice or comes before the one above it.
+    """Raise an AnamnesisError at the first time that equals the one before it or is earlier.
 
     Args:
-        cells: the times as they are written.
-        places: the file and line of each.
-        moments: what the times are compared by.
+        cells: the times as text.
+        places: file and line of each.
+        moments: the times as values to compare.
     """
     for row in range(1, len(cells)):
         if moments[row] <= moments[row - 1]:
-            how = "is there twice" if moments[row] == moments[row - 1] else f"comes after {cells[row - 1][:40]}"
+            how = "occurs twice" if moments[row] == moments[row - 1] else f"comes after {cells[row - 1][:40]}"
             raise AnamnesisError(f"{places[row]}: {cells[row][:40]} {how}; allowed: each date once, in ascending order")

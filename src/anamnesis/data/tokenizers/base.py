@@ -1,4 +1,4 @@
-"""What every tokenizer can do."""
+"""The interface of all tokenizers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,8 +15,8 @@ class Chunk(NamedTuple):
     Attributes:
         ids: unsigned, shape (ids,).
         unknown_characters: number of characters in its unknown tokens.
-        unknown_words: characters of the word that each `<unk>` stands for, 0 where it is a punctuation mark: uint32,
-            (unknown tokens,); None of tokens that are no words.
+        unknown_words: characters of the word behind each `<unk>`, 0 for a punctuation mark: uint32, shape (unknown
+            tokens,); None unless tokens are words.
     """
 
     ids: np.ndarray
@@ -29,10 +29,10 @@ class Tokenizer(ABC):
 
     Attributes:
         kind: characters, bigrams, words or subwords.
-        tokens: id -> string; the special ones are "<unk>", "<s>", "</s>". Subwords are strings over the 256 symbols
-            that stand for bytes.
-        unknown_id: the id of what the training split never held; None: there is no such thing.
-        start_id, end_id: `<s>` and `</s>` around each sentence; None: the kind has no sentences.
+        tokens: the string of each id; special ones are "<unk>", "<s>", "</s>". Subwords are strings of the 256 symbols
+            of bytes.
+        unknown_id: the id of tokens that the training split does not have; None: every text has known tokens.
+        start_id, end_id: the ids of `<s>` and `</s>` around each sentence; None: the kind has no sentences.
     """
 
     kind: ClassVar[str]
@@ -47,27 +47,27 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def chunks(self, blocks: Iterable[str]) -> Iterator[Chunk]:
-        """The ids of a whole text that comes in blocks; they do not depend on where a block ends."""
+        """The ids of a text that comes in blocks; they do not depend on the size of the blocks."""
 
     @abstractmethod
     def stream(self, ids: Iterable[int]) -> Iterator[str]:
-        """The text piece by piece, one for each id as it comes, and one at the end where something was held back."""
+        """The text in pieces: one for each id, and a last one if bytes of a character remain."""
 
     def saved(self) -> dict[str, Any]:
-        """What tokenizer.json says besides format, kind and tokens."""
+        """Further entries of tokenizer.json, besides format, kind and tokens."""
         return {}
 
     def encode(self, text: str) -> np.ndarray:
-        """The ids of a prompt: int64, shape (ids,). Words: with `<s>` first, the last sentence left open."""
-        found = [chunk.ids for chunk in self.chunks([text] if text else [])]
-        return np.concatenate(found, dtype=np.int64, casting="unsafe") if found else np.empty(0, np.int64)
+        """The ids of a prompt: int64, shape (ids,). Words begin with `<s>`; the last sentence has no `</s>`."""
+        parts = [chunk.ids for chunk in self.chunks([text] if text else [])]
+        return np.concatenate(parts, dtype=np.int64, casting="unsafe") if parts else np.empty(0, np.int64)
 
     def encode_sentence(self, text: str) -> np.ndarray:
         """The ids of one complete sentence: int64, shape (ids,). A words tokenizer puts it between `<s>` and `</s>`."""
         return self.encode(text)
 
     def encode_document(self, text: str) -> Chunk:
-        """The ids of a whole text that stands by itself, without `<s>` and `</s>`."""
+        """The ids of a document, without `<s>` and `</s>`."""
         chunks = list(self.chunks([text] if text else []))
         ids = np.concatenate([chunk.ids for chunk in chunks]) if chunks else np.empty(0, np.uint32)
         if self.start_id is not None:
@@ -75,24 +75,20 @@ class Tokenizer(ABC):
         return Chunk(ids, sum(chunk.unknown_characters for chunk in chunks))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids; unless it held something unknown, the very text that was encoded, but for words."""
+        """The text of ids: the encoded text, if it has no unknown tokens and the kind is not words."""
         return "".join(self.stream(ids))
 
 
 def check(tokens: list[str], special: list[str]) -> None:
-    """Ask that the special tokens come first and that nothing is there twice.
-
-    Raises:
-        ValueError: it is not so.
-    """
+    """Raise a ValueError unless the special tokens come first and all tokens differ."""
     if tokens[: len(special)] != special:
         raise ValueError(f"the tokens must start with {', '.join(special)}")
     if len(set(tokens)) != len(tokens):
-        raise ValueError("a token is there twice")
+        raise ValueError("a token occurs twice")
     if "" in tokens:
         raise ValueError("a token is empty")
 
 
 def ranked(counts: Mapping[str, int]) -> list[str]:
-    """The keys, the most frequent first, equally frequent ones in the order of their code points."""
+    """The keys by descending count; equal counts in the order of their code points."""
     return sorted(counts, key=lambda token: (-counts[token], token))

@@ -1,4 +1,4 @@
-"""Every two characters a token: the text "the end" is cut into "th", "e ", "en", "d"."""
+"""Bigrams: every two characters are a token: "the end" becomes "th", "e ", "en", "d"."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,20 +11,20 @@ from anamnesis.data.text.blocks import CODEPOINTS, codepoints
 from anamnesis.data.tokenizers.base import UNKNOWN, Chunk, Tokenizer, check, ranked
 from anamnesis.data.tokenizers.characters import REPLACEMENT
 
-# The largest table of all pairs of characters; a larger alphabet is looked up by binary search instead.
+# Size of the largest table of all pairs of characters; a larger alphabet needs binary search.
 TABLE = 1 << 24
 
 
 class Bigrams(Tokenizer):
     """One id for each bigram and each character of the training split, and `<unk>`.
 
-    Each document of a text is cut by itself, and the line between two documents, "\\f\\n", is one piece. What is left
-    over at a document's end is a single character. A bigram the training split never held falls back to two single
-    characters, so that a text comes back exactly.
+    Each document of a text is cut by itself, and the line between two documents, "\\f\\n", is one piece. A document of
+    odd length ends with a single character. A bigram that the training split does not have becomes two single
+    characters, so that decoding restores the text.
 
     Raises:
-        ValueError: the tokens are not `<unk>` and then different strings of one or two characters, with both
-            characters of each bigram among them.
+        ValueError: the tokens are not `<unk>` followed by different strings of one or two characters, with both
+            characters of each bigram.
     """
 
     kind = "bigrams"
@@ -40,7 +40,7 @@ class Bigrams(Tokenizer):
         if not {*"".join(pairs)} <= {*alphabet}:
             raise ValueError("a character of a bigram is missing among the tokens")
         self.tokens = tokens
-        # Characters are renumbered 1, 2, ... in the alphabet; 0 is any other, and ids 0 is <unk> or "no such pair".
+        # Numbers of characters in the alphabet from 1; 0 is any other character. Id 0 is <unk> or "no such pair".
         self._index = np.zeros(CODEPOINTS, np.uint32)
         self._index[codepoints("".join(alphabet))] = np.arange(1, len(alphabet) + 1)
         self._single = np.array([0, *(ids[character] for character in alphabet)], np.uint32)
@@ -97,7 +97,7 @@ def learn(blocks: Iterable[str]) -> Bigrams:
 
 
 class _Pieces(NamedTuple):
-    """Code points of pieces, shape (pieces,); where `alone`, a piece is its first character only."""
+    """Code points of pieces, each (pieces,); where `alone`, a piece has only its first character."""
 
     first: np.ndarray
     second: np.ndarray
@@ -112,7 +112,7 @@ def _cut(blocks: Iterable[str]) -> Iterator[_Pieces]:
             continue
         starts, alone = _starts(text, before)
         if block is not None:
-            # A piece is certain when the two characters after it are known: the next may be a separator's first.
+            # A piece is certain once the two characters after it are known, which may be a separator.
             certain = max(int(np.searchsorted(starts, len(text) - 2, side="right")) - 1, 0)
             end = int(starts[certain])
             rest, before = text[end:], int(text[end - 1]) if end else before
@@ -121,7 +121,7 @@ def _cut(blocks: Iterable[str]) -> Iterator[_Pieces]:
 
 
 def _starts(text: np.ndarray, before: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where each piece of a text starts, and whether it is one character; `before`: the code point before it."""
+    """The start of each piece of a text, and whether it has one character; `before`: the code point before the text."""
     feeds = np.flatnonzero(text[:-1] == ord("\f"))
     previous = np.where(feeds > 0, text[feeds - 1], before)
     feeds = feeds[(text[feeds + 1] == ord("\n")) & (previous == ord("\n"))]

@@ -1,4 +1,4 @@
-"""Every character a token."""
+"""Characters: every character is a token."""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,7 +14,7 @@ class Characters(Tokenizer):
     """One id for each character of the training split, and `<unk>`, which is decoded as U+FFFD.
 
     Raises:
-        ValueError: the tokens are not `<unk>` and then different single characters.
+        ValueError: the tokens are not `<unk>` followed by different single characters.
     """
 
     kind = "characters"
@@ -41,6 +41,6 @@ def learn(blocks: Iterable[str]) -> Characters:
     """The tokenizer of all characters of a text, the most frequent first."""
     counts = np.zeros(CODEPOINTS, np.int64)
     for block in blocks:
-        found = np.bincount(codepoints(block))
-        counts[: len(found)] += found
+        occurrences = np.bincount(codepoints(block))
+        counts[: len(occurrences)] += occurrences
     return Characters([UNKNOWN, *ranked({chr(i): int(counts[i]) for i in np.flatnonzero(counts)})])

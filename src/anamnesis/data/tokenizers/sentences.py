@@ -1,12 +1,12 @@
-"""Where a sentence ends, and which words and marks it consists of.
+"""Cutting a text into sentences, and a sentence into words and marks.
 
 - In a language with spaces, a sentence ends at a blank line, or at a run of `. ! ? …`, with any closing quotes and
-  brackets after it, that is followed by white space and then by anything but a lower-case letter. In English the full
-  stop of a title (Mr., Dr., St.) or of an initial (J.) ends nothing.
+  brackets after it, if white space follows and then no lower-case letter. In English, the full stop of a title (Mr.,
+  Dr., St.) or of an initial (J.) ends no sentence.
 - In Chinese, a sentence ends at a line end, or at a run of `。 ！ ？`, with any closing quotes and brackets after it.
 - With `sentences: lines`, each line is a sentence.
 
-The line between two documents holds a form feed alone, which is white space: it ends a sentence by all three rules.
+The line between two documents has only a form feed, which is white space: it ends a sentence by all three rules.
 """
 
 import re
@@ -16,8 +16,8 @@ from functools import cache, lru_cache
 
 from anamnesis.data.text.blocks import Rule
 
-# White space before the next piece matches from its last line end, or its last two, on: from the first on, every line
-# end of a long run that nothing follows would be tried, each with all of the run behind it.
+# White space before the next piece matches from its last line ends: a match from the first one would take quadratic
+# time in a long run of line ends.
 _LINE = Rule(re.compile(r"\n[^\S\n]*+(?=\S)"))
 _CHINESE = Rule(re.compile(r"""(?<![。！？!?])[。！？!?]++[”’」』）》〉】)"']*+\s*+(?=\S)|\n[^\S\n]*+(?=\S)"""))
 _SPACED = re.compile(r"""(?<![.!?…])([.!?…]++)["'”’»)\]}_*]*+(\s++)(?=\S)|\n[^\S\n]*+\n[^\S\n]*+(?=\S)""")
@@ -27,7 +27,7 @@ _TITLE = re.compile(
 
 
 def rule(language: str, sentences: str) -> Rule:
-    """Where sentences end in a language; `sentences` is punctuation or lines."""
+    """The rule for the ends of sentences in a language; `sentences` is punctuation or lines."""
     if sentences == "lines":
         return _LINE
     if language == "zh":
@@ -50,7 +50,7 @@ def _english_end(text: str, start: int, match: re.Match[str]) -> bool:
 
 
 def words(language: str) -> Callable[[str], list[str]]:
-    """The function that lists the words and marks of a sentence; none is ever `<unk>`, `<s>` or `</s>`."""
+    """The function that lists the words and marks of a sentence, never `<unk>`, `<s>` or `</s>`."""
     return _chinese() if language == "zh" else _spaced().findall
 
 
@@ -58,11 +58,11 @@ def words(language: str) -> Callable[[str], list[str]]:
 def _spaced() -> re.Pattern[str]:
     """A number; a word with its accents, vowel signs and inner apostrophes; a run of dashes or dots; any mark."""
     marks = "".join(chr(i) for i in range(0x300, 0x10000) if unicodedata.category(chr(i)).startswith("M"))
-    # The same as (letter marks*)+, without a group to repeat for each letter.
-    # Atomic, because Python before 3.11.3 loses its place where a possessive group fails: "5..." became "5." and "..".
+    # Equal to (letter marks*)+, without repeating a group for each letter. Atomic, because possessive groups are broken
+    # in Python before 3.11.3: "5..." became "5." and "..".
     word = rf"(?>[^\W_]+(?:[{marks}\u200c\u200d]+[^\W_]*)*)"
-    # A number has a bounded number of parts, because a letter after the last makes each part a word of its own, after
-    # which the rest is tried again.
+    # The parts of a number are bounded: a letter after the last part makes each part a word, after which the rest is
+    # tried again.
     return re.compile(rf"(?>\d+(?:[.,]\d+){{0,63}})(?![^\W\d_])|(?>{word}(?:['’]{word})*)|-+|\.\.+|\S")
 
 
@@ -76,11 +76,11 @@ def _chinese() -> Callable[[str], list[str]]:
         import jieba
     jieba.setLogLevel(logging.WARNING)
     segmenter = jieba.Tokenizer()
-    # What `initialize` does, less its cache: a marshal file in a shared temporary folder may be anyone's.
+    # As `initialize` without its cache: anyone may write a marshal file in a shared temporary folder.
     segmenter.FREQ, segmenter.total = segmenter.gen_pfdict(segmenter.get_dict_file())
     segmenter.initialized = True
 
-    # The training split is cut twice, to count and to look up: a book's sentences are remembered in between.
+    # The training split is cut twice, to count and to encode: remember the sentences of a book.
     @lru_cache(maxsize=1 << 15)
     def remembered(sentence: str) -> list[str]:
         return [word for word in segmenter.lcut(sentence) if not word.isspace()]

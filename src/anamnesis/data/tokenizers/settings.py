@@ -1,4 +1,4 @@
-"""The keys of an entry of `tokens`: which corpus is cut into what."""
+"""The keys of an entry of `tokens`: a corpus and its tokenizer."""
 
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -39,7 +39,7 @@ class Characters(Settings):
 
 
 class Bigrams(Settings):
-    """The text is cut into pieces of two characters, one after the other without overlap."""
+    """Consecutive pieces of two characters, without overlap."""
 
     accepts: ClassVar = ("running text",)
     kind: Literal["bigrams"]
@@ -61,21 +61,21 @@ class Words(Settings):
     )
     delete: str = Field(
         "",
-        description="marks that are deleted; a word is then whatever stands between white space, as `wellknown` of "
-        "`well-known,` where `-,` are deleted; empty: words and punctuation marks are tokens of their own",
+        description="marks to delete; white space then separates words, so that `well-known,` without `-,` is "
+        "`wellknown`; empty: punctuation marks are tokens",
     )
 
     @model_validator(mode="after")
-    def _what_delete_needs(self) -> Self:
+    def _delete_fits(self) -> Self:
         if self.delete and self.language == "zh":
-            raise ValueError("delete: zh puts no spaces between words, so that none would be left to cut at")
+            raise ValueError("delete: zh puts no spaces between words, so nothing would separate them")
         if self.delete and any(mark.isalnum() or mark.isspace() for mark in self.delete):
             raise ValueError(f"delete: found {self.delete!r}; allowed: marks, no letters, digits or white space")
         return self
 
 
 class Subwords(Settings):
-    """Byte-pair encoding over bytes (Sennrich et al. 2016; Radford et al. 2019): any text comes back exactly."""
+    """Byte-pair encoding over bytes (Sennrich et al. 2016; Radford et al. 2019): decoding restores every text."""
 
     accepts: ClassVar = TEXTS
     kind: Literal["subwords"]
@@ -84,7 +84,7 @@ class Subwords(Settings):
 
 
 class WordPairs(Settings):
-    """Sentence pairs, cut into words and punctuation marks with a vocabulary for each language."""
+    """Sentence pairs as words and punctuation marks, with a vocabulary for each language."""
 
     accepts: ClassVar = ("sentence pairs",)
     kind: Literal["word-pairs"]
@@ -101,7 +101,7 @@ class WordPairs(Settings):
 
 
 class SubwordPairs(Settings):
-    """Sentence pairs, cut into subwords: every sentence comes back exactly."""
+    """Sentence pairs as subwords: decoding restores every sentence."""
 
     accepts: ClassVar = ("sentence pairs",)
     kind: Literal["subword-pairs"]
@@ -118,7 +118,7 @@ class SubwordPairs(Settings):
 
 
 class ImageTokens(Settings):
-    """Small labelled images, as they are: a store of pixels."""
+    """The pixels of small labelled images."""
 
     accepts: ClassVar = ("images",)
     kind: Literal["images"]
@@ -126,14 +126,14 @@ class ImageTokens(Settings):
 
 
 class SeriesTokens(Settings):
-    """A series of numbers in the order of time, as it is."""
+    """The values of a series of numbers in the order of time."""
 
     accepts: ClassVar = ("a series",)
     kind: Literal["series"]
     corpus: str = Field(description="an entry of `corpora` with `reader: series`")
 
 
-# What each kind of corpus may be cut into: running text, labelled documents, sentence pairs; or kept as it is.
+# The kinds of tokens for running text, labelled documents and sentence pairs.
 TextTokens = Characters | Bigrams | Words | Subwords
 DocumentTokens = Characters | Words | Subwords
 PairTokens = WordPairs | SubwordPairs

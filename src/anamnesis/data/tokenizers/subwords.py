@@ -1,4 +1,4 @@
-"""Byte-pair encoding over bytes, by the `tokenizers` library: no text is unknown, and every text comes back exactly.
+"""Subwords: byte-pair encoding over bytes by the `tokenizers` library; decoding restores every text.
 
 Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units"; over bytes, with one printable
 symbol for each byte, as in GPT-2 (Radford et al. 2019). Each line is encoded by itself.
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 class Subwords(Tokenizer):
     """One id for each byte and each merge of two tokens.
 
-    A literal "<s>" in a text is three bytes like any others: there are no special tokens. A model may well generate
-    bytes that make up no character; `decode` leaves them out.
+    There are no special tokens: a literal "<s>" in a text is three bytes. A model may generate bytes that form no
+    character; `decode` leaves them out.
 
     Attributes:
-        placeholders: a text may hold markers of placeholders (`tokens.placeholders`); no token joins one to anything
-            but the space before it.
+        placeholders: texts have markers of placeholders (`text.placeholders`); a token may join a marker only to the
+            space before it.
 
     Raises:
-        ValueError: the tokens are not different strings of byte symbols with all 256 bytes among them, or a merge
-            does not join two tokens into a third.
+        ValueError: the tokens are not different strings of byte symbols that include all 256 bytes, or a merge does
+            not join two tokens into a third.
     """
 
     kind = "subwords"
@@ -45,7 +45,7 @@ class Subwords(Tokenizer):
         if not known.issuperset(symbols):
             raise ValueError("a byte is missing among the tokens")
         if not set("".join(tokens)).issubset(symbols):
-            raise ValueError("a token holds a character that stands for no byte")
+            raise ValueError("a token holds a character that is no symbol of a byte")
         if any(not known.issuperset((left, right, left + right)) for left, right in merges):
             raise ValueError("a merge does not join two tokens into a third")
         self.tokens, self.merges, self.placeholders = tokens, merges, placeholders
@@ -67,15 +67,15 @@ class Subwords(Tokenizer):
         return {"merges": self.merges} | ({"placeholders": True} if self.placeholders else {})
 
     def alphabet(self) -> frozenset[str]:
-        """The characters of ASCII, and those that a token holds whole."""
+        """The characters of ASCII, and all characters whose bytes are in one token."""
         held = "".join(token.decode("utf-8", "ignore") for token in self._bytes)
         return frozenset(held) | frozenset(map(chr, range(128)))
 
 
 def learn(blocks: Iterable[str], size: int) -> Subwords:
-    """The tokenizer of the 256 bytes and the most frequent merges of a text, `size` tokens together at most.
+    """The tokenizer of the 256 bytes and the most frequent merges of a text, at most `size` tokens.
 
-    A pair of tokens that occurs only once is not merged.
+    A pair of tokens that occurs once is not merged.
     """
     return learn_pieces(pieces(blocks, LINES), size)
 
@@ -84,7 +84,7 @@ def learn_pieces(lists: Iterable[list[str]], size: int, placeholders: bool = Fal
     """As `learn`, from lists of strings; no token is merged across the end of a string.
 
     Args:
-        placeholders: the strings hold markers of placeholders.
+        placeholders: the strings have markers of placeholders.
     """
     import json
 
@@ -102,7 +102,7 @@ def learn_pieces(lists: Iterable[list[str]], size: int, placeholders: bool = Fal
 
 @cache
 def byte_symbols() -> dict[str, int]:
-    """The printable character that stands for each byte, as in GPT-2, and the byte."""
+    """The byte of each printable symbol, as in GPT-2."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(256 + number): byte for number, byte in enumerate(others)}
@@ -120,5 +120,5 @@ def _untrained(model: Any, placeholders: bool) -> "tokenizers.Tokenizer":
 
 
 def _valid(text: str) -> str:
-    """The text with U+FFFD for each lone surrogate, which UTF-8 cannot say."""
+    """The text with U+FFFD for each lone surrogate, which UTF-8 cannot encode."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,4 +1,4 @@
-"""Learning a tokenizer from a text, saving it, and loading it again."""
+"""Learning a tokenizer from a text, saving and loading it."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +18,7 @@ FORMAT = 1
 
 
 def learn(entry: settings.TextTokens, blocks: Iterable[str]) -> Tokenizer:
-    """The tokenizer that an entry of `tokens` asks for, learned from the training split, which comes in blocks."""
+    """The tokenizer of an entry of `tokens`, learned from the training split, which comes in blocks."""
     if isinstance(entry, settings.Characters):
         return characters.learn(blocks)
     if isinstance(entry, settings.Bigrams):
@@ -29,7 +29,7 @@ def learn(entry: settings.TextTokens, blocks: Iterable[str]) -> Tokenizer:
 
 
 def learn_documents(entry: settings.DocumentTokens, documents: Iterable[str]) -> Tokenizer:
-    """As `learn`, from documents that stand by themselves: nothing is learned across the end of one."""
+    """The tokenizer of an entry of `tokens`, learned from separate documents: no token spans two of them."""
     if isinstance(entry, settings.Words):
         return learn(entry, (document + "\n\n" for document in documents))  # a blank line ends a sentence
     if isinstance(entry, settings.Subwords):
@@ -44,16 +44,16 @@ def save(tokenizer: Tokenizer, path: Path) -> None:
 
 
 def load(path: Path) -> Tokenizer:
-    """Read tokenizer.json, trusting nothing in it.
+    """The tokenizer of a tokenizer.json, all of which is checked.
 
     Raises:
-        AnamnesisError: there is no such file, or it is not a tokenizer that `save` could have written.
+        AnamnesisError: the file is missing, or `save` did not write it.
     """
     try:
         saved = TypeAdapter(_Saved).validate_json(path.read_bytes())
         return _rebuild(saved)
     except FileNotFoundError:
-        raise AnamnesisError(f"{path}: there is no such file") from None
+        raise AnamnesisError(f"{path}: no such file") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -1,4 +1,4 @@
-"""Every word and every punctuation mark a token, in sentences between `<s>` and `</s>`."""
+"""Words: every word and punctuation mark is a token, in sentences between `<s>` and `</s>`."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -23,15 +23,15 @@ _CLOSED_AFTER = {*".!?…", "..", "..."}
 
 
 class Words(Tokenizer):
-    """One id for each word that is kept, after `<unk>`, `<s>` and `</s>`; `sentences.py` says how a text is cut.
+    """One id for each word of the vocabulary, after `<unk>`, `<s>` and `</s>`; `sentences.py` cuts the text.
 
-    Spaces and line ends are not kept (`leftovers.py` lists them): `decode` puts one space before a word but none before
-    a punctuation mark (no spaces at all in Chinese), and each sentence on a line of its own. Where marks are deleted,
-    white space alone separates words, and every token but the special ones is a word. `cut(sentence)` lists the words
-    of a sentence as they stand in it.
+    Ids do not state spaces and line ends (`leftovers.py` lists them): `decode` puts one space before a word, none
+    before a punctuation mark (no spaces at all in Chinese), and each sentence on its own line. Where marks are deleted,
+    white space separates words, and every token except special ones is a word. `cut(sentence)` lists the words of a
+    sentence in their original case.
 
     Raises:
-        ValueError: the tokens are not `<unk>`, `<s>`, `</s>` and then different words.
+        ValueError: the tokens are not `<unk>`, `<s>`, `</s>` followed by different words.
     """
 
     kind = "words"
@@ -47,14 +47,14 @@ class Words(Tokenizer):
     ) -> None:
         check(tokens, SPECIAL)
         self.tokens, self.language, self.lower, self.sentences, self.delete = tokens, language, lower, sentences, delete
-        # Looking up a word never finds a special token, whatever a text says.
+        # A literal `<s>` in a text is a word, not a special token.
         self._ids = {token: number for number, token in enumerate(tokens) if number >= len(SPECIAL)}
         self.cut = _cutter(language, delete)
 
     def chunks(
         self, blocks: Iterable[str], observe: Callable[[str, list[str]], object] | None = None
     ) -> Iterator[Chunk]:
-        """As `Tokenizer.chunks`; `observe` is given each piece of the text and its words as they stand in it."""
+        """As `Tokenizer.chunks`; `observe(piece, words)` is called for each piece of the text."""
         for some in pieces(blocks, rule(self.language, self.sentences)):
             ids: list[int] = []
             unknown: list[str] = []
@@ -63,14 +63,14 @@ class Words(Tokenizer):
                 if observe:
                     observe(sentence, cut)
                 if cut:
-                    found, missing = self._look_up(cut)
-                    ids += (1, *found, 2)
+                    numbers, missing = self._look_up(cut)
+                    ids += (1, *numbers, 2)
                     unknown += missing
             lengths = [len(word) if any(map(str.isalnum, word)) else 0 for word in unknown]
             yield Chunk(np.array(ids, np.uint32), sum(map(len, unknown)), np.array(lengths, np.uint32))
 
     def _look_up(self, cut: list[str]) -> tuple[list[int], list[str]]:
-        """The ids of words, and those that are unknown."""
+        """The ids of words, and the unknown words."""
         words = list(map(str.lower, cut)) if self.lower else cut
         ids = list(map(self._ids.get, words, repeat(0)))
         return ids, [word for word, i in zip(words, ids, strict=True) if not i] if 0 in ids else []
@@ -83,24 +83,24 @@ class Words(Tokenizer):
         return np.array([self.start_id, *self._look_up(self.cut(text))[0], self.end_id])
 
     def stream(self, ids: Iterable[int]) -> Iterator[str]:
-        line, begun, separator = "", False, self.separator()
+        line, has_words, separator = "", False, self.separator()
         for i in ids:
             if i == self.start_id or i == self.end_id:
-                line = "\n" if begun else line
-                begun, separator = False, self.separator()
+                line = "\n" if has_words else line
+                has_words, separator = False, self.separator()
                 yield ""
                 continue
             token = self.tokens[i]
             yield line + separator(token) + token
-            line, begun = "", True
+            line, has_words = "", True
 
     def separator(self) -> Callable[[str], str]:
-        """A function for one sentence: given its words and marks in their order, what `decode` puts before each."""
+        """A function that returns what `decode` puts before each word or mark of a sentence, called in their order."""
         before, glued, opened = "", True, set[str]()
 
         def find(token: str) -> str:
             nonlocal before, glued, opened
-            # The same mark opens and closes: it closes what is open, or what a sentence-final mark stands before.
+            # One mark opens and closes: it closes an open quotation, or follows the mark that ends a sentence.
             closes = token in _QUOTES and (token in opened or before in _CLOSED_AFTER)
             opens = token in _QUOTES and not closes
             opened = opened | {token} if opens else opened - {token}
@@ -114,11 +114,11 @@ class Words(Tokenizer):
         return find
 
     def saved(self) -> dict[str, Any]:
-        kept = {"language": self.language, "lower": self.lower, "sentences": self.sentences}
-        return kept | ({"delete": self.delete} if self.delete else {})
+        rules = {"language": self.language, "lower": self.lower, "sentences": self.sentences}
+        return rules | ({"delete": self.delete} if self.delete else {})
 
     def words(self, blocks: Iterable[str]) -> Iterator[str]:
-        """All words and marks of a text, whether they have an id or not, in its order."""
+        """All words and marks of a text in order, unknown ones included."""
         for some in pieces(blocks, rule(self.language, self.sentences)):
             for sentence in some:
                 yield from map(str.lower, self.cut(sentence)) if self.lower else self.cut(sentence)
@@ -148,12 +148,12 @@ def learn(
     """The tokenizer of a text's most frequent words.
 
     Args:
-        limit: size of the vocabulary at most, special tokens included.
+        limit: largest vocabulary, special tokens included.
         minimum_count: a word that occurs less often is left out.
     """
     counts = Counter(Words(SPECIAL, language, lower, sentences, delete).words(blocks))
-    kept = ranked({word: count for word, count in counts.items() if count >= minimum_count and word not in SPECIAL})
-    tokens = [*SPECIAL, *kept[: None if limit is None else limit - len(SPECIAL)]]
+    frequent = ranked({word: count for word, count in counts.items() if count >= minimum_count and word not in SPECIAL})
+    tokens = [*SPECIAL, *frequent[: None if limit is None else limit - len(SPECIAL)]]
     return Words(tokens, language, lower, sentences, delete)
 
 

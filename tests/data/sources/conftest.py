@@ -14,11 +14,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import urllib3
 
-from anamnesis.data.sources import download, pip_index
+from anamnesis.data.sources import http, pip_index
 
 
 class Web:
@@ -136,7 +138,8 @@ def web(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Web]:
     monkeypatch.setenv("PIP_INDEX_URL", f"{state.address}/simple")
     monkeypatch.setenv("PIP_RETRIES", "2")
     monkeypatch.setenv("ANAMNESIS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(download, "_sleep", lambda seconds: None)
+    monkeypatch.setattr(http, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(urllib3.Retry, "sleep", lambda self, response=None: None)
     monkeypatch.setattr(pip_index, "_from_pip", lambda: None)  # a process a test; one test puts it back
     yield state
     server.shutdown()
