@@ -1,7 +1,5 @@
 """The evaluate stage: `python -P pipelines/evaluate.py EXPERIMENT` writes metrics/ and predictions/ of EXPERIMENT."""
 
-from pathlib import Path
-
 from anamnesis import console, numerics
 
 
@@ -10,9 +8,9 @@ def main() -> None:
     from anamnesis.stages.evaluate import evaluate
     from anamnesis.tracking import scores
 
-    name = console.argument("EXPERIMENT")
-    evaluate(name, Path())
-    scores.log_result(name)
+    root, (name,) = console.arguments("EXPERIMENT")
+    evaluate(name, root)
+    scores.log_result(name, root)
 
 
 if __name__ == "__main__":

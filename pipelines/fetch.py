@@ -5,8 +5,9 @@ from anamnesis.stages.fetch import fetch
 
 
 def main() -> None:
-    name = console.argument("CORPUS")
-    console.summary("fetch", name, fetch(name, params.lookup(params.load().corpora, name, "corpus")))
+    root, (name,) = console.arguments("CORPUS")
+    corpus = params.lookup(params.load(root / params.PARAMS).corpora, name, "corpus")
+    console.summary("fetch", name, fetch(name, corpus, root))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Stage `register`: name the best experiment of each task and corpus, and bring MLflow in line."""
+"""The register stage: `python -P pipelines/register.py` writes the best experiment of each task and corpus to
+reports/registry.json, and brings MLflow in line."""
 
 import sys
-from pathlib import Path
 
 from anamnesis import console, params, project
 from anamnesis.tracking import registration, sync
@@ -9,19 +9,20 @@ from anamnesis.tracking.store import TrackingError
 
 
 def main() -> None:
-    settings = params.load()
-    if left := project.leftovers(Path(), settings.experiments):
+    root, _ = console.arguments()
+    settings = params.load(root / params.PARAMS)
+    if left := project.leftovers(root, settings.experiments):
         names = ", ".join(map(str, left))
         print(f"note: params.yaml has no experiment for {names}; `anamnesis repro` moves them away", file=sys.stderr)
     try:
-        registered = sync.register(settings)
+        registered = sync.register(settings, root)
     except TrackingError as error:
         # The stage's output is written by now; MLflow only mirrors it.
         print(f"warning: {error}; `anamnesis sync` registers later", file=sys.stderr, flush=True)
-        registered = registration.chosen()
+        registered = registration.chosen(root)
     for entry in registered:
         console.summary("register", entry.model, str(entry))
-    for line in registration.left_out():
+    for line in registration.left_out(root):
         print(line, flush=True)
 
 

@@ -1,15 +1,13 @@
 """The tokenize stage: `python -P pipelines/tokenize.py TOKENS` writes data/tokens/TOKENS."""
 
-from pathlib import Path
-
 from anamnesis import console, params
 from anamnesis.stages.tokenize import tokenize
 
 
 def main() -> None:
-    name = console.argument("TOKENS")
-    entry = params.lookup(params.load().tokens, name, "token store")
-    console.summary("tokenize", name, tokenize(name, entry, Path()))
+    root, (name,) = console.arguments("TOKENS")
+    entry = params.lookup(params.load(root / params.PARAMS).tokens, name, "token store")
+    console.summary("tokenize", name, tokenize(name, entry, root))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """The train stage: `python -P pipelines/train.py EXPERIMENT` writes models/EXPERIMENT."""
 
-from pathlib import Path
-
 from anamnesis import console, numerics, params
 
 
@@ -10,8 +8,9 @@ def main() -> None:
     from anamnesis.stages.train import train
     from anamnesis.tracking import live
 
-    name = console.argument("EXPERIMENT")
-    train(name, params.lookup(params.load().experiments, name, "experiment"), Path(), live.start)
+    root, (name,) = console.arguments("EXPERIMENT")
+    settings = params.load(root / params.PARAMS)
+    train(name, params.lookup(settings.experiments, name, "experiment"), root, live.start)
 
 
 if __name__ == "__main__":

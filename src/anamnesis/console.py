@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from anamnesis.errors import AnamnesisError, ParamsError, hide_passwords
 from anamnesis.files import write_text
-from anamnesis.project import LOGS, find_root
+from anamnesis.project import LOGS, find_root, profile_folder
 
 if TYPE_CHECKING:
     from rich.progress import Progress, Task
@@ -100,15 +100,26 @@ def outputs_are_complete() -> None:
 _listener: Callable[[], None] | None = None
 
 
-def argument(what: str) -> str:
-    """The single argument of a stage's script.
+def arguments(*names: str) -> tuple[Path, list[str]]:
+    """The folder for a stage's settings, inputs and outputs, and the arguments of the stage's script.
+
+    The folder is the project's own, or that of the profile after `--profile`.
+
+    Args:
+        names: what the arguments are, for the error.
 
     Raises:
-        ParamsError: there is none, or more than one.
+        ParamsError: there are fewer or more arguments.
     """
-    if len(sys.argv) != 2:
-        raise ParamsError(f"usage: python -P {sys.argv[0]} {what}; found {len(sys.argv) - 1} arguments")
-    return sys.argv[1]
+    given, root = sys.argv[1:], Path()
+    if "--profile" in given[:-1]:
+        place = given.index("--profile")
+        root = profile_folder(Path(), given[place + 1])
+        del given[place : place + 2]
+    if len(given) != len(names):
+        usage = " ".join(["python -P", sys.argv[0], *names, "[--profile PROFILE]"])
+        raise ParamsError(f"usage: {usage}; found {len(given)} arguments")
+    return root, given
 
 
 def run(main: Callable[[], None]) -> None:

@@ -20,6 +20,7 @@ from safetensors import numpy as safetensors
 
 from anamnesis import files
 from anamnesis.errors import AnamnesisError
+from anamnesis.project import home
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,7 +48,7 @@ def inputs_digest(experiment: Any, root: Path) -> str:
     paths = sorted({store / "stats.json", *store.glob("*.json")})
     if needs := getattr(experiment, "needs", None):
         # The card of a model holds the digests of its other files.
-        paths.append(root / needs / CARD if needs.startswith("models/") else root / needs)
+        paths.append(root / needs / CARD if needs.startswith("models/") else home(root) / needs)
     settings = files.canonical_json(experiment.model_dump(mode="json"))
     return files.digest(settings, *(read_bytes(path) for path in paths))
 

@@ -1,55 +1,34 @@
-"""A profile's folder: the same pipeline with other budgets, whose results, dvc.lock and DVC state are its own."""
+"""A profile: the same pipeline with other budgets, in a folder with settings, results and a dvc.lock of its own.
 
-import os
-import subprocess
-import tempfile
-from pathlib import Path
+A user edits profiles/NAME/profile.yaml. The folder's params.yaml and corpora.yaml are written from it and the project's
+own; its dvc.yaml is the project's with other paths. The stages run in the project's folder, so that code and own cells
+are shared, and write below the profile's folder.
+"""
+
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from anamnesis import files, params
 from anamnesis.errors import AnamnesisError, ParamsError
-from anamnesis.project import PROFILES, STANDARD, check_profile, profile_folder
-from anamnesis.yaml_file import read_yaml
+from anamnesis.project import OVERLAY, PROFILES, STANDARD, check_profile, profile_folder
+from anamnesis.yaml_file import dump_yaml, read_yaml
 
-# What a profile shares with the project's own folder, as far as it is there: DVC follows links in the working tree, but
-# reads no file of an earlier commit through one (`dvc exp show`, `dvc metrics diff`).
-LINKED = ("src", "pipelines", "cells", "data/own", ".dvc/plots")
-COPIED = (".dvcignore", "dvc.yaml")
-
-# DVC takes the folder for a project of its own, but for the cache, in which each finds what the other has made. Where
-# Git ignores the folder, DVC must not know of Git (`no_scm`), for it refuses a pipeline that is ignored.
-CONFIG = """\
-[core]
-    analytics = false
-    check_update = false
-    autostage = false
-    no_scm = {no_scm}
-[cache]
-    dir = ../../../.dvc/cache
-"""
-# DVC would write it.
-IGNORED = "/config.local\n/tmp\n/cache\n"
-# The page of `dvc plots show` that draws offline, if it is installed.
-PLOTS_PAGE = Path(".dvc") / "tmp" / "plots" / "offline.html"
-LOCAL_CONFIG = f"""\
-[plots]
-    html_template = ../../../{PLOTS_PAGE}
-"""
+PIPELINE = "dvc.yaml"
 
 
 def merged(top: Path, name: str) -> dict[str, Any]:
-    """The content of a profile's params.yaml and corpora.yaml: profiles/NAME.yaml over the project's own, checked.
+    """The checked content of a profile's params.yaml and corpora.yaml: its profile.yaml over the project's own.
 
     Args:
         top: the project's own folder.
 
     Raises:
-        ParamsError: there is no such profile, or what it makes of the two files is not valid.
+        ParamsError: there is no such profile, or the result is not valid.
     """
     check_profile(top, name)
-    origin = f"{PROFILES}/{name}.yaml"
     if name == STANDARD:
         raise ParamsError(f"{STANDARD} is the project's own folder; other budgets need another name")
+    origin = f"{PROFILES}/{name}/{OVERLAY}"
     overlay = read_yaml(top / origin) or {}
     if not isinstance(overlay, dict):
         raise ParamsError(f"{origin}: found a list or a single value; allowed: a mapping, as in params.yaml")
@@ -61,92 +40,92 @@ def merged(top: Path, name: str) -> dict[str, Any]:
 
 
 def contents(top: Path, name: str) -> dict[str, str]:
-    """The files of profiles/NAME that are made from others: its settings, and copies of what describes the pipeline.
+    """The texts of the files that are written into profiles/NAME, by name; params.yaml is the last one.
 
     Args:
         top: the project's own folder.
 
-    Returns:
-        Name -> text, params.yaml last. Raises as `merged`.
+    Raises:
+        ParamsError: as `merged`.
     """
     content = merged(top, name)
-    command = f"by `anamnesis profile {name}`, which writes it anew"
-    made = {
-        file: f"# Copied from {file} of the project {command}.\n{(top / file).read_text(encoding='utf-8')}"
-        for file in COPIED
-        if (top / file).exists()
+    texts = {PIPELINE: dump_yaml(pipeline(read_yaml(top / PIPELINE), name, content)), **params.dump(content)}
+    return {
+        file: f"# Written by `anamnesis profile {name}` from {file} of the project and {OVERLAY}: edit those.\n{text}"
+        for file, text in texts.items()
     }
-    for file, text in params.dump(content).items():
-        made[file] = f"# Made from {file} and {PROFILES}/{name}.yaml {command}: edit those.\n{text}"
-    return made
 
 
 def changed(top: Path, name: str) -> list[str]:
-    """The files of profiles/NAME that are not there or not what `contents` says. Raises as that does."""
+    """The files of profiles/NAME that are missing or differ from `contents`. Raises as that does."""
     folder = profile_folder(top, name)
-    texts = contents(top, name)
-    return [file for file, text in texts.items() if not _holds(folder / file, text)]
+    return [file for file, text in contents(top, name).items() if not _holds(folder / file, text)]
 
 
-def make(top: Path, name: str) -> list[str]:
-    """Make the folder profiles/NAME, or bring it up to date; results that are in it stay.
+def write(top: Path, name: str) -> list[str]:
+    """Write the files of profiles/NAME; results in the folder stay.
 
-    Each file takes its place in one step, and params.yaml, without which it is no project, comes last.
+    params.yaml, without which the folder is not used, is written last.
 
     Args:
         top: the project's own folder.
 
     Returns:
-        The files that are new or other than before.
+        The files that were missing or differed.
 
     Raises:
         ParamsError: as for `contents`; nothing is written.
-        AnamnesisError: something else stands where a link belongs; nothing is written.
+        AnamnesisError: DVC would not read the folder; nothing is written.
     """
-    texts = contents(top, name)
-    folder = profile_folder(top, name)
-    links = {}
-    for linked in LINKED:
-        if (top / linked).exists():
-            path = folder / linked
-            links[path] = os.path.relpath(top / linked, path.parent)
-            if path.exists() and not path.is_symlink():
-                raise AnamnesisError(f"{path.relative_to(top)}: allowed: a link to {links[path]}; move it away")
-    for path, target in links.items():
-        _link(path, target)
-    settings = {
-        "config": CONFIG.format(no_scm=str(_git_ignores(top, folder / "dvc.yaml")).lower()),
-        ".gitignore": IGNORED,
-    }
-    if (top / PLOTS_PAGE).exists():
-        settings["config.local"] = LOCAL_CONFIG
-    for file, text in settings.items():
-        # A user's own settings, such as a remote storage, stay.
-        if not (folder / ".dvc" / file).exists():
-            files.write_text(folder / ".dvc" / file, text)
+    texts, folder = contents(top, name), profile_folder(top, name)
+    if (folder / ".dvc").exists():
+        raise AnamnesisError(f"{folder / '.dvc'}: makes the folder another DVC project; move it away")
     written = [file for file, text in texts.items() if not _holds(folder / file, text)]
     for file in written:
         files.write_text(folder / file, texts[file])
     return written
 
 
+def pipeline(content: dict[str, Any], name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """The dvc.yaml of a profile: stages with the same commands and code, but settings, inputs and outputs of its own.
+
+    Args:
+        content: of the project's dvc.yaml.
+        name: the profile.
+        settings: content of the profile's params.yaml.
+    """
+    folder = f"{PROFILES}/{name}"
+    blocks = [stage.get("do", stage) for stage in content["stages"].values()]
+    outputs = [output for block in blocks for key in ("outs", "metrics") for output in block.get(key, [])]
+    own = {str(PurePosixPath(output).parent) for output in outputs} | {params.PARAMS, params.CORPORA}
+
+    def place(path: str) -> str:
+        """The path from the project's folder on; settings and outputs are those of the profile."""
+        inside = any(path == each or path.startswith(f"{each}/") for each in own)
+        return f"{folder}/{path}" if inside else path
+
+    def convert(block: dict[str, Any]) -> dict[str, Any]:
+        lists = {key: [place(path) for path in block[key]] for key in ("deps", "metrics", "outs") if key in block}
+        if "params" in block:
+            keys = [each if isinstance(each, dict) else {params.PARAMS: [each]} for each in block["params"]]
+            lists["params"] = [{place(file): value for file, value in each.items()} for each in keys]
+        return block | {"wdir": "../..", "cmd": f"{block['cmd']} --profile {name}"} | lists
+
+    stages: dict[str, Any] = {}
+    for key, stage in content["stages"].items():
+        if "do" not in stage:
+            stages[key] = convert(stage)
+            continue
+        entries = stage["foreach"]
+        if entries == "${dependent}":
+            # A needed model is the profile's own, a needed cell is the project's.
+            entries = {
+                entry: {key: place(value) for key, value in values.items() if isinstance(value, str)}
+                for entry, values in (settings.get("dependent") or {}).items()
+            }
+        stages[key] = {"foreach": entries, "do": convert(stage["do"])}
+    return content | {"stages": stages}
+
+
 def _holds(path: Path, text: str) -> bool:
-    return path.is_file() and not path.is_symlink() and path.read_text(encoding="utf-8") == text
-
-
-def _git_ignores(top: Path, path: Path) -> bool:
-    command = ["git", "-C", str(top), "check-ignore", "--quiet", str(path)]
-    try:
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:
-        return False
-
-
-def _link(path: Path, target: str) -> None:
-    """Make `path` a symbolic link to `target`, in one step."""
-    if path.is_symlink() and os.readlink(path) == target:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as temporary:
-        (Path(temporary) / path.name).symlink_to(target)
-        os.replace(Path(temporary) / path.name, path)
+    return path.is_file() and path.read_text(encoding="utf-8") == text

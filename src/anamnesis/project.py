@@ -5,9 +5,11 @@ from pathlib import Path
 
 from anamnesis.errors import AnamnesisError, ParamsError
 
-# The profile of the project's own folder; any other, NAME, is a project folder profiles/NAME of its own.
+# The profile of the project's own folder; any other, NAME, has the folder profiles/NAME.
 STANDARD = "laptop"
 PROFILES = "profiles"
+# The file of that folder which a user edits.
+OVERLAY = "profile.yaml"
 # In a project's folder: what stages print, and the tracebacks of errors that nobody foresaw.
 LOGS = Path(".anamnesis") / "logs"
 
@@ -20,7 +22,7 @@ def find_root(start: Path | None = None, profile: str | None = None) -> Path:
 
     Raises:
         AnamnesisError: there is none.
-        ParamsError: there is no profile of that name, or its folder has not been made.
+        ParamsError: there is no profile of that name, or its files have not been written.
     """
     start = (start or Path.cwd()).absolute()
     root = next((folder for folder in (start, *start.parents) if is_root(folder)), None)
@@ -34,7 +36,7 @@ def find_root(start: Path | None = None, profile: str | None = None) -> Path:
     check_profile(top, profile)
     folder = profile_folder(top, profile)
     if not is_root(folder):
-        raise ParamsError(f"profile {profile}: its folder is not made yet: anamnesis profile {profile}")
+        raise ParamsError(f"profile {profile}: its files are not written yet: anamnesis profile {profile}")
     return folder
 
 
@@ -52,13 +54,13 @@ def profile_of(root: Path) -> str:
 
 
 def profile_folder(top: Path, profile: str) -> Path:
-    """The folder of a profile, made or not."""
+    """The folder of a profile."""
     return top if profile == STANDARD else top / PROFILES / profile
 
 
 def profile_names(top: Path) -> list[str]:
     """The profiles of the project, the standard one first."""
-    return [STANDARD, *sorted({path.stem for path in (top / PROFILES).glob("*.yaml")} - {STANDARD})]
+    return [STANDARD, *sorted({path.parent.name for path in (top / PROFILES).glob(f"*/{OVERLAY}")} - {STANDARD})]
 
 
 def check_profile(top: Path, profile: str) -> None:

@@ -8,6 +8,8 @@ import yaml
 from anamnesis.errors import ParamsError
 
 MOST_VALUES = 1_000_000
+# Characters of the longest block that is written on one line.
+FLOW_LENGTH = 90
 MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -38,8 +40,8 @@ def read_yaml(path: Path) -> Any:
 
 
 def dump_yaml(value: Any) -> str:
-    """The value as YAML text, with what occurs twice written twice."""
-    return yaml.dump(value, Dumper=_NoAliases, sort_keys=False, allow_unicode=True, width=120)
+    """The value as YAML text without aliases; a block whose keys and values are short stands on one line."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
 def _check(root: yaml.Node | None, loader: yaml.CSafeLoader) -> None:
@@ -87,8 +89,29 @@ def _check_keys(node: yaml.MappingNode, loader: yaml.CSafeLoader) -> None:
         lines[name] = line
 
 
-class _NoAliases(yaml.SafeDumper):
-    """YAML's safe dumper, without aliases."""
+class _Dumper(yaml.SafeDumper):
+    """YAML's safe dumper, without aliases, and with short blocks in flow style."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+        node = super().represent_mapping(tag, mapping, flow_style)
+        node.flow_style = _length(node) <= FLOW_LENGTH
+        return node
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
+        node = super().represent_sequence(tag, sequence, flow_style)
+        node.flow_style = _length(node) <= FLOW_LENGTH
+        return node
+
+
+def _length(node: yaml.Node) -> int:
+    """The characters of a node in flow style, roughly."""
+    match node:
+        case yaml.MappingNode():
+            return 2 + sum(_length(key) + _length(value) + 4 for key, value in node.value)
+        case yaml.SequenceNode():
+            return 2 + sum(_length(item) + 2 for item in node.value)
+        case _:
+            return len(node.value)

@@ -7,9 +7,9 @@ from typing import Any
 
 from anamnesis import files
 from anamnesis.errors import AnamnesisError
-from anamnesis.project import find_root
+from anamnesis.project import find_root, home
 
-# What --profile says.
+# The value of --profile.
 profile: ContextVar[str | None] = ContextVar("profile", default=None)
 
 
@@ -25,9 +25,9 @@ def command() -> str:
 
 
 def enter() -> Path:
-    """Make that folder the working directory, where MLflow and DVC look for their files."""
+    """That folder, after a change of the working directory to the project's, where DVC and own cells are looked for."""
     root = find()
-    os.chdir(root)
+    os.chdir(home(root))
     return root
 
 

@@ -77,7 +77,7 @@ def ui(
 
 
 def _note_stale(root: Path) -> None:
-    """Say which files of a profile's folder are not what their sources make; they may have been changed on purpose."""
+    """Print which files of a profile are not up to date; they may have been changed on purpose."""
     name = profile_of(root)
     if root.resolve() == home(root):
         return

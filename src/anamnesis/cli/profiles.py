@@ -1,4 +1,4 @@
-"""The command that makes the folders of profiles."""
+"""The command that writes the files of profiles."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,18 +17,18 @@ def profile(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PROFILE]", help="A file of the folder profiles, without .yaml.", show_default="list them"
+            metavar="[PROFILE]", help="A folder of profiles/.", show_default="list them"
         ),
     ] = None,
 ) -> None:
-    """Make or refresh the folder of a profile: the same experiments with other budgets, its results apart.
+    """Write the settings and the dvc.yaml of a profile: the same experiments with other budgets and results of their own.
 
-    What profiles/PROFILE.yaml says is merged over params.yaml and corpora.yaml. Results that the folder holds stay.
+    profiles/PROFILE/profile.yaml is merged over params.yaml and corpora.yaml. Results in the folder stay.
     """
-    # Whatever --profile says: this is about folders that may not be there yet.
+    # Not of --profile: its files may not be written yet.
     top = home(find_root())
     if name is None:
-        printing.table(["profile", "folder", "state"], [[each, *_state(top, each)] for each in profile_names(top)])
+        printing.table(["profile", "folder", "status"], [[each, *_status(top, each)] for each in profile_names(top)])
         return
     check_profile(top, name)
     if name == STANDARD:
@@ -37,13 +37,13 @@ def profile(
     from anamnesis import profiles
 
     folder = profile_folder(top, name).relative_to(top)
-    written = profiles.make(top, name)
+    written = profiles.write(top, name)
     print(f"{folder}: wrote {', '.join(written)}" if written else f"{folder} is up to date")
-    print(f"Next: make repro PROFILE={name}, or anamnesis --profile {name} repro, or dvc --cd {folder} repro")
+    print(f"Next: make repro PROFILE={name}, or anamnesis --profile {name} repro, or dvc repro {folder}/dvc.yaml")
 
 
-def _state(top: Path, profile: str) -> tuple[str, str]:
-    """Where a profile's folder is, and how it is."""
+def _status(top: Path, profile: str) -> tuple[str, str]:
+    """The folder of a profile, and whether its files are up to date."""
     from anamnesis import params, profiles
 
     folder = profile_folder(top, profile)
@@ -51,7 +51,7 @@ def _state(top: Path, profile: str) -> tuple[str, str]:
     if folder == top:
         return shown, "params.yaml as it comes"
     if not (folder / "params.yaml").is_file():
-        return shown, f"not made yet: anamnesis profile {profile}"
+        return shown, f"not written yet: anamnesis profile {profile}"
     try:
         changed = profiles.changed(top, profile)
     except ParamsError as error:

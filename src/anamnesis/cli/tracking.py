@@ -26,10 +26,10 @@ def promote(
     """Make the challenger of a registered model its champion, if it answers the same question better."""
     if force and not reason.strip():
         raise ParamsError("--force needs --reason 'why'")
-    location.enter()
+    root = location.enter()
     from anamnesis.tracking.promotion import promote as move
 
-    printing.write(str(move(model, force, reason.strip() or None)))
+    printing.write(str(move(model, force, reason.strip() or None, root)))
 
 
 @commands.command(epilog="Example: anamnesis sync")

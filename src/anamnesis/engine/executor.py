@@ -35,7 +35,7 @@ class Task:
         name: the stage's address.
         command: the shell command.
         folder: the working directory of the command.
-        root: the project's folder, in which the worker keeps the log and the status of the stage.
+        root: the folder of the project or profile, in which the worker keeps the log and the status of the stage.
         key: a digest of the command, its dependencies and its parameters.
         outputs: the paths of the stage's outputs.
         environment: variables to set for the command.

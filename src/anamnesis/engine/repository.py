@@ -23,6 +23,7 @@ from anamnesis.engine import finished, lockfile
 from anamnesis.engine.executor import Stage, Task
 from anamnesis.engine.lockfile import LockFile
 from anamnesis.errors import AnamnesisError
+from anamnesis.project import home
 
 if TYPE_CHECKING:
     from dvc.dependency import ParamsDependency
@@ -36,7 +37,10 @@ WRITE_SECONDS = 3.0
 
 
 class Repository:
-    """The stages of a project, as DVC sees them; see `open_repository`."""
+    """The stages of a project, or of one of its profiles, as DVC sees them; see `open_repository`.
+
+    A stage of that dvc.yaml goes by its name there; a stage of another file by DVC's address, which has the file in it.
+    """
 
     def __init__(self, root: Path, repo: "Repo") -> None:
         self.root = root
@@ -52,7 +56,7 @@ class Repository:
         """The stages that `dvc repro TARGETS` would go through, in its order.
 
         Args:
-            targets: addresses of stages, relative to the project's folder; empty: all of dvc.yaml.
+            targets: names of stages; empty: all of dvc.yaml.
         """
         from dvc.repo.reproduce import get_active_graph, plan_repro
 
@@ -63,20 +67,22 @@ class Repository:
             for dependency in stage.params:
                 dependency.read_params = partial(self._read_params, dependency)
         graph = get_active_graph(self._repo.index.graph)
-        if unknown := set(targets) - {stage.addressing for stage in stages}:
+        file = self.root / "dvc.yaml"
+        own = [stage for stage in stages if Path(stage.path) == file]
+        if unknown := set(targets) - {stage.name for stage in own}:
             raise AnamnesisError(f"dvc.yaml has no stage {min(unknown)!r}, although params.yaml asks for it")
-        own = self.root / "dvc.yaml"
-        wanted = [stage for stage in stages if stage.addressing in targets or (not targets and Path(stage.path) == own)]
+        wanted = [stage for stage in own if not targets or stage.name in targets]
         steps = plan_repro(graph, wanted)
         sweep([output.fs_path for step in steps for output in step.outs])
-        self._stages = {step.addressing: step for step in steps}
+        names = {step: step.name if Path(step.path) == file else step.addressing for step in steps}
+        self._stages = {name: step for step, name in names.items()}
         self._plan = [step.name for step in steps]
-        for file in {Path(step.path).with_suffix(".lock") for step in steps}:
-            state = lockfile.state_folder(self.root / lockfile.STATE, file)
-            self._locks[str(file)] = LockFile(file, contents.get(str(file), {}), state)
+        for path in {Path(step.path).with_suffix(".lock") for step in steps}:
+            state = lockfile.state_folder(self.root / lockfile.STATE, path)
+            self._locks[str(path)] = LockFile(path, contents.get(str(path), {}), state)
         planned: dict[str, Stage] = {}
         for name, step in self._stages.items():
-            needs = frozenset(other.addressing for other in graph.successors(step)) & self._stages.keys()
+            needs = frozenset(names[other] for other in graph.successors(step) if other in names)
             current = all(planned[need].current for need in needs) and self._is_current(step)
             planned[name] = Stage(name, needs, _command(step), current)
             _forget_staged()
@@ -106,7 +112,7 @@ class Repository:
                 # DVC would take these for the outputs of the dependencies just saved.
                 for output in stage.outs:
                     output.hash_info, output.obj = HashInfo(), None
-            task = self._task(stage)
+            task = self._task(name, stage)
             if finished.is_noted(self.root, name, task.key, task.outputs):
                 self._record(stage)
                 finished.forget(self.root, name)
@@ -162,7 +168,7 @@ class Repository:
         entry = to_lockfile(stage)[stage.name]
         self._locks[str(Path(stage.path).with_suffix(".lock"))].set(stage.name, entry)
 
-    def _task(self, stage: "PipelineStage") -> Task:
+    def _task(self, name: str, stage: "PipelineStage") -> Task:
         from dvc.stage.serialize import to_single_stage_lockfile
 
         entry = to_single_stage_lockfile(stage)
@@ -170,7 +176,7 @@ class Repository:
         outputs = tuple(sorted(output.fs_path for output in stage.outs))
         key = files.digest(json.dumps(entry, sort_keys=True, default=str), *outputs)
         environment = {"DVC_ROOT": self._repo.root_dir, "DVC_STAGE": stage.addressing}
-        return Task(stage.addressing, _command(stage), Path(stage.wdir), self.root, key, outputs, environment)
+        return Task(name, _command(stage), Path(stage.wdir), self.root, key, outputs, environment)
 
     def _is_current(self, stage: "PipelineStage") -> bool:
         """As `not stage.changed()`, with the hash of each path computed once for all stages."""
@@ -239,19 +245,23 @@ def sweep(outputs: list[str]) -> None:
 def open_repository(root: Path) -> Iterator[Repository]:
     """The repository of a project, locked against other engines and other DVC commands until the block ends.
 
+    Args:
+        root: the folder of the project, or of the profile whose stages are wanted.
+
     Raises:
         AnamnesisError: another process is at work in the project, or DVC cannot read it; one line says why.
     """
     root = root.resolve()
-    with _alone(root), _one_line():
+    top = home(root)
+    with _alone(top), _one_line():
         from dvc.repo import Repo
 
         # The display says what happens.
         logging.getLogger("dvc").setLevel(logging.ERROR)
-        with Repo(str(root)) as repo:
+        with Repo(str(top)) as repo:
             paths = Path(repo.tmp_dir) / "rwlock"
-            _check_running(root, paths)
-            with _dvc_lock(root, repo), _no_path_locks(paths), repo.scm_context(quiet=True):
+            _check_running(top, paths)
+            with _dvc_lock(top, repo), _no_path_locks(paths), repo.scm_context(quiet=True):
                 yield Repository(root, repo)
 
 

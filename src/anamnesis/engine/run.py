@@ -17,6 +17,7 @@ from anamnesis.engine.executor import Executor, Stage, log_path
 from anamnesis.engine.scheduler import Progress, Scheduler, tail
 from anamnesis.engine.targets import targets_of
 from anamnesis.errors import AnamnesisError
+from anamnesis.project import LOGS, home
 
 # One thread a stage: two stages of one thread beat one stage of two, and two of two are far worse.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "RAYON_NUM_THREADS")
@@ -39,7 +40,7 @@ def repro(root: Path, names: list[str], jobs: int, console: Console) -> bool:
     """Bring the pipeline up to date, as `dvc repro` would, with up to `jobs` stages at once.
 
     Args:
-        root: the project's folder; it becomes the working directory.
+        root: the folder of the project or of a profile; the project's becomes the working directory.
         names: stages, experiments, token stores or corpora to bring up to date, with all they need; empty: everything.
 
     Returns:
@@ -51,9 +52,10 @@ def repro(root: Path, names: list[str], jobs: int, console: Console) -> bool:
             and the end of its log has been printed.
         KeyboardInterrupt: stopped, after everything that was started has ended.
     """
-    os.chdir(root)
+    root = root.resolve()
+    os.chdir(home(root))
     start = time.monotonic()
-    settings = params.load()
+    settings = params.load(root / params.PARAMS)
     targets = targets_of(names, settings)
     _set_environment(root)
     # DVC takes a second to import, which an error in params.yaml need not wait for.
@@ -83,12 +85,15 @@ def repro(root: Path, names: list[str], jobs: int, console: Console) -> bool:
             repository.close(well=well)
     if failed:
         _report(console, root, failed)
+        logs = (root / LOGS).relative_to(home(root))
         names_of = ", ".join(one.stage.name for one in failed)
-        raise AnamnesisError(f"{len(failed)} of {len(stages)} stages failed: {names_of}; logs are in .anamnesis/logs")
+        raise AnamnesisError(f"{len(failed)} of {len(stages)} stages failed: {names_of}; logs are in {logs}")
+    file = (root / "dvc.yaml").relative_to(home(root))
+    command = "dvc repro" if file.name == str(file) else f"dvc repro {file}"
     ran = sum(one.state == "done" for one in progress)
     console.print(
         f"{ran} stages ran, {len(stages) - ran} came from the cache or were up to date: "
-        f"{clock(time.monotonic() - start)}; a plain `dvc repro` finds nothing left to do.",
+        f"{clock(time.monotonic() - start)}; a plain `{command}` finds nothing left to do.",
         highlight=False,
         soft_wrap=True,
     )
@@ -128,7 +133,7 @@ def _report(console: Console, root: Path, failed: list[Progress]) -> None:
             console.print(f"\n{one.stage.name} failed: {one.text}", style="bold red", highlight=False, soft_wrap=True)
             continue
         console.print(
-            f"\n{one.stage.name} failed. The end of {log.relative_to(root)}:",
+            f"\n{one.stage.name} failed. The end of {log.relative_to(home(root))}:",
             style="bold red",
             highlight=False,
             soft_wrap=True,

@@ -13,6 +13,7 @@ from anamnesis.data.sources.settings import File, LiteralText, Sines
 from anamnesis.data.sources.sines import write_sines
 from anamnesis.errors import AnamnesisError, ParamsError, hide_passwords
 from anamnesis.params import NAME
+from anamnesis.project import home
 
 
 def fetch(name: str, corpus: Corpus, root: Path = Path(".")) -> str:
@@ -21,7 +22,8 @@ def fetch(name: str, corpus: Corpus, root: Path = Path(".")) -> str:
     Args:
         name: the corpus's name in corpora.yaml.
         corpus: its settings.
-        root: the project's folder; the corpus's own files are in `data/own/NAME`.
+        root: the folder of the project or of a profile; the corpus's own files are in `data/own/NAME` of the
+            project.
 
     Returns:
         One line with the sizes of the splits.
@@ -36,7 +38,7 @@ def fetch(name: str, corpus: Corpus, root: Path = Path(".")) -> str:
     source = corpus.source
     with tempfile.TemporaryDirectory() as temporary, files.new_folder(root / "data" / "raw" / name) as folder:
         if isinstance(source, File):
-            parts = own_files(source, root / OWN / name)
+            parts = own_files(source, home(root) / OWN / name)
         elif isinstance(source, LiteralText):
             parts = literal_text(source, Path(temporary))
         elif isinstance(source, Sines):

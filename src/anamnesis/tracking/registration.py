@@ -17,6 +17,7 @@ from anamnesis import models, serving
 from anamnesis.boards import BOARDS, Question, entrants, leading, question_of
 from anamnesis.errors import AnamnesisError
 from anamnesis.params import Params
+from anamnesis.project import home
 from anamnesis.tracking import journal
 from anamnesis.tracking.projection import project_results
 from anamnesis.tracking.results import Result, read, read_json
@@ -335,7 +336,7 @@ def _upload(store: Store, result: Result, run: "Run") -> None:
     task = serving.module(result.card["task"])
     models.load(result.folder)
     texts, options = task.example(result.card)
-    cells = [(store.root / "cells").resolve()] if result.card["architecture"] == "cell" else []
+    cells = [home(store.root) / "cells"] if result.card["architecture"] == "cell" else []
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         target = Path(folder) / "model"
