@@ -105,7 +105,9 @@ def pipeline(content: dict[str, Any], name: str, settings: dict[str, Any]) -> di
         return f"{folder}/{path}" if inside else path
 
     def convert(block: dict[str, Any]) -> dict[str, Any]:
-        lists = {key: [place(path) for path in block[key]] for key in ("deps", "metrics", "outs") if key in block}
+        lists: dict[str, Any] = {
+            key: [place(path) for path in block[key]] for key in ("deps", "metrics", "outs") if key in block
+        }
         if "params" in block:
             keys = [each if isinstance(each, dict) else {params.PARAMS: [each]} for each in block["params"]]
             lists["params"] = [{place(file): value for file, value in each.items()} for each in keys]

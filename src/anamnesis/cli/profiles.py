@@ -16,12 +16,10 @@ commands = typer.Typer()
 def profile(
     name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[PROFILE]", help="A folder of profiles/.", show_default="list them"
-        ),
+        typer.Argument(metavar="[PROFILE]", help="A folder of profiles/.", show_default="list them"),
     ] = None,
 ) -> None:
-    """Write the settings and the dvc.yaml of a profile: the same experiments with other budgets and results of their own.
+    """Write the settings and the dvc.yaml of a profile: the same experiments with other budgets.
 
     profiles/PROFILE/profile.yaml is merged over params.yaml and corpora.yaml. Results in the folder stay.
     """

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from anamnesis.training.watch import Watch
-
 if TYPE_CHECKING:
     # A baseline is planned without PyTorch, whose import takes longer than counting.
     from torch import Tensor, nn
+
+    from anamnesis.training.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Job:
     root: Path
     inputs: str
     checkpoint: Path
-    watch: Watch
+    watch: "Watch"
 
     @property
     def store(self) -> Path:

@@ -15,7 +15,7 @@ from anamnesis import models as folders
 from anamnesis.data.stores.store import pair_texts
 from anamnesis.data.tokenizers import tokenizer
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.translation import baselines, saved
+from anamnesis.tasks.translation.model import baselines, saved
 from anamnesis.tasks.translation.settings import Experiment
 from anamnesis.tasks.translation.sides import Side
 from anamnesis.tasks.translation.translator import NetworkTranslator

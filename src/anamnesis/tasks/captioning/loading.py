@@ -19,7 +19,7 @@ def load(found: ModelFolder) -> Captioner:
     """
     experiment = found.experiment
     if isinstance(experiment.model, Nearest):
-        from anamnesis.tasks.captioning.baselines import NearestCaptioner
+        from anamnesis.tasks.captioning.model.baselines import NearestCaptioner
 
         return NearestCaptioner(_training_images(found), experiment.images, found.card)
     from anamnesis.tasks.captioning.model.captioner import NetworkCaptioner

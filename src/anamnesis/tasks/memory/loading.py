@@ -8,8 +8,8 @@ from anamnesis import models
 from anamnesis.errors import AnamnesisError
 from anamnesis.models import ModelFolder
 from anamnesis.tasks.memory.model.network import ProbeNetwork, recall_network, text_network
+from anamnesis.tasks.memory.model.parts import CLIPPING
 from anamnesis.tasks.memory.model.recall import Trial, weights_of
-from anamnesis.tasks.memory.model.training import CLIPPING
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from anamnesis import models
 from anamnesis.models import ModelFolder
-from anamnesis.tasks.translation.model.training import PAIRS, TOKENIZERS
+from anamnesis.tasks.translation.model.languages import PAIRS, TOKENIZERS
 from anamnesis.tasks.translation.model.translations import Translator
 from anamnesis.tasks.translation.settings import Copy, Nearest
 
@@ -13,7 +13,7 @@ def load(found: ModelFolder) -> Translator:
     Raises:
         AnamnesisError: the arrays are not those of the network that the card and the tokenizers describe.
     """
-    from anamnesis.tasks.translation.baselines import CopyTranslator, NearestTranslator
+    from anamnesis.tasks.translation.model.baselines import CopyTranslator, NearestTranslator
 
     settings = found.experiment.model
     match settings:

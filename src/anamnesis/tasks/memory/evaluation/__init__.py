@@ -12,9 +12,9 @@ from anamnesis.tasks.memory.evaluation import gradients
 from anamnesis.tasks.memory.evaluation.gradients import Flow
 from anamnesis.tasks.memory.loading import MemoryModel
 from anamnesis.tasks.memory.model import recall, text
+from anamnesis.tasks.memory.model.parts import CLIPPING
 from anamnesis.tasks.memory.model.recall import Trial
 from anamnesis.tasks.memory.model.sequences import PROBES
-from anamnesis.tasks.memory.model.training import CLIPPING
 from anamnesis.tasks.memory.settings import Experiment
 
 SUMMARIES: dict[str, Callable[[list[int]], float]] = {"": median, "_low": min, "_high": max}

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from anamnesis import files
 
+# A file of the model: how often the gradient of each network was clipped.
+CLIPPING = "clipping.csv"
+
 Part = tuple[dict[str, Tensor], dict[str, Any]]
 """Weights by name, and other results as JSON stores them."""
 

@@ -10,7 +10,7 @@ from anamnesis import console
 from anamnesis.data.stores.store import open_split, read_stats
 from anamnesis.tasks.memory.model import budget, recall, text
 from anamnesis.tasks.memory.model.network import recall_network, text_network
-from anamnesis.tasks.memory.model.parts import Part, load_or_train
+from anamnesis.tasks.memory.model.parts import CLIPPING, Part, load_or_train
 from anamnesis.tasks.memory.model.recall import Trial
 from anamnesis.tasks.memory.model.sequences import PROBES
 from anamnesis.tasks.memory.settings import Cell, Experiment
@@ -18,7 +18,7 @@ from anamnesis.training import memory
 from anamnesis.training.plan import FittedModel, Job
 
 HISTORY = ("epoch", "seed", "lag", "steps", "valid_copy_accuracy", "valid_adding_error", "solved")
-TOKENIZER, CLIPPING = "tokenizer.json", "clipping.csv"
+TOKENIZER = "tokenizer.json"
 
 Weights = dict[str, Tensor]
 

@@ -91,8 +91,7 @@ def perplexity(model: Any, store: Path, split: str) -> float:
     Raises:
         AnamnesisError: it is not finite.
     """
-    from anamnesis.tasks.translation.model.batches import PairBatches, pair_ids
-    from anamnesis.tasks.translation.model.training import VALID_TOKENS
+    from anamnesis.tasks.translation.model.batches import VALID_TOKENS, PairBatches, pair_ids
 
     pairs = pair_ids(store, split, model.source, model.target)
     batches = PairBatches(*pairs, model.target.start, VALID_TOKENS, None)

@@ -15,6 +15,8 @@ from anamnesis.tasks.translation.model.languages import Language
 
 # Noise on the source lengths by which pairs are sorted, in tokens, so that each epoch has other batches.
 JITTER = 1.0
+# Target tokens in a validation batch: nothing is learned from them, so the size changes the time only.
+VALID_TOKENS = 1500
 
 Ids = NDArray[np.int64]
 

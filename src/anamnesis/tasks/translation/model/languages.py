@@ -10,6 +10,9 @@ from anamnesis.data.tokenizers.subwords import Subwords
 
 # A text in capitals with fewer letters, such as USB, is an abbreviation: it stays in capitals.
 FEWEST_CAPITALS = 4
+# Files of a token store and of a model: the tokenizers, and the training pairs that the baseline `nearest` searches.
+TOKENIZERS = ("source_tokenizer.json", "target_tokenizer.json")
+PAIRS = "train.csv"
 
 
 class EncodedText(NamedTuple):

@@ -5,16 +5,12 @@ from pathlib import Path
 from anamnesis import models
 from anamnesis.data.stores.pairs import pair_texts
 from anamnesis.data.stores.store import read_stats
+from anamnesis.tasks.translation.model.languages import PAIRS, TOKENIZERS
 from anamnesis.tasks.translation.settings import Attentive, Seq2Seq
 from anamnesis.training.plan import FittedModel, Job, NetworkPlan, Plan, perplexities
 
 # Validation sentences to translate after each epoch.
 SAMPLES = 5
-# Target tokens in a validation batch: nothing is learned from them, so the size changes the time only.
-VALID_TOKENS = 1500
-TOKENIZERS = ("source_tokenizer.json", "target_tokenizer.json")
-# The training pairs, a file of the token store and of the baseline `nearest`.
-PAIRS = "train.csv"
 
 
 def plan_training(job: Job) -> Plan:
@@ -41,7 +37,7 @@ def model_files(store: Path, architecture: str) -> dict[str, bytes]:
 
 def _plan_network(job: Job, settings: Seq2Seq | Attentive) -> NetworkPlan:
     from anamnesis.data.tokenizers import tokenizer
-    from anamnesis.tasks.translation.model.batches import PairBatches, pair_ids
+    from anamnesis.tasks.translation.model.batches import VALID_TOKENS, PairBatches, pair_ids
     from anamnesis.tasks.translation.model.languages import Language
     from anamnesis.tasks.translation.model.network import EncoderDecoder
     from anamnesis.tasks.translation.model.translator import NetworkTranslator
