@@ -1,4 +1,4 @@
-"""The cloze network: its numbers against a NumPy loop, no leak of the hidden word, no effect of padding."""
+"""The cloze network: against a NumPy loop, no leak of the hidden word, no effect of padding; its batches."""
 
 import numpy as np
 import pytest
@@ -6,19 +6,19 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.cloze.batches import SentenceBatches, collate
-from anamnesis.tasks.cloze.model import RecurrentModel
-from anamnesis.tasks.cloze.network import ClozeNetwork
+from anamnesis.tasks.cloze.model.batches import SentenceBatches, collate
+from anamnesis.tasks.cloze.model.cloze_model import neural
+from anamnesis.tasks.cloze.model.network import ClozeNetwork, cloze_loss
 from anamnesis.tasks.cloze.settings import Model
 
-HIDDEN = np.array([False] * 3 + [True] * 9)
+WORDS = np.array([False] * 3 + [True] * 9)
 SENTENCES = [np.array([1, *inside, 2]) for inside in ([3, 5, 4, 11, 8], [6], [10, 3, 0, 7, 9, 5, 5, 3], [4, 4])]
 
 
-def network(architecture="rnn", direction="both", layers=1, hidden=HIDDEN, **more):
+def network(architecture="rnn", direction="both", layers=1, words=WORDS, **more):
     torch.manual_seed(1)
     content = {"architecture": architecture, "direction": direction, "layers": layers, "hidden": 6, "embedding": 5}
-    made = ClozeNetwork(TypeAdapter(Model).validate_python({**content, **more}), hidden).eval()
+    made = ClozeNetwork(TypeAdapter(Model).validate_python({**content, **more}), words).eval()
     torch.nn.init.normal_(made.embedding.weight)
     if more.get("softmax") != "adaptive":
         torch.nn.init.normal_(made.softmax.bias)
@@ -26,12 +26,12 @@ def network(architecture="rnn", direction="both", layers=1, hidden=HIDDEN, **mor
 
 
 def predict(made, sentence, places):
-    return RecurrentModel({}, None, made).predict(np.asarray(sentence), np.asarray(places))
+    return neural(made)(np.asarray(sentence), np.asarray(places))
 
 
 @pytest.mark.parametrize("direction", ["left", "both"])
 @pytest.mark.parametrize("layers", [1, 2])
-def test_a_prediction_is_that_of_a_loop_over_the_words_around_the_blank(direction, layers):
+def test_a_prediction_equals_a_loop_over_the_words_around_the_blank(direction, layers):
     made = network("rnn", direction, layers)
     weights = {name: value.detach().double().numpy() for name, value in made.named_parameters()}
     sentence = SENTENCES[2]
@@ -50,8 +50,8 @@ def test_a_prediction_is_that_of_a_loop_over_the_words_around_the_blank(directio
                     total = of["weight_ih"] @ below + of["weight_hh"] @ states[layer] + of["bias_ih"] + of["bias_hh"]
                     below = states[layer] = np.tanh(total)
             features.append(states[-1])
-        raised = np.zeros(len(HIDDEN))
-        raised[HIDDEN] = np.exp(weights["softmax.weight"] @ np.concatenate(features) + weights["softmax.bias"])
+        raised = np.zeros(len(WORDS))
+        raised[WORDS] = np.exp(weights["softmax.weight"] @ np.concatenate(features) + weights["softmax.bias"])
         np.testing.assert_allclose(
             np.exp(predict(made, sentence, [place])[0]), raised / raised.sum(), rtol=1e-4, atol=1e-8
         )
@@ -60,7 +60,7 @@ def test_a_prediction_is_that_of_a_loop_over_the_words_around_the_blank(directio
 @pytest.mark.parametrize("architecture", ["rnn", "gru", "lstm", "scrn"])
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize("direction", ["left", "both"])
-def test_a_word_tells_other_blanks_and_never_its_own(architecture, layers, direction):
+def test_a_word_influences_other_blanks_and_never_its_own(architecture, layers, direction):
     more = {"context": 4} if architecture == "scrn" else {}
     made = network(architecture, direction, layers, norm="layer", residual=True, **more)
     sentence = np.array([1, 3, 4, 5, 6, 7, 8, 2])
@@ -75,9 +75,9 @@ def test_a_word_tells_other_blanks_and_never_its_own(architecture, layers, direc
 
 
 @pytest.mark.parametrize("architecture", ["rnn", "gru", "lstm"])
-def test_neither_padding_nor_company_changes_a_prediction(architecture):
+def test_neither_padding_nor_other_sentences_change_a_prediction(architecture):
     made = network(architecture, "both", 2)
-    places = [np.flatnonzero(HIDDEN[sentence]) for sentence in SENTENCES]
+    places = [np.flatnonzero(WORDS[sentence]) for sentence in SENTENCES]
     batch = collate(SENTENCES, places)
     alone = np.concatenate([predict(made, *pair) for pair in zip(SENTENCES, places, strict=True)])
     with torch.no_grad():
@@ -86,25 +86,29 @@ def test_neither_padding_nor_company_changes_a_prediction(architecture):
         filled = made(batch._replace(ids=batch.ids.masked_fill(filler, 9))).numpy()
     assert np.array_equal(together, filled)
     words = np.concatenate([sentence[found] for sentence, found in zip(SENTENCES, places, strict=True)])
+    nats = -alone[np.arange(len(words)), words].sum()
     with torch.no_grad():
-        loss = made.loss(made(batch), torch.from_numpy(words))
-    assert float(loss) == pytest.approx(-alone[np.arange(len(words)), words].sum(), rel=1e-5)
+        valid, train = cloze_loss(made, batch), cloze_loss(made.train(), batch)
+    assert float(train.total) == pytest.approx(nats, rel=1e-5)
+    assert float(valid.total) == pytest.approx(nats, rel=1e-5)
+    assert int(valid.sums["hits"]) == (alone.argmax(axis=1) == words).sum()
+    assert train.count == valid.count == len(words)
 
 
 def test_only_words_are_answers_and_they_share_all_probability():
     found = np.exp(predict(network(), SENTENCES[0], [1, 2, 3, 4, 5]))
-    np.testing.assert_allclose(found[:, HIDDEN].sum(axis=1), 1, rtol=1e-5)
-    assert not found[:, ~HIDDEN].any()
+    np.testing.assert_allclose(found[:, WORDS].sum(axis=1), 1, rtol=1e-5)
+    assert not found[:, ~WORDS].any()
 
 
 def test_the_adaptive_softmax_gives_the_answers_all_probability():
-    hidden = np.arange(60) % 7 > 1
-    made = network(softmax="adaptive", hidden=hidden)
-    sentence = np.array([1, *np.flatnonzero(hidden), 2])
+    words = np.arange(60) % 7 > 1
+    made = network(softmax="adaptive", words=words)
+    sentence = np.array([1, *np.flatnonzero(words), 2])
     places = np.arange(1, len(sentence) - 1)
     found = predict(made, sentence, places)
-    np.testing.assert_allclose(np.exp(found[:, hidden]).sum(axis=1), 1, rtol=1e-5)
-    assert np.isneginf(found[:, ~hidden]).all()
+    np.testing.assert_allclose(np.exp(found[:, words]).sum(axis=1), 1, rtol=1e-5)
+    assert np.isneginf(found[:, ~words]).all()
     with torch.no_grad():
         loss = made.loss(made(collate([sentence], [places])), torch.from_numpy(sentence[places]))
     assert float(loss) == pytest.approx(-found[np.arange(len(places)), sentence[places]].sum(), rel=1e-5)
@@ -124,25 +128,23 @@ def test_batches_cover_each_blank_once_an_epoch_and_go_on_where_they_were():
             for time, column in zip(batch.times, batch.columns, strict=True)
         ]
 
-    batches = SentenceBatches(sentences, HIDDEN, 4, seed=1)
+    batches = SentenceBatches(sentences, WORDS, 4, seed=1)
     first, second = blanks(batches), blanks(batches)
-    expected = [(list(s), t) for s in sentences for t in range(len(s)) if HIDDEN[s[t]]]
+    expected = [(list(s), t) for s in sentences for t in range(len(s)) if WORDS[s[t]]]
     assert sorted((ids[:length], time) for ids, time, length in first) == sorted(expected)
     assert first != second
     assert len(list(batches)) == len(batches)
-    interrupted = SentenceBatches(sentences, HIDDEN, 4, seed=1)
+    interrupted = SentenceBatches(sentences, WORDS, 4, seed=1)
     iterator = iter(interrupted)
-    begun = [next(iterator) for _ in range(5)]
-    resumed = SentenceBatches(sentences, HIDDEN, 4, seed=1)
+    some = [next(iterator) for _ in range(5)]
+    resumed = SentenceBatches(sentences, WORDS, 4, seed=1)
     resumed.load_state_dict(interrupted.state_dict())
-    assert blanks(begun) + blanks(resumed) == first
+    assert blanks(some) + blanks(resumed) == first
     assert blanks(resumed) == second
-    held_out = [batch.lengths.tolist() for batch in SentenceBatches(sentences, HIDDEN, 4, seed=None)]
-    assert [length for some in held_out for length in some] == sorted(len(s) for s in sentences[:-1] if HIDDEN[s].any())
+    by_length = [batch.lengths.tolist() for batch in SentenceBatches(sentences, WORDS, 4, seed=None)]
+    assert [length for part in by_length for length in part] == sorted(len(s) for s in sentences[:-1] if WORDS[s].any())
 
 
 def test_batch_normalisation_would_leak_and_is_refused():
     with pytest.raises(ValidationError, match="mixes the blank's own word in"):
         network(norm="batch")
-    with pytest.raises(ValidationError, match="direction"):
-        network(direction="right")

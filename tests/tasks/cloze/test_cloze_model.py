@@ -1,4 +1,4 @@
-"""Finding the blank of a text, filling it, and the metrics of blanks by their definitions."""
+"""The blank of a text, its guesses, and the scores of blanks by their definitions."""
 
 import numpy as np
 import pytest
@@ -6,28 +6,28 @@ import pytest
 from anamnesis.data.tokenizers.characters import Characters
 from anamnesis.data.tokenizers.words import Words
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.cloze.blanks import candidates, sentences
-from anamnesis.tasks.cloze.evaluation import scores, shown
-from anamnesis.tasks.cloze.fill import fill, parse
-from anamnesis.tasks.cloze.model import UnigramModel
+from anamnesis.tasks.cloze.model.blanks import find_candidates, split_sentences
+from anamnesis.tasks.cloze.model.cloze_model import ClozeModel, examples, scores, unigram
+from anamnesis.tasks.cloze.prediction import answer, example, fill, parse
 
 TOKENIZER = Words(["<unk>", "<s>", "</s>", ",", "the", "cat", ".", "I", "saw", "a", "Word", "dog", "Mr", "it", '"'])
 COUNTS = np.array([0, 0, 0, 0, 6, 3, 0, 2, 2, 1, 1, 1, 0, 0, 0])
 
 
-class Copying:
-    """Gives 1/2 to the word before the blank and 1/4 to the one after it, the rest to all words alike."""
+CANDIDATES = find_candidates(TOKENIZER)
+UNIGRAM = ClozeModel({}, TOKENIZER, CANDIDATES, unigram(COUNTS))
 
-    def __init__(self):
-        self.card, self.tokenizer = {}, TOKENIZER
 
-    def predict(self, sentence, places):
-        hidden = candidates(TOKENIZER)
-        result = np.tile(hidden / hidden.sum() / 4, (len(places), 1))
-        result[np.arange(len(places)), sentence[places - 1]] += 0.5
-        result[np.arange(len(places)), sentence[places + 1]] += 0.25
-        with np.errstate(divide="ignore"):
-            return np.log(result)
+def copy_neighbours(sentence, places):
+    """1/2 for the word before the blank and 1/4 for the word after it, the rest for all words alike."""
+    result = np.tile(CANDIDATES / CANDIDATES.sum() / 4, (len(places), 1))
+    result[np.arange(len(places)), sentence[places - 1]] += 0.5
+    result[np.arange(len(places)), sentence[places + 1]] += 0.25
+    with np.errstate(divide="ignore"):
+        return np.log(result)
+
+
+COPYING = ClozeModel({}, TOKENIZER, CANDIDATES, copy_neighbours)
 
 
 @pytest.mark.parametrize(
@@ -58,44 +58,48 @@ def test_the_blank_and_its_sentence_are_found(text, around):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "found an empty one"),
         (" \n", "found an empty one"),
-        ("I saw a cat", "found 0 blanks"),
         ("I saw _ cat", "found 0 blanks"),
         ("I ____ a ____", "found 2 blanks"),
     ],
 )
 def test_a_text_without_exactly_one_blank_is_refused(text, message):
-    with pytest.raises(AnamnesisError, match=message) as error:
-        fill(Copying(), text)
-    assert "\n" not in str(error.value)
+    with pytest.raises(AnamnesisError, match=message):
+        fill(COPYING, text)
 
 
 def test_guesses_come_in_order_with_their_probabilities():
-    found = fill(Copying(), "the cat ____ dog saw", top=3)
+    found = fill(COPYING, "the cat ____ dog saw", top=3)
     assert found[:2] == [("cat", pytest.approx(0.5 + 0.25 / 9)), ("dog", pytest.approx(0.25 + 0.25 / 9))]
     assert len(found) == 3
-    everything = fill(UnigramModel({}, TOKENIZER, COUNTS), "the ____", top=8)
+    everything = fill(UNIGRAM, "the ____", top=8)
     assert [word for word, _ in everything] == ["the", "cat", "I", "saw", "a", "Word", "dog", "Mr"]
-    for top in (0, -1, 11):
-        with pytest.raises(AnamnesisError, match=f"top: found {top}; allowed: 1 to"):
-            fill(Copying(), "the ____", top)
+    with pytest.raises(AnamnesisError, match="top: found 11; allowed: 1 to"):
+        fill(COPYING, "the ____", 11)
+
+
+def test_a_served_model_answers_with_words():
+    [text], options = example({})
+    assert answer(UNIGRAM, ["", text], options) == ["", "the"]
+    assert answer(UNIGRAM, [text], {"top": 2}) == ['{"the": 0.375, "cat": 0.1875}']
+    with pytest.raises(AnamnesisError, match=r"^text 2: found 2 blanks"):
+        answer(UNIGRAM, [text, "____ ____"], {})
 
 
 def test_blanks_are_known_words():
     text = np.array([1, 7, 8, 0, 3, 6, 2, 1, 4, 2], np.uint8)
-    assert [TOKENIZER.tokens[token] for token in np.flatnonzero(candidates(TOKENIZER))][:4] == [
+    assert [TOKENIZER.tokens[token] for token in np.flatnonzero(CANDIDATES)][:4] == [
         "the",
         "cat",
         "I",
         "saw",
     ]
-    assert [part.tolist() for part in sentences(text, TOKENIZER)] == [[1, 7, 8, 0, 3, 6, 2], [1, 4, 2]]
-    assert scores(Copying(), sentences(text, TOKENIZER))["blanks"] == 3
+    assert [part.tolist() for part in split_sentences(text, TOKENIZER)] == [[1, 7, 8, 0, 3, 6, 2], [1, 4, 2]]
+    assert scores(COPYING, split_sentences(text, TOKENIZER))["blanks"] == 3
     with pytest.raises(AnamnesisError, match="found kind characters; allowed: words"):
-        candidates(Characters(["<unk>", "a"]))
+        find_candidates(Characters(["<unk>", "a"]))
     with pytest.raises(AnamnesisError, match="none of which has a known word"):
-        scores(Copying(), [np.array([1, 0, 6, 2])])
+        scores(COPYING, [np.array([1, 0, 6, 2])])
 
 
 def test_scores_of_frequencies_are_their_closed_form():
@@ -103,7 +107,7 @@ def test_scores_of_frequencies_are_their_closed_form():
     p = COUNTS / COUNTS.sum()
     words = [4, 5, 4, 9, 7, 5]
     # Two words of 16 tie for the third place, three for the fifth: of these one in three is among the five.
-    assert scores(UnigramModel({}, TOKENIZER, COUNTS), text) == {
+    assert scores(UNIGRAM, text) == {
         "perplexity": pytest.approx(np.exp(-np.log(p[words]).mean()), rel=1e-5),
         "accuracy": pytest.approx(2 / 6, rel=1e-5),
         "top5_accuracy": pytest.approx((5 + 1 / 3) / 6, rel=1e-5),
@@ -111,20 +115,17 @@ def test_scores_of_frequencies_are_their_closed_form():
         "unknown_blanks": 0,
     }
     with pytest.raises(AnamnesisError, match="no probability"):
-        scores(UnigramModel({}, TOKENIZER, COUNTS), [np.array([1, 12, 2])])
+        scores(UNIGRAM, [np.array([1, 12, 2])])
 
 
-def test_the_sentences_shown_do_not_depend_on_the_model():
+def test_the_examples_do_not_depend_on_the_model():
     text = [np.array([1, 7, 8, 9, 5, 3, 4, 11, 5, 4, 4, 6, 2]) for _ in range(5)] + [np.array([1, 5, 2])] * 9
-    first, second = (shown(model, text, 3) for model in (Copying(), UnigramModel({}, TOKENIZER, COUNTS)))
-    assert [(blank["text"], blank["word"]) for blank in first] == [(blank["text"], blank["word"]) for blank in second]
+    first, second = (examples(model, text, 3) for model in (COPYING, UNIGRAM))
+    assert [(each.text, each.word) for each in first] == [(each.text, each.word) for each in second]
     assert len(first) == 3
-    for blank in first:
-        assert blank["text"].replace("____", blank["word"]) == "I saw a cat, the dog cat the the."
-        # What a user types is read as what was evaluated.
-        ids, place = parse(TOKENIZER, blank["text"])
+    for each in first:
+        assert each.text.replace("____", each.word) == "I saw a cat, the dog cat the the."
+        # The parsed text is the evaluated sentence.
+        ids, place = parse(TOKENIZER, each.text)
         assert np.array_equal(np.delete(ids, place), np.delete(text[0], place))
-        assert len(blank["guesses"]) == 5
-        assert blank["guesses"] == sorted(blank["guesses"], key=lambda guess: -guess["probability"])
-        matching = [guess["probability"] for guess in blank["guesses"] if guess["word"] == blank["word"]]
-        assert matching in ([], [blank["probability"]])
+        assert each.guesses == COPYING.guesses(copy_neighbours(text[0], np.array([place]))[0], 5)
