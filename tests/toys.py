@@ -11,12 +11,10 @@ import numpy as np
 from listener import Recorder
 from pydantic import TypeAdapter
 
-import anamnesis
 from anamnesis.data.stores import store
 from anamnesis.data.stores.images import COLUMNS
 from anamnesis.data.tokenizers.settings import Tokens
 from anamnesis.params import Experiment
-from anamnesis.tasks import NAMES
 
 TOKENS: dict[str, dict[str, Any]] = {
     "characters": {"kind": "characters"},
@@ -38,7 +36,7 @@ BLOCKS: dict[str, dict[str, Any]] = {
     },
     "cloze": {"task": "cloze", "tokens": "words", "batch": 8, "sentences": 2},
     "classification": {"task": "classification", "tokens": "documents", "batch": 8},
-    "passages": {"task": "classification", "tokens": "passages", "batch": 16},
+    "passages": {"task": "classification", "tokens": "passages", "batch": 10},
     "video": {
         "task": "video",
         "tokens": "images",
@@ -49,7 +47,7 @@ BLOCKS: dict[str, dict[str, Any]] = {
         "task": "captioning",
         "tokens": "images",
         "batch": 8,
-        "rows": {"shortest": 1, "longest": 2, "train": 60, "valid": 20, "test": 20},
+        "images": {"shortest": 1, "longest": 2, "train": 60, "valid": 20, "test": 20},
         "search": {"beam": 2},
     },
     "translation": {"task": "translation", "tokens": "pairs", "batch": 100, "search": {"beam": 2}},
@@ -168,10 +166,6 @@ FITTED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "numbers-mean": ("numbers", {"architecture": "mean", "window": 3}, {}),
     "memory-gru": ("memory", {"architecture": "gru"}, {"training": {"batch": 16, "learning_rate": 0.01}}),
 }
-# Tasks that follow the contract.
-PORTED = [name for name in NAMES if (Path(anamnesis.__file__).parent / "tasks" / name / "model").is_dir()]
-NETWORKS = {name: toy for name, toy in NETWORKS.items() if BLOCKS[toy[0]]["task"] in PORTED}
-FITTED = {name: toy for name, toy in FITTED.items() if BLOCKS[toy[0]]["task"] in PORTED}
 TOYS = NETWORKS | FITTED
 TASKS = {name: BLOCKS[block]["task"] for name, (block, _, _) in TOYS.items()}
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from anamnesis import serving
+from anamnesis import deadline, serving
 from anamnesis.tasks.translation.model.translations import Translator
 
 
@@ -21,4 +21,5 @@ def answer(model: Translator, texts: list[str], options: dict[str, Any]) -> list
         AnamnesisError: a text is too long for a sentence, or an option is not allowed.
     """
     beam = serving.complete(options, example(model.card)[1])["beam"]
-    return [best[0].text for best in model.translate(texts, beam)]
+    translations = model.translate(texts, beam, progress=lambda count: deadline.check())
+    return [best[0].text if text.strip() else "" for text, best in zip(texts, translations, strict=True)]
