@@ -6,8 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from anamnesis.data.readers.splits import contiguous, drawn, fill, normalise
-from anamnesis.data.settings import Cut, Draw
+from anamnesis.data.readers.splits import Cut, Draw, complete, cut, draw, normalise
 from anamnesis.errors import AnamnesisError
 
 SMALL = st.integers(0, 12)
@@ -22,7 +21,7 @@ def keys(pair: tuple[int, int]) -> list[tuple[str, int]]:
 def test_draw_parts_the_items_and_separates_their_keys(items, seed):
     split = Draw(valid=0.2, test=0.2, seed=seed)
     try:
-        result = drawn(items, split, "pairs", keys=keys)
+        result = draw(items, split, "pairs", keys=keys)
     except AnamnesisError:
         assume(False)  # too few groups for three splits, which another test is about
     assert Counter(item for part in result.values() for item in part) == Counter(items)
@@ -31,13 +30,13 @@ def test_draw_parts_the_items_and_separates_their_keys(items, seed):
         assert not {key for item in result[one] for key in keys(item)} & {
             key for item in result[other] for key in keys(item)
         }
-    assert result == drawn(items, split, "pairs", keys=keys)
+    assert result == draw(items, split, "pairs", keys=keys)
 
 
 def test_items_linked_through_others_stay_together():
     chain = [(number, number + 1) for number in range(10)]
     split = Draw(valid=1, test=1)
-    result = drawn([*chain, (100, 100), (200, 200)], split, "pairs", keys=lambda pair: pair)
+    result = draw([*chain, (100, 100), (200, 200)], split, "pairs", keys=lambda pair: pair)
     assert any(set(chain) <= set(part) for part in result.values())
 
 
@@ -45,7 +44,7 @@ def test_items_linked_through_others_stay_together():
 def test_every_stratum_has_its_share(seed, labels):
     items = list(enumerate(labels))
     split = Draw(valid=0.2, test=0.3, seed=seed)
-    result = drawn(items, split, "rows", keys=lambda item: [item[0]], stratum=lambda item: item[1])
+    result = draw(items, split, "rows", keys=lambda item: [item[0]], stratum=lambda item: item[1])
     for label, count in Counter(labels).items():
         for name, share in (("valid", 0.2), ("test", 0.3)):
             assert abs(sum(item[1] == label for item in result[name]) - share * count) <= 1
@@ -60,11 +59,11 @@ def test_no_split_is_one_giant_group(seed):
     """A sentence that most pairs share, and a novel among stories: they train, and the others have their sizes."""
     split = Draw(valid=0.1, test=0.1, seed=seed)
     pairs = [("OK", number) if number < 600 else (number, number) for number in range(1000)]
-    result = drawn(pairs, split, "pairs", keys=lambda pair: [("source", pair[0]), ("target", pair[1])])
+    result = draw(pairs, split, "pairs", keys=lambda pair: [("source", pair[0]), ("target", pair[1])])
     assert weights_of(result, lambda pair: 1) == {"train": 800, "valid": 100, "test": 100}
     works = [500_000 if number == 0 else 10_000 for number in range(51)]
     split = Draw(valid=0.05, test=0.05, seed=seed)
-    result = drawn(list(enumerate(works)), split, "works", keys=lambda work: [work[0]], weight=lambda work: work[1])
+    result = draw(list(enumerate(works)), split, "works", keys=lambda work: [work[0]], weight=lambda work: work[1])
     assert weights_of(result, lambda work: work[1]) == {"train": 900_000, "valid": 50_000, "test": 50_000}
 
 
@@ -75,22 +74,22 @@ GROUPS = st.lists(
 )
 
 
-def drawn_by_label(groups, parts, **split):
+def drawn_by_label(groups, names, **split):
     """The splits of groups (weight, label), and the weight that each label should give to each of them."""
     items = [(number, *group) for number, group in enumerate(groups)]
-    result = drawn(
+    result = draw(
         items,
         Draw(**split),
         "works",
         keys=lambda item: [item[0]],
         weight=lambda item: item[1],
         stratum=lambda item: item[2],
-        parts=parts,
+        names=names,
     )
     assert sorted(item for part in result.values() for item in part) == items
     assert all(result.values())
     totals = {label: sum(size for size, other in groups if other == label) for label in "abc"}
-    return result, {(name, label): split[name] * totals[label] for name in parts for label in "abc"}
+    return result, {(name, label): split[name] * totals[label] for name in names for label in "abc"}
 
 
 @given(groups=GROUPS, seed=st.integers(0, 9), valid=st.floats(0.01, 0.4))
@@ -125,7 +124,7 @@ def test_two_splits_of_hostile_groups(groups, seed, valid, test):
 
 def test_the_first_stratum_gives_no_giant_either():
     items = [("first", number, 1000) for number in range(3)] + [("other", number, 1) for number in range(1000)]
-    result = drawn(
+    result = draw(
         items,
         Draw(valid=0.1, test=0.1),
         "works",
@@ -141,7 +140,7 @@ def test_strata_that_are_too_small_to_share_are_shared_out_together():
     items = [(number // 2, number) for number in range(1000)]
     for seed in range(20):
         split = Draw(valid=0.1, test=0.1, seed=seed)
-        result = drawn(items, split, "documents", keys=lambda item: [item[1]], stratum=lambda item: item[0])
+        result = draw(items, split, "documents", keys=lambda item: [item[1]], stratum=lambda item: item[0])
         assert weights_of(result, lambda item: 1) == {"train": 800, "valid": 100, "test": 100}
         assert len({label for label, _ in result["test"]}) > 80
 
@@ -150,18 +149,18 @@ def test_a_group_that_is_too_large_is_taken_where_a_split_would_be_empty():
     items = [("novel", 10**6), ("play", 1000), ("story", 900)]
     for seed in range(20):
         split = Draw(valid=0.0001, test=0.0001, seed=seed)
-        result = drawn(items, split, "works", keys=lambda item: [item[0]], weight=lambda item: item[1])
+        result = draw(items, split, "works", keys=lambda item: [item[0]], weight=lambda item: item[1])
         assert result == {"train": items[:1], "test": items[2:], "valid": items[1:2]}
 
 
 def test_another_seed_is_another_draw():
     items = list(range(100))
-    draws = {tuple(drawn(items, Draw(seed=seed), "rows", keys=lambda item: [item])["test"]) for seed in range(5)}
+    draws = {tuple(draw(items, Draw(seed=seed), "rows", keys=lambda item: [item])["test"]) for seed in range(5)}
     assert len(draws) == 5
 
 
 def test_whole_numbers_are_counts():
-    result = drawn(list(range(100)), Draw(valid=7, test=11), "rows", keys=lambda item: [item])
+    result = draw(list(range(100)), Draw(valid=7, test=11), "rows", keys=lambda item: [item])
     assert [len(result[name]) for name in ("train", "valid", "test")] == [82, 7, 11]
 
 
@@ -172,7 +171,7 @@ def test_whole_numbers_are_counts():
 )
 def test_contiguous_keeps_the_order_and_cuts_at_the_nearest_item(weights, valid, test):
     items = list(range(len(weights)))
-    result = contiguous(items, weights, Cut(valid=valid, test=test), "chapters")
+    result = cut(items, weights, Cut(valid=valid, test=test), "chapters")
     assert result["train"] + result["valid"] + result["test"] == items
     assert all(result.values())
     # No cut that leaves room for the others is nearer to the wanted size of test.
@@ -185,14 +184,14 @@ def test_contiguous_keeps_the_order_and_cuts_at_the_nearest_item(weights, valid,
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_too_few_for_three_splits(count):
     with pytest.raises(AnamnesisError, match=r"would be empty"):
-        contiguous(list(range(count)), [1] * count, Cut(), "chapters")
+        cut(list(range(count)), [1] * count, Cut(), "chapters")
     with pytest.raises(AnamnesisError, match=r"would be empty"):
-        drawn(list(range(count)), Draw(), "rows", keys=lambda item: [item])
+        draw(list(range(count)), Draw(), "rows", keys=lambda item: [item])
 
 
 def test_published_splits_stay_and_cost_train_its_copies():
     train, test = [f"text {number}" for number in range(50)], ["Text  3", "unseen"]
-    result, lost = fill(
+    result, lost = complete(
         {"train": train, "test": test}, Draw(valid=0.2), "documents", keys=lambda text: [normalise(text)]
     )
     assert result["test"] == test
@@ -203,7 +202,7 @@ def test_published_splits_stay_and_cost_train_its_copies():
 
 def test_three_published_splits_are_not_touched():
     given_splits = {"train": ["a", "a"], "valid": ["a"], "test": ["b"]}
-    assert fill(given_splits, Draw(), "documents", keys=lambda text: [text]) == (given_splits, 0)
+    assert complete(given_splits, Draw(), "documents", keys=lambda text: [text]) == (given_splits, 0)
 
 
 @pytest.mark.parametrize(("one", "other"), [("Straße  x", "STRASSE\tX\n"), ("ﬁne", "fine"), ("Ａ", "a")])

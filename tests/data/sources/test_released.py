@@ -253,7 +253,7 @@ def test_an_https_address(web, secure, monkeypatch):
         ({"sha256": sha256(TEXT)}, {"sha256": "0" * 64}),
         ({"git_blob": git_blob(TEXT)}, {"git_blob": "0" * 40}),
     ):
-        with pytest.raises(AnamnesisError, match=f"{[*right.values()][0]}; expected: 0"):
+        with pytest.raises(AnamnesisError, match=f"{next(iter(right.values()))}; expected: 0"):
             contents(url(address, **wrong))
         assert contents(url(address, **right)) == {"my book.txt": TEXT}
         requests = len(web.requests)

@@ -1,11 +1,14 @@
-"""Damaged and odd files, for every reader: a corpus or one line that says what is wrong, and nothing half-written."""
+"""Every reader on good, damaged and odd files: a corpus, or one line that names the problem and nothing else."""
 
 import gzip
 import json
+import os
 import struct
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from unittest import mock
 
 from hypothesis import given, settings
@@ -13,13 +16,12 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from anamnesis.data.settings import Corpus
-from anamnesis.data.sources import sources
-from anamnesis.data.sources.sources import Part
+from anamnesis.data.sources.local import Part
 from anamnesis.data.stores import tables
 from anamnesis.errors import AnamnesisError
-from anamnesis.stages.fetch import READERS, fetch
+from anamnesis.stages import fetch as stage
 
-# Read by nobody: the tests hand the files over.
+# The tests pass the files themselves.
 SOURCE = {
     "kind": "package",
     "files": [{"package": "p", "file": "p.zip", "members": [{"path": "p", "sha256": "0" * 64}]}],
@@ -45,7 +47,7 @@ def lines(row: str, number: int = 40) -> bytes:
 IMAGES = lines(",".join(["3"] * 62) + ",#,1,2", 17)
 TWO = ({"files": "a.txt"}, {"files": "b.tab", "reader": "tales", "title": "T"})
 ORANGE = b"L\tT\tContent\nd\tstring\tstring\nclass\t\t\n"
-# Of each reader, and each kind of file that it reads: keys of its entry, and good files.
+# Settings and good files for each reader and each kind of file that it reads.
 GOOD: list[tuple[dict[str, Any], dict[str, bytes]]] = [
     ({"reader": "text", "leave_out": "Sentence 3.*", "minimum": 2}, {"a.txt": PROSE.encode()}),
     ({"reader": "text", "begin": "Sentence 2", "end": "39 of it.", "minimum": 9}, {"a.txt": BOM + PROSE.encode()}),
@@ -114,8 +116,8 @@ def damaged(data: bytes, what: Any) -> bytes:
     return data
 
 
-def fetched(folder: Path, keys: dict[str, Any], files: dict[str, bytes]) -> str:
-    """What the fetch stage says; it must leave a whole corpus, or no trace and one line."""
+def fetch(folder: Path, keys: dict[str, Any], files: dict[str, bytes]) -> str:
+    """The line of the fetch stage, which must leave a whole corpus, or an error and nothing."""
     corpus: Corpus = TypeAdapter(Corpus).validate_python({"source": SOURCE, **keys})
     parts = []
     for number, (name, data) in enumerate(files.items()):
@@ -124,38 +126,40 @@ def fetched(folder: Path, keys: dict[str, Any], files: dict[str, bytes]) -> str:
         parts.append(Part(name, path, "", archive="p.zip"))
     root = folder / "project"
     raw = root / "data" / "raw"
-    with mock.patch.object(sources, "released", return_value=parts):
+    with mock.patch.object(stage, "released_files", return_value=parts):
         try:
-            said = fetch("mine", corpus, root)
+            line = stage.fetch("mine", corpus, root)
         except AnamnesisError as error:
             assert list(raw.iterdir()) == []
-            said = f"error: {error}"
-    assert "\n" not in said
-    assert len(said) < 600
-    left = {path.name for path in root.rglob("*") if path.is_file()}
-    if not said.startswith("error: "):
-        written = [path for split in ("train", "valid", "test") for path in (raw / "mine").glob(f"{split}.*")]
-        assert left == {*(path.name for path in written), "provenance.json"}
-        assert len(written) == 3
-        counts = json.loads((raw / "mine" / "provenance.json").read_bytes())["splits"]
-        for path in written:
-            text = path.read_bytes().decode()
-            if path.suffix == ".csv":
-                header = tables.columns(path, *([text.split("\n")[0].split(",")]))
-                assert len(list(tables.rows(path, header))) == counts[path.stem]["rows"] > 0
-            else:
-                assert text
-    else:
-        assert left == set()
-    return said
+            line = f"error: {error}"
+    assert "\n" not in line
+    assert len(line) < 600
+    remaining = {path.name for path in root.rglob("*") if path.is_file()}
+    if line.startswith("error: "):
+        assert remaining == set()
+        return line
+    written = [path for split in ("train", "valid", "test") for path in (raw / "mine").glob(f"{split}.*")]
+    assert len(written) == 3
+    assert remaining == {*(path.name for path in written), "provenance.json"}
+    counts = json.loads((raw / "mine" / "provenance.json").read_bytes())["splits"]
+    for path in written:
+        text = path.read_bytes().decode()
+        assert text
+        if path.suffix == ".csv":
+            header = text.split("\n")[0].split(",")
+            assert len(list(tables.rows(path, header))) == counts[path.stem]["rows"] > 0
+    return line
 
 
 def test_good_files_of_every_reader(tmp_path):
-    assert {keys["reader"] for keys, _ in GOOD} == set(READERS)
+    members = get_args(get_args(Corpus)[0])
+    readers = {name for member in members for name in get_args(member.model_fields["reader"].annotation)}
+    assert {keys["reader"] for keys, _ in GOOD} == readers
     for number, (keys, files) in enumerate(GOOD):
         folder = tmp_path / str(number)
         folder.mkdir()
-        assert not fetched(folder, keys, files).startswith("error: "), (keys, fetched(folder, keys, files))
+        line = fetch(folder, keys, files)
+        assert not line.startswith("error: "), (keys, line)
 
 
 @settings(max_examples=150, deadline=None)
@@ -164,4 +168,35 @@ def test_damaged_files_of_every_reader(case, which, what):
     keys, files = case
     name = sorted(files)[which % len(files)]
     with tempfile.TemporaryDirectory() as folder:
-        fetched(Path(folder), keys, files | {name: damaged(files[name], what)})
+        fetch(Path(folder), keys, files | {name: damaged(files[name], what)})
+
+
+# Each is a line end in Unicode, and part of a cell of a table.
+LINE_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+
+
+def test_cells_keep_the_line_ends_of_unicode(read, join):
+    content = f"One{LINE_ENDS}text"
+    numbers = range(40)
+    table = "note,time,value\r\n" + "".join(f"{content},{number},{number}.5\r\n" for number in numbers)
+    assert join(read({"reader": "series"}, ("s.csv", table))[0]) == [[f"{number}", f"{number}.5"] for number in numbers]
+    table = "label,text\n" + "".join(f"{number % 2},{content} {number}\n" for number in numbers)
+    rows = join(read({"reader": "documents"}, ("d.csv", table))[0])
+    assert sorted(rows) == sorted([f"{number % 2}", f"{content} {number}"] for number in numbers)
+    table = "Title\tContent\nstring\tstring\n\t\n" + "".join(f"Tale\t{content} {number}\n" for number in numbers)
+    texts = join(read({"reader": "tales", "minimum": 2}, ("t.tab", table))[0])
+    assert sorted(texts) == sorted(content.replace("\f", "\n") + f" {number}\n" for number in numbers)
+    lines = "".join(f"Source {number}.\tTarget {number}.\t{content}\n" for number in numbers)
+    assert {row[2] for row in join(read({"reader": "pairs"}, ("p.txt", lines))[0])} == {content}
+
+
+def test_the_order_of_rows_does_not_depend_on_the_seed_of_hashes():
+    def run(seed: int) -> str:
+        environment = os.environ | {"PYTHONHASHSEED": str(seed)}
+        command = [sys.executable, str(Path(__file__).with_name("mixed_splits.py"))]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    first = run(0)
+    readers = [line.split()[0] for line in first.splitlines()]
+    assert readers == ["works", "documents", "pairs", "pairs", "digits", "series"]
+    assert run(1) == run(2) == run(3) == first

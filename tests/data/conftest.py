@@ -1,4 +1,4 @@
-"""A web server on this machine that serves a package index, does ranges, and misbehaves on request."""
+"""A web server on this machine that serves a package index, does ranges, and misbehaves on request; token stores."""
 
 import contextlib
 import datetime
@@ -19,8 +19,11 @@ from typing import Any
 
 import pytest
 import urllib3
+from pydantic import TypeAdapter
 
 from anamnesis.data.sources import http, pip_index
+from anamnesis.data.stores import store, texts
+from anamnesis.data.tokenizers import settings
 
 
 class Web:
@@ -210,3 +213,31 @@ def zipped() -> Callable[[dict[str, bytes]], bytes]:
         return result.getvalue()
 
     return make
+
+
+@pytest.fixture
+def entry() -> Callable[..., settings.Tokens]:
+    """An entry of `tokens`, checked."""
+
+    def _entry(**values: Any) -> settings.Tokens:
+        return TypeAdapter(settings.Tokens).validate_python({"corpus": "small", **values})
+
+    return _entry
+
+
+@pytest.fixture
+def build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: Callable[..., settings.Tokens]
+) -> Callable[..., tuple[Path, dict[str, Any]]]:
+    """A function that writes a token store of three texts and returns its folder and its counts."""
+
+    def _build(train: str, valid: str = "a", test: str = "a", block: int = 1 << 20, **values: Any):
+        values.setdefault("kind", "characters")
+        sources = {}
+        for split, text in (("train", train), ("valid", valid), ("test", test)):
+            sources[split] = tmp_path / f"{split}.txt"
+            sources[split].write_bytes(text.encode())
+        monkeypatch.setattr(texts, "BLOCK", block)
+        return tmp_path / "store", store.write(tmp_path / "store", entry(**values), sources)
+
+    return _build
