@@ -1,4 +1,4 @@
-"""The leaderboards: which experiments compete, and which of their scores decides."""
+"""The leaderboards: which experiments compete, and which score ranks them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from typing import Any, NamedTuple
 
 @dataclass(frozen=True)
 class Board:
-    """Experiments of one task; those that are asked the same question of one corpus rank against each other.
+    """The leaderboard of one task.
 
-    What a question is, the evaluation of each task states in metrics/E.json: see `training.results.question`.
+    Experiments compete if they answer the same question about one corpus; see `metrics.results.question`.
 
     Attributes:
-        title: what is asked.
-        metric: the score that decides, by its name in metrics/E.json; models are chosen by that of the validation.
-        higher: whether more of it is better.
-        metrics: all scores that are shown, the deciding one first.
-        registered: whether the best model of each corpus is registered: a probe answers nobody's texts.
+        title: the question, for people.
+        metric: the score that ranks experiments, by its name in metrics/EXPERIMENT.json, on the validation split.
+        higher: whether a higher score is better.
+        metrics: the scores to show, the ranking one first.
+        registered: whether the best model of each corpus is registered in MLflow.
     """
 
     title: str
@@ -37,7 +37,7 @@ BOARDS: dict[str, Board] = {
     "classification": Board("What is this text about, or who wrote it?", "accuracy", True, ("accuracy", "macro_f1")),
     "video": Board("Which digit moves where?", "accuracy", True, ("accuracy", "macro_f1")),
     "captioning": Board(
-        "How is this image read in words?", "exact_match", True, ("exact_match", "character_error_rate")
+        "Which digits does this image show, in words?", "exact_match", True, ("exact_match", "character_error_rate")
     ),
     "forecasting": Board(
         "What is the next value?", "rmse", False, ("rmse", "mae", "skill", "rmse_free_running", "accuracy")
@@ -60,12 +60,12 @@ BOARDS: dict[str, Board] = {
 
 
 class Question(NamedTuple):
-    """What decides whether two scores compare: they do where all of it is the same.
+    """The identity of a question: two scores are comparable if all four fields are equal.
 
     Attributes:
         task: a key of `BOARDS`.
         corpus: a key of `corpora`.
-        valid, test: digests of what is asked of each split.
+        valid, test: digests of the question about each split.
     """
 
     task: str
@@ -75,7 +75,7 @@ class Question(NamedTuple):
 
 
 def question_of(task: str, corpus: str, metrics: Mapping[str, Any]) -> tuple[Question, str]:
-    """The question that metrics/E.json says was asked, and the same in words.
+    """The question that an experiment answered, from its metrics, and its description.
 
     Raises:
         KeyError, TypeError: the metrics state no question.
@@ -85,43 +85,41 @@ def question_of(task: str, corpus: str, metrics: Mapping[str, Any]) -> tuple[Que
 
 
 def leading(sizes: Mapping[Question, int]) -> dict[tuple[str, str], Question]:
-    """Of each board and corpus the question with the most entrants; of equally many, the first.
+    """The question with the most entrants for each task and corpus; the first of equals.
 
     Args:
-        sizes: entrants by question, in the order of params.yaml.
+        sizes: number of entrants by question, in the order of params.yaml.
     """
-    found: dict[tuple[str, str], Question] = {}
+    largest: dict[tuple[str, str], Question] = {}
     for question, size in sizes.items():
         key = (question.task, question.corpus)
-        if key not in found or size > sizes[found[key]]:
-            found[key] = question
-    return found
+        if key not in largest or size > sizes[largest[key]]:
+            largest[key] = question
+    return largest
 
 
 def entrants(experiments: Mapping[str, Any]) -> list[list[str]]:
-    """Who competes: the names of experiments, those together whose settings differ in nothing but `seed`.
-
-    Such a group competes as one, by the mean of its scores, so that nobody wins by a lucky seed.
+    """Groups of experiments that differ in nothing but `seed`; a group competes by its mean score.
 
     Args:
-        experiments: settings by name; names say nothing of who belongs together.
+        experiments: settings by name.
 
     Returns:
-        Groups in the order of their first members, members in their order.
+        Groups of names, in the order of their first members.
     """
     groups: list[tuple[Any, list[str]]] = []
     for name, settings in experiments.items():
-        alike = next((group for key, group in groups if _differ_in_seed(key, settings)), None)
-        # A seed that a group has already is the same training under another name, and no further draw.
-        if alike is None or settings.seed in (experiments[member].seed for member in alike):
+        same = next((names for first, names in groups if _differ_in_seed(first, settings)), None)
+        # A repeated seed is the same training under another name, not another sample.
+        if same is None or settings.seed in (experiments[member].seed for member in same):
             groups.append((settings, [name]))
         else:
-            alike.append(name)
+            same.append(name)
     return [names for _, names in groups]
 
 
 def _differ_in_seed(one: Any, other: Any) -> bool:
-    """Whether two experiments are of one kind, and equal but for their seeds."""
+    """Whether two experiments have equal settings, except perhaps their seeds."""
     if type(one) is not type(other) or not hasattr(one, "seed"):
         return False
     return bool(one == other.model_copy(update={"seed": one.seed}))

@@ -1,335 +1,251 @@
-"""How series are forecast: all of a series with one-step forecasts, a free-running forecast, and errors by horizon."""
+"""Forecasts of a series: one step ahead, free-running, and how errors grow with the horizon."""
 
 import math
 import re
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import altair as alt
+import numpy as np
+from pandas import DataFrame, concat
+
 from anamnesis.report import charts, formats, results
-from anamnesis.report.charts import Figure, Spec
+from anamnesis.report.charts import Figure, Spec, tooltip
 from anamnesis.report.leaderboard import Row
 from anamnesis.report.results import Result
 
-# How people call the parts of a series where there is little room, and how moments are written.
+# Labels of the splits in a chart, and formats of time stamps.
 PARTS = {"train": "training", "valid": "valid.", "test": "test"}
 DATES = {r"\d{4}-\d{2}": "%Y-%m", r"\d{4}-\d{2}-\d{2}": "%Y-%m-%d"}
-# The axis of times that are drawn by their place.
-PLACES: Spec = {
-    "type": "quantitative",
-    "scale": {"zero": False, "nice": False},
-    "axis": {"title": "place in the series", "format": "d", "grid": False},
-}
-# A line is one or two pixels wide: more digits of a value are not seen.
+# Significant digits of a drawn value: a line is one or two pixels wide.
 DIGITS = 4
+HEIGHT = 260
+VALUE: dict[str, Any] = {"axis": alt.Axis(title="value", tickCount=5), "scale": alt.Scale(zero=False)}
 
 
-@dataclass(frozen=True)
-class Forecasts:
-    """What the page says of one series besides its leaderboard; None or empty for what no evaluation left.
+def forecasting(root: Path, ranked: list[Row], rows: list[Row]) -> dict[str, Any]:
+    """The content of forecasting.html, for experiments with the task `forecasting`; empty for others.
 
-    `best` is the experiment whose forecasts are drawn unless another is chosen.
-    """
+    Args:
+        root: the project's folder.
+        ranked: the experiments, best first.
+        rows: the same in the order of params.yaml, which colours follow.
 
-    best: str
-    series: Figure | None
-    free: Figure | None
-    horizons: Figure | None
-    text: str
-
-
-def forecasts(root: Path, ranked: list[Row], order: list[str]) -> Forecasts | None:
-    """Of one corpus of the board `forecast`, best first; None on any other board. Colours follow the `order`.
+    Returns:
+        `best`, the experiment whose forecasts are drawn unless another is chosen; the figures `series`, `free` and
+        `horizons`, None where an evaluation left no file; and a `text`.
 
     Raises:
         AnamnesisError: a file of an evaluation is damaged.
     """
-    # Forecasts of word numbers are shown as text, not as curves.
-    models = [row.result for row in ranked if "rmse_free_running" in row.result.scores["valid"]]
-    if not models:
-        return None
-    models.sort(key=lambda model: model.baseline)
-    best = models[0].experiment
-    # Networks have colours; without any, what there is has them.
-    inorder = sorted(
-        (model for model in models if model.baseline == models[0].baseline),
-        key=lambda model: order.index(model.experiment),
-    )
-    every = [*inorder, *(model for model in models if model not in inorder)]
-    stepwise = {model.experiment: found for model in every if (found := _steps(root, model.experiment))}
-    return Forecasts(
-        best,
-        series(root, inorder, best),
-        free(root, inorder, best),
-        horizons(every, stepwise),
-        told(models, stepwise),
-    )
-
-
-def series(root: Path, models: list[Result], best: str) -> Figure | None:
-    """The whole series with the one-step forecasts of one model: of `best`, or of the one brought out.
-
-    The values are in the chart once, as CSV, with a column of forecasts for each of `models`. Times that are neither
-    months, days nor numbers are drawn by their place in the series.
-    """
-    fields: dict[str, type[str | float]] = {"split": str, "time": str, "value": float, "forecast": float}
-    # Equal times are told apart, and places counted, from the end of a split: models that read more begin later in it.
-    moments: dict[tuple[str, str, int], dict[str, Any]] = {}
-    for model in models:
-        later: Counter[tuple[str, str]] = Counter()
-        places: Counter[str] = Counter()
-        for row in reversed(results.table(root, model.experiment, "forecasts.csv", fields)):
-            split, time = row["split"], row["time"]
-            later[split, time] += 1
-            places[split] += 1
-            moment = {"time": time, "value": row["value"], "place": -places[split]}
-            own = moments.setdefault((split, time, later[split, time]), moment)
-            own[model.experiment] = row["forecast"]
-    names = [model.experiment for model in models if any(model.experiment in own for own in moments.values())]
-    if not names:
-        return None
-    best = best if best in names else names[0]
-    # They were read from the end.
-    order = list(dict.fromkeys(split for split, _, _ in reversed(moments)))
-    rows = [(split, own) for (split, _, _), own in moments.items()]
-    rows.sort(key=lambda row: (order.index(row[0]), row[1]["place"]))
-    first, last = rows[0][1]["time"], rows[-1][1]["time"]
-    try:
-        form, encoding, ordered = _time([own["time"] for _, own in rows])
-        rows.sort(key=lambda row: ordered(row[1]["time"]))
-        first, last = rows[0][1]["time"], rows[-1][1]["time"]
-    except ValueError:
-        form, encoding = "", PLACES
-        for place, (_, own) in enumerate(rows):
-            own["time"] = str(place)
-    parts = list(dict.fromkeys(split for split, _ in rows))
-    starts = [(part, next(own["time"] for split, own in rows if split == part)) for part in parts]
-    lines = [",".join(("time", "part", "value", *names))]
-    for split, own in rows:
-        shown = (_short(own.get(name)) for name in ("value", *names))
-        lines.append(",".join((own["time"], str(parts.index(split)), *shown)))
-    x: Spec = {"field": "time", **encoding}
-    y: Spec = {"type": "quantitative", "axis": {"title": "value", "tickCount": 5}, "scale": {"zero": False}}
-    chosen = f"highlight === null ? '{best}' : highlight"
-    # A boundary stands where a part begins; the first has none.
-    boundaries = [{"time": time, "label": PARTS.get(part, part)} for part, time in starts]
-    read = [{"calculate": f"utcParse(datum.time, '{form}')" if form else "toNumber(datum.time)", "as": "time"}]
-    numbers = dict.fromkeys(("part", "value", *names), "number")
-    spec: Spec = {
-        "description": f"The series and one-step forecasts, {', then '.join(PARTS.get(part, part) for part in parts)}: "
-        f"{formats.count(len(rows))} values from {first} to {last}",
-        "width": "container",
-        "height": 260,
-        "params": charts.HIGHLIGHT,
-        "data": {
-            "values": "\n".join(lines) + "\n",
-            "format": {"type": "csv", "parse": {"time": f"utc:'{form}'" if form else "number", **numbers}},
-        },
-        "layer": [
-            {
-                "mark": {"type": "line", "style": "data", "clip": True},
-                "encoding": {"x": x, "y": {**y, "field": "value"}, "detail": {"field": "part"}},
-            },
-            {
-                "transform": [
-                    {"calculate": chosen, "as": "experiment"},
-                    {"calculate": "datum[datum.experiment]", "as": "forecast"},
-                    {"filter": "isValid(datum.forecast)"},
-                ],
-                "mark": {"type": "line", "strokeWidth": 1.4, "opacity": 0.85, "clip": True},
-                "encoding": {
-                    "x": x,
-                    "y": {**y, "field": "forecast"},
-                    "color": _colour(names),
-                    "detail": {"field": "part"},
-                },
-            },
-            {
-                "data": {"values": boundaries[1:]},
-                "transform": read,
-                "mark": {"type": "rule", "style": "boundary"},
-                "encoding": {"x": x},
-            },
-            {
-                "data": {"values": boundaries},
-                "transform": read,
-                "mark": {"type": "text", "style": "label", "align": "left", "baseline": "bottom", "dx": 3, "dy": -3},
-                "encoding": {"x": x, "y": {"value": 0}, "text": {"field": "label"}},
-            },
-        ],
+    # Word numbers are shown as text, not as curves.
+    models = [row.result for row in rows if "rmse_free_running" in row.result.scores["valid"]]
+    if ranked[0].result.task != "forecasting" or not models:
+        return {}
+    networks = [model for model in models if not model.baseline] or models
+    best = min(networks, key=lambda model: model.score).experiment
+    steps = {model.experiment: table for model in models if len(table := read_steps(root, model.experiment))}
+    found = {
+        "best": best,
+        "series": draw_series(root, networks, best),
+        "free": draw_free(root, networks, best),
+        "horizons": draw_horizons(models, steps),
+        "text": describe([row.result for row in ranked], steps),
     }
+    return found if found["series"] or found["free"] or found["horizons"] else {}
+
+
+def read_steps(root: Path, experiment: str) -> DataFrame:
+    """The RMSE of free-running forecasts by `step`, sorted."""
+    table = results.table(root, experiment, "steps.csv", {"step": float, "rmse": float}).dropna()
+    return table.astype({"step": int}).sort_values("step")
+
+
+def draw_series(root: Path, models: list[Result], best: str) -> Figure | None:
+    """The whole series with the one-step forecasts of one model: of `best`, or of the highlighted one.
+
+    The chart holds the values once, as CSV, with a column of forecasts for each model. Times that are neither months,
+    days nor numbers are drawn by their place in the series.
+    """
+    columns = {"split": str, "time": str, "value": float, "forecast": float}
+    tables = {}
+    for model in models:
+        table = results.table(root, model.experiment, "forecasts.csv", columns)
+        if len(table):
+            # Places count from the end of a split: a model that reads more values starts later in it.
+            place = -table.groupby("split").cumcount(ascending=False)
+            table = table.replace([np.inf, -np.inf], np.nan).assign(place=place)
+            tables[model.experiment] = table.set_index(["split", "place"])
+    if not tables:
+        return None
+    names = list(tables)
+    moments = concat([table[["time", "value"]] for table in tables.values()])
+    moments = moments[~moments.index.duplicated()]
+    moments = moments.join([table["forecast"].rename(name) for name, table in tables.items()]).reset_index()
+    splits = {split: number for number, split in enumerate(dict.fromkeys(moments["split"]))}
+    moments = moments.assign(part=moments["split"].map(splits)).sort_values(["part", "place"], kind="stable")
+    form, axis, key = _time_axis(list(moments["time"]))
+    if key is None:
+        ends = moments["time"].iloc[0], moments["time"].iloc[-1]
+        moments["time"] = [str(place) for place in range(len(moments))]
+    else:
+        moments = moments.sort_values("time", key=lambda times: times.map(key), kind="stable")
+        ends = moments["time"].iloc[0], moments["time"].iloc[-1]
+    parts = {split: number for number, split in enumerate(dict.fromkeys(moments["split"]))}
+    starts = moments.drop_duplicates("split")
+    boundaries = [
+        {"time": time, "label": PARTS.get(split, split)}
+        for split, time in zip(starts["split"], starts["time"], strict=True)
+    ]
+    rows = moments.assign(part=moments["split"].map(parts))[["time", "part", "value", *names]]
+    text = rows.to_csv(index=False, float_format=f"%.{DIGITS}g", lineterminator="\n")
+    numbers = dict.fromkeys(("part", "value", *names), "number")
+    format_ = alt.CsvDataFormat(type="csv", parse={"time": f"utc:'{form}'" if form else "number", **numbers})
+    data = charts.chart(text, format=format_)
+    x = alt.X("time:T" if form else "time:Q", **axis)
+    forecast = (
+        data.transform_calculate(experiment=_chosen(best if best in names else names[0]))
+        .transform_calculate(forecast="datum[datum.experiment]")
+        .transform_filter("isValid(datum.forecast)")
+        .mark_line(strokeWidth=1.4, opacity=0.85, clip=True)
+        .encode(x=x, y=alt.Y("forecast:Q", **VALUE), color=_colour(names), detail="part:O")
+    )
+    parse = f"utcParse(datum.time, '{form}')" if form else "toNumber(datum.time)"
+    # A rule stands where a part starts; the first part needs none.
+    rules = charts.chart(boundaries[1:]).transform_calculate(time=parse).mark_rule(style="boundary").encode(x=x)
+    labels = charts.chart(boundaries).transform_calculate(time=parse)
+    labels = labels.mark_text(style="label", align="left", baseline="bottom", dx=3, dy=-3)
+    drawn = alt.layer(
+        data.mark_line(style="data", clip=True).encode(x=x, y=alt.Y("value:Q", **VALUE), detail="part:O"),
+        forecast,
+        rules,
+        labels.encode(x=x, y=alt.value(0), text="label:N"),
+    )
+    order = ", then ".join(PARTS.get(part, part) for part in parts)
+    description = (
+        f"The series and one-step forecasts, {order}: {formats.count(len(rows))} values from {ends[0]} to {ends[1]}"
+    )
+    spec = charts.finish(drawn, description, HEIGHT, highlight=True)
     return Figure("The series", charts.legend(names), spec)
 
 
-def free(root: Path, models: list[Result], best: str) -> Figure | None:
-    """The start of the test split: its values, and the one-step and free-running forecasts of one model at a time.
+def draw_free(root: Path, models: list[Result], best: str) -> Figure | None:
+    """The start of the test split: values, one-step and free-running forecasts of one model at a time.
 
-    Of several free-running forecasts it is the first.
+    Of several free-running forecasts, the first is drawn.
     """
-    fields: dict[str, type[str | float]] = {
-        "origin": float,
-        "step": float,
-        "time": str,
-        "value": float,
-        "forecast": float,
-    }
-    one_step: dict[str, type[str | float]] = {"split": str, "time": str, "forecast": float}
+    columns = {"origin": float, "step": float, "time": str, "value": float, "forecast": float}
     points: list[Spec] = []
     values: dict[int, Spec] = {}
     for model in models:
-        ahead = {
-            row["time"]: row["forecast"]
-            for row in results.table(root, model.experiment, "forecasts.csv", one_step)
-            if row["split"] == "test"
-        }
-        rows = results.table(root, model.experiment, "free.csv", fields)
-        for row in (row for row in rows if row["origin"] == rows[0]["origin"]):
-            step = int(row["step"] or 0)
+        one_step = results.table(
+            root, model.experiment, "forecasts.csv", {"split": str, "time": str, "forecast": float}
+        )
+        ahead = one_step[one_step["split"] == "test"].set_index("time")["forecast"].to_dict()
+        rows = results.table(root, model.experiment, "free.csv", columns)
+        for row in results.records(rows[rows["origin"] == rows["origin"].min()]):
+            step = int(row["step"])
             values[step] = {"step": step, "time": row["time"], "value": _rounded(row["value"])}
             points += [
                 {"experiment": model.experiment, "step": step, "kind": kind, "forecast": _rounded(value)}
                 for kind, value in (("one-step", ahead.get(row["time"])), ("free-running", row["forecast"]))
-                if value is not None
+                if value is not None and math.isfinite(value)
             ]
     names = list(dict.fromkeys(str(point["experiment"]) for point in points))
     if not names:
         return None
-    best = best if best in names else names[0]
     inorder = [value for _, value in sorted(values.items())]
     last = inorder[-1]["step"]
-    x: Spec = {
-        "field": "step",
-        "type": "quantitative",
-        "axis": {
-            "title": f"steps, from {inorder[0]['time']} on",
-            "format": "d",
-            "grid": False,
-        },
-        "scale": {"domain": [1, max(2, last)], "nice": False},
-    }
-    y: Spec = {"type": "quantitative", "axis": {"title": "value", "tickCount": 5}, "scale": {"zero": False}}
-    tooltip: list[Spec] = [
-        {"field": "time", "type": "nominal"},
-        {"field": "step", "type": "quantitative"},
-        {"field": "value", "type": "quantitative"},
-    ]
-    shown = [{"filter": f"datum.experiment === (highlight === null ? '{best}' : highlight)"}]
-    spec: Spec = {
-        "description": f"The first {last} values of the test data with one-step and free-running forecasts of "
-        + ", ".join(names),
-        "width": "container",
-        "height": 260,
-        "params": charts.HIGHLIGHT,
-        "layer": [
-            {
-                "data": {"values": inorder},
-                "mark": {"type": "line", "style": "data", "point": False, "strokeWidth": 2},
-                "encoding": {"x": x, "y": {**y, "field": "value"}},
-            },
-            {
-                "data": {"values": points},
-                "transform": shown,
-                "mark": {"type": "line", "strokeWidth": 2, "clip": True},
-                "encoding": {
-                    "x": x,
-                    "y": {**y, "field": "forecast"},
-                    "color": _colour(names),
-                    "strokeDash": charts.dashed("kind", ["one-step", "free-running"]),
-                },
-            },
-            charts.targets(inorder, x, {**y, "field": "value"}, tooltip),
-        ],
-    }
-    return Figure("Free-running", charts.legend(names), spec)
-
-
-def horizons(models: list[Result], stepwise: dict[str, list[tuple[int, float]]]) -> Figure | None:
-    """RMSE of free-running forecasts by how many steps ahead they look: lines of networks, dotted ones of baselines."""
-    points, floors = (
-        [
-            {"experiment": model.experiment, "step": step, "rmse": _rounded(rmse)}
-            for model in models
-            if model.baseline == kind
-            for step, rmse in stepwise.get(model.experiment, [])
-        ]
-        for kind in (False, True)
+    title = f"steps, from {inorder[0]['time']} on"
+    scale = alt.Scale(domain=[1, max(2, last)], nice=False)
+    x = alt.X("step:Q", axis=alt.Axis(title=title, format="d", grid=False), scale=scale)
+    y = alt.Y("value:Q", **VALUE)
+    chosen = f"datum.experiment === ({_chosen(best if best in names else names[0])})"
+    dash = charts.dashed("kind", ["one-step", "free-running"])
+    drawn = alt.layer(
+        charts.chart(inorder).mark_line(style="data", point=False, strokeWidth=2).encode(x=x, y=y),
+        charts.chart(points)
+        .transform_filter(chosen)
+        .mark_line(strokeWidth=2, clip=True)
+        .encode(x=x, y=alt.Y("forecast:Q", **VALUE), color=_colour(names), strokeDash=dash),
+        charts.targets(inorder, x, y, tooltip(time="N", step="Q", value="Q")),
     )
-    last = max((step for found in stepwise.values() for step, _ in found), default=None)
-    if last is None:
+    description = f"The first {last} values of the test data with one-step and free-running forecasts of " + ", ".join(
+        names
+    )
+    return Figure("Free-running", charts.legend(names), charts.finish(drawn, description, HEIGHT, highlight=True))
+
+
+def draw_horizons(models: list[Result], steps: dict[str, DataFrame]) -> Figure | None:
+    """RMSE of free-running forecasts by steps ahead: lines of networks, dotted ones of baselines."""
+    points: dict[bool, list[Spec]] = {False: [], True: []}
+    for model in models:
+        if model.experiment in steps:
+            points[model.baseline] += [
+                {"experiment": model.experiment, "step": step, "rmse": _rounded(rmse)}
+                for step, rmse in steps[model.experiment].itertuples(index=False)
+            ]
+    if not steps:
         return None
-    x: Spec = {
-        "field": "step",
-        "type": "quantitative",
-        "axis": {"title": "steps ahead", "format": "d", "grid": False},
-        "scale": {"domain": [1, max(2, last)], "nice": False},
-    }
-    y: Spec = {
-        "field": "rmse",
-        "type": "quantitative",
-        "axis": {"title": formats.name("rmse"), "tickCount": 5},
-        "scale": {"zero": True},
-    }
-    tooltip: list[Spec] = [
-        {"field": "experiment", "type": "nominal"},
-        {"field": "step", "type": "quantitative", "title": "steps ahead"},
-        {"field": "rmse", "type": "quantitative", "format": ".4~g", "title": formats.name("rmse")},
-    ]
-    figure = charts.floored("RMSE by horizon", points, floors, x, y, tooltip, fine=True)
-    figure.spec["description"] = "RMSE of free-running forecasts, one step and most steps ahead: " + "; ".join(
-        f"{name} {formats.score('rmse', found[0][1])} and {formats.score('rmse', found[-1][1])}"
-        for name, found in stepwise.items()
+    last = max(int(table["step"].max()) for table in steps.values())
+    scale = alt.Scale(domain=[1, max(2, last)], nice=False)
+    x = alt.X("step:Q", axis=alt.Axis(title="steps ahead", format="d", grid=False), scale=scale)
+    name = formats.name("rmse")
+    y = alt.Y("rmse:Q", axis=alt.Axis(title=name, tickCount=5), scale=alt.Scale(zero=True))
+    shown = tooltip(experiment="N", step=("Q", "d", "steps ahead"), rmse=("Q", ".4~g", name))
+    description = "RMSE of free-running forecasts, one step and most steps ahead: " + "; ".join(
+        f"{name} {_both(table)}" for name, table in steps.items()
     )
-    return figure
+    title = "RMSE by horizon"
+    return charts.lines(points[False], x, y, shown, description, title=title, baselines=points[True], dots=False)
 
 
-def told(models: list[Result], stepwise: dict[str, list[tuple[int, float]]]) -> str:
-    """How the error of the best network grows with the horizon, beside that of the best baseline, as measured."""
+def describe(models: list[Result], steps: dict[str, DataFrame]) -> str:
+    """The error of the best network and of the best baseline, one step and most steps ahead, in words."""
     sentences = []
-    for kind, name in ((False, "network"), (True, "baseline")):
-        model = next((each for each in models if each.baseline == kind and each.experiment in stepwise), None)
-        if model is None:
-            continue
-        (_, first), (last, furthest) = stepwise[model.experiment][0], stepwise[model.experiment][-1]
-        sentences.append(
-            f"The best {name}, {model.experiment}, is off by an RMSE of {formats.score('rmse', first)} one step ahead "
-            f"and of {formats.score('rmse', furthest)} at {last} steps, reading its own forecasts."
-        )
+    for baseline, name in ((False, "network"), (True, "baseline")):
+        model = next((each for each in models if each.baseline == baseline and each.experiment in steps), None)
+        if model is not None:
+            table = steps[model.experiment]
+            first, furthest = (formats.score("rmse", table["rmse"].iloc[place]) for place in (0, -1))
+            sentences.append(
+                f"The best {name}, {model.experiment}, has an RMSE of {first} one step ahead and of {furthest} at "
+                f"{table['step'].iloc[-1]} steps, reading its own forecasts."
+            )
     return " ".join(sentences)
 
 
-def _steps(root: Path, experiment: str) -> list[tuple[int, float]]:
-    fields: dict[str, type[str | float]] = {"step": float, "rmse": float}
-    rows = results.table(root, experiment, "steps.csv", fields)
-    return sorted((int(row["step"]), row["rmse"]) for row in rows if None not in row.values())
+def _both(table: DataFrame) -> str:
+    return " and ".join(formats.score("rmse", table["rmse"].iloc[place]) for place in (0, -1))
 
 
-def _time(times: list[str]) -> tuple[str, Spec, Any]:
-    """The format of dates, the encoding of their axis, and a key that sorts them; of numbers, the format is empty.
+def _chosen(best: str) -> str:
+    """The Vega expression of the experiment to draw."""
+    return f"highlight === null ? '{best}' : highlight"
 
-    Raises:
-        ValueError: they are neither.
+
+def _time_axis(times: list[str]) -> tuple[str, dict[str, Any], Any]:
+    """The format of dates, the options of their axis, and a key that sorts them.
+
+    The format of numbers is empty. Times that are neither have no key, and an axis of places.
     """
     for pattern, form in DATES.items():
         if all(re.fullmatch(pattern, time) for time in times):
-            # In universal time, so that a month begins in that month wherever the page is read.
-            axis = {"title": None, "format": "%Y", "grid": False, "tickCount": 10, "labelOverlap": True}
-            return form, {"type": "temporal", "scale": {"type": "utc", "nice": False}, "axis": axis}, str
-    if not all(math.isfinite(float(time)) for time in times):
-        raise ValueError(times)
-    axis = {"title": "time", "format": "~r", "grid": False}
-    return "", {"type": "quantitative", "scale": {"zero": False, "nice": False}, "axis": axis}, float
+            # Universal time, so that a month starts in that month wherever the page is read.
+            axis = alt.Axis(title=None, format="%Y", grid=False, tickCount=10, labelOverlap=True)
+            return form, {"scale": alt.Scale(type="utc", nice=False), "axis": axis}, str
+    scale = alt.Scale(zero=False, nice=False)
+    try:
+        if all(math.isfinite(float(time)) for time in times):
+            return "", {"scale": scale, "axis": alt.Axis(title="time", format="~r", grid=False)}, float
+    except ValueError:
+        pass
+    return "", {"scale": scale, "axis": alt.Axis(title="place in the series", format="d", grid=False)}, None
 
 
-def _colour(names: list[str]) -> Spec:
-    return {"field": "experiment", "type": "nominal", "scale": {"domain": names}, "legend": None}
+def _colour(names: list[str]) -> alt.Color:
+    return alt.Color("experiment:N", scale=alt.Scale(domain=names), legend=None)
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(f"{value:.{DIGITS}g}")
-
-
-def _short(value: float | None) -> str:
-    """A value with as few characters as show it."""
-    rounded = _rounded(value)
-    return "" if rounded is None else f"{rounded:g}"
+def _rounded(value: float) -> float | None:
+    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None

@@ -1,4 +1,6 @@
-"""How scores are named and written for people, the same on the page and on the terminal."""
+"""Names and number formats of scores, the same on the page, on the terminal and in the documentation."""
+
+from collections.abc import Sequence
 
 NAMES = {
     "bits_per_character": "bits per character",
@@ -23,25 +25,31 @@ SHARES = (
     "exact_match_greedy",
     "character_error_rate",
 )
-# Of a hundred, where the first decimal is the last that means anything.
+# From 0 to 100, with one meaningful decimal.
 OF_HUNDRED = ("bleu", "chrf")
 COUNTS = ("memory_span", "context_tokens")
+LOWER_IS_BETTER = ("bits_per_character", "character_error_rate", "loss", "mae", "perplexity", "rmse")
 
 
 def name(metric: str) -> str:
-    """What people call a metric."""
+    """The name of a metric for people."""
     return NAMES.get(metric, metric.replace("_", " "))
 
 
 def heading(metric: str) -> str:
-    """What people call a metric, at the start of a line: with a capital where it has none yet."""
+    """The name of a metric at the start of a line, with a capital."""
     return name(metric)[0].upper() + name(metric)[1:]
 
 
-def score(metric: str, value: float | None) -> str:
-    """A score as text: shares in percent, bits and F1 to three decimals, BLEU and chrF to one, counts as they are.
+def higher_is_better(metric: str) -> bool:
+    """Whether a higher score is better."""
+    return not metric.startswith(LOWER_IS_BETTER)
 
-    The rest has four digits. A score that does not exist is a dash.
+
+def score(metric: str, value: float | None) -> str:
+    """A score as text: shares in percent, bits and F1 with three decimals, BLEU and chrF with one, others four digits.
+
+    A missing score is a dash.
     """
     if value is None:
         return "–"
@@ -57,7 +65,10 @@ def score(metric: str, value: float | None) -> str:
 
 
 def repeated(metric: str, value: float | None, deviation: float | None, between: str = " ± ") -> str:
-    """A mean and its standard deviation, of as many decimals: '1.958 ± 0.004', '58.4 ± 0.3 %'; alone without one."""
+    """A mean and its standard deviation with as many decimals: '1.958 ± 0.004', '58.4 ± 0.3 %'.
+
+    Without a deviation, the score alone.
+    """
     text = score(metric, value)
     if value is None or deviation is None:
         return text
@@ -65,22 +76,30 @@ def repeated(metric: str, value: float | None, deviation: float | None, between:
     decimals = len(number.partition(".")[2])
     spread = 100 * deviation if metric.endswith(SHARES) else deviation
     written = f"{spread:.1e}" if "e" in number else f"{spread:,.{decimals}f}"
-    # In lines of their own, each has its unit.
+    # On lines of their own, each number has its unit.
     first = text if "\n" in between else number
     return f"{first}{between}{written}{space}{unit}"
 
 
 def difference(metric: str, value: float) -> str:
-    """How far two scores of a metric are apart."""
+    """The distance between two scores of a metric."""
     return f"{100 * abs(value):.1f} percentage points" if metric.endswith(SHARES) else score(metric, abs(value))
 
 
-def signed(metric: str, value: float) -> str:
-    """How much a score of a metric is above another one, with its sign; a share in percentage points, without them."""
-    text = f"{100 * abs(value):.1f}" if metric.endswith(SHARES) else score(metric, abs(value))
+def signed(metric: str, value: float, base: float | None = None) -> str:
+    """A difference of two scores with its sign: of shares in percentage points, without the unit.
+
+    A difference of perplexities or errors is in percent of `base`.
+    """
+    relative = base and metric.startswith(("perplexity", "rmse", "mae"))
+    unit = " %" if relative else ""
+    if relative and base:
+        text = f"{100 * abs(value) / base:.1f}"
+    else:
+        text = f"{100 * abs(value):.1f}" if metric.endswith(SHARES) else score(metric, abs(value))
     if not float(text.replace(",", "")):
         return "±0"
-    return f"{'+' if value > 0 else '−'}{text}"
+    return f"{'+' if value > 0 else '−'}{text}{unit}"
 
 
 def stated(metric: str, value: float) -> str:
@@ -94,8 +113,8 @@ def count(value: int) -> str:
     return f"{value:,}".replace(",", "\u202f")
 
 
-def short(names: list[str]) -> dict[str, str]:
-    """Each name of an experiment without the words that all of them begin with; the last word always stays."""
+def short(names: Sequence[str]) -> dict[str, str]:
+    """Each name of an experiment without the words that all of them start with; the last word always stays."""
     words = [each.split("-") for each in names]
     shared = 0
     while words and all(len(each) > shared + 1 and each[shared] == words[0][shared] for each in words):
@@ -104,5 +123,5 @@ def short(names: list[str]) -> dict[str, str]:
 
 
 def percent(value: float) -> str:
-    """A small share in percent, to three digits."""
+    """A small share in percent, with three digits."""
     return f"{100 * value:.3g} %"

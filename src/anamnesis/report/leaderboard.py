@@ -1,42 +1,27 @@
-"""Who is best on each corpus: experiments ranked by their validation score, never by the test score."""
+"""The leaderboard: experiments ranked by their validation score, never by their test score."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from anamnesis.boards import BOARDS, Question, leading
+from anamnesis.boards import BOARDS, Question, entrants, leading
 from anamnesis.errors import AnamnesisError
-from anamnesis.report import results, seeds
+from anamnesis.report import results
 from anamnesis.report.results import SPLITS, Result
 
-# The columns of every board, each once.
 METRICS = tuple(dict.fromkeys(metric for board in BOARDS.values() for metric in board.metrics))
-FIELDS = (
-    "task",
-    "corpus",
-    "question",
-    "rank",
-    "experiment",
-    "mark",
-    "architecture",
-    "baseline",
-    "tokens",
-    "parameters",
-    *(f"{split}_{metric}" for split in SPLITS for metric in METRICS),
-)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A result with its place on its board and corpus; of an experiment repeated with other seeds, that of their mean.
+    """A result with its rank.
 
-    `rank` counts from 1, the best by validation. `mark` is "best", or "best network" or "best baseline" for the best
-    of the kind that did not win, or "". `asked` says in words what was asked, where the corpus has several questions
-    on this board; else it is "".
+    Attributes:
+        rank: counts from 1, the best by validation.
+        mark: "best", "best network" or "best baseline" (the best of the kind that did not win), or "".
+        asked: describes the question, if the corpus has several; else "".
     """
 
     result: Result
@@ -46,20 +31,21 @@ class Row:
 
 
 class Group(NamedTuple):
-    """Rows that rank against each other, best first, all asked the same of one corpus; `asked` as in `Row`."""
+    """Rows that compete, best first: they answered the same question about one corpus."""
 
+    task: str
     corpus: str
     asked: str
     rows: list[Row]
 
     @property
     def name(self) -> str:
-        """The corpus, and what was asked where that tells it from another group."""
+        """The corpus, and the question if the corpus has several."""
         return f"{self.corpus}: {self.asked}" if self.asked else self.corpus
 
 
 def table(root: Path = Path(".")) -> list[Row]:
-    """All entrants that have metrics: boards and corpora in the order of params.yaml, the best of each first.
+    """The rows of all leaderboards: tasks and corpora in the order of params.yaml, the best experiment first.
 
     Raises:
         AnamnesisError: as `results.load`, or a metrics file is damaged.
@@ -70,121 +56,120 @@ def table(root: Path = Path(".")) -> list[Row]:
     return rank(found.results)
 
 
-def rank(entries: Iterable[Result]) -> list[Row]:
-    """Rank results among those that were asked the same question; equal scores are in the order of their names.
+def average_seeds(entries: Iterable[Result]) -> list[Result]:
+    """The results, with repetitions of an experiment merged: means, standard deviations, and the first one's files.
 
-    Experiments that differ in nothing but their seed are one row, and compete by the mean of their scores. Of a corpus
-    with several questions the one with the most entrants comes first.
+    A score that some repetition lacks is left out.
     """
-    asked: dict[Question, list[Result]] = {}
+    by_name = {entry.experiment: entry for entry in entries}
+    groups = entrants({name: entry.settings for name, entry in by_name.items()})
+    return [_average([by_name[name] for name in names]) for names in groups]
+
+
+def _average(members: list[Result]) -> Result:
+    if len(members) == 1:
+        return members[0]
+    from pandas import DataFrame
+
+    frames = {split: DataFrame([each.scores[split] for each in members]).dropna(axis=1) for split in SPLITS}
+    return replace(
+        members[0],
+        scores={split: dict(zip(map(str, frame), frame.mean(), strict=True)) for split, frame in frames.items()},
+        spread={split: dict(zip(map(str, frame), frame.std(), strict=True)) for split, frame in frames.items()},
+        repeats=tuple(members),
+    )
+
+
+def rank(entries: Iterable[Result]) -> list[Row]:
+    """Rank results that answered the same question; equal scores are ordered by name."""
+    questions: dict[Question, list[Result]] = {}
     for entry in entries:
-        asked.setdefault(entry.question, []).append(entry)
-    groups = {question: seeds.grouped(members) for question, members in asked.items()}
-    order = _order(groups)
-    words = _in_words(groups)
+        questions.setdefault(entry.question, []).append(entry)
+    groups = {question: average_seeds(members) for question, members in questions.items()}
+    asked = _describe(groups)
     rows = []
-    for question in sorted(groups, key=order.__getitem__):
-        group = groups[question]
+    for question in sorted(groups, key=_order(groups).__getitem__):
         sign = -1 if BOARDS[question.task].higher else 1
-        group.sort(key=lambda result: (sign * result.score(), result.experiment))
+        group = sorted(groups[question], key=lambda result: (sign * result.score, result.experiment))
         marks = {group[0].experiment: "best"}
-        for baseline in (False, True):
-            kind = [result.experiment for result in group if result.baseline == baseline]
-            if kind:
-                marks.setdefault(kind[0], "best baseline" if baseline else "best network")
+        for baseline, mark in ((False, "best network"), (True, "best baseline")):
+            first = next((result.experiment for result in group if result.baseline == baseline), "")
+            marks.setdefault(first, mark)
         rows += [
-            Row(result, place, marks.get(result.experiment, ""), words[question])
+            Row(result, place, marks.get(result.experiment, ""), asked[question])
             for place, result in enumerate(group, 1)
         ]
     return rows
 
 
 def _order(groups: dict[Question, list[Result]]) -> dict[Question, tuple[int, ...]]:
-    """Where each question stands: boards and corpora as they are first met, the leading question of a corpus first."""
-    boards = list(dict.fromkeys(question.task for question in groups))
-    corpora = list(dict.fromkeys((question.task, question.corpus) for question in groups))
-    first = leading({question: len(group) for question, group in groups.items()})
+    """Sort keys of questions: tasks and corpora by first appearance, the question with the most entrants first."""
+    tasks = list(dict.fromkeys(question.task for question in groups))
+    corpora = list(dict.fromkeys(question[:2] for question in groups))
+    first = set(leading({question: len(group) for question, group in groups.items()}).values())
     return {
-        question: (
-            boards.index(question.task),
-            corpora.index((question.task, question.corpus)),
-            int(first[question.task, question.corpus] != question),
-            number,
-        )
+        question: (tasks.index(question.task), corpora.index(question[:2]), question not in first, number)
         for number, question in enumerate(groups)
     }
 
 
-def _in_words(groups: dict[Question, list[Result]]) -> dict[Question, str]:
-    """What each question asks, where its corpus has another one on the board; else an empty text.
-
-    Questions that words do not tell apart, such as those of two versions of a text, are told apart by their digests.
-    """
+def _describe(groups: dict[Question, list[Result]]) -> dict[Question, str]:
+    """A description of each question that has others beside it on the same task and corpus; else ""."""
     words = {question: group[0].asked for question, group in groups.items()}
-    found = {}
+    described = {}
     for question, asked in words.items():
-        rivals = [other for other in words if other[:2] == question[:2] and other != question]
-        digests = f" (digests {question.valid[:8]}, {question.test[:8]})"
-        is_alike = asked in [words[other] for other in rivals]
-        found[question] = f"{asked}{digests if is_alike else ''}" if rivals else ""
-    return found
+        others = [words[other] for other in words if other[:2] == question[:2] and other != question]
+        digests = f" (digests {question.valid[:8]}, {question.test[:8]})" if asked in others else ""
+        described[question] = f"{asked}{digests}" if others else ""
+    return described
 
 
 def boards(rows: Iterable[Row]) -> Iterator[tuple[str, list[Group]]]:
-    """The ranked rows by board, and on each board by corpus and question."""
-    for board, group in groupby(rows, key=lambda row: row.result.task):
-        parts = [list(part) for _, part in groupby(group, key=lambda row: row.result.question)]
-        yield board, [Group(part[0].result.corpus, part[0].asked, part) for part in parts]
+    """The rows by task, and within each by corpus and question."""
+    for task, of_task in groupby(rows, key=lambda row: row.result.task):
+        parts = [list(part) for _, part in groupby(of_task, key=lambda row: row.result.question)]
+        yield task, [Group(task, part[0].result.corpus, part[0].asked, part) for part in parts]
 
 
 def csv_text(rows: Iterable[Row]) -> str:
-    """leaderboard.csv: one line an experiment, the columns of `FIELDS`, an empty cell where a score does not exist.
+    """leaderboard.csv: one line an experiment; an empty cell is a score that does not exist.
 
-    `question` is what was asked, in words.
-
-    An experiment repeated with other seeds has a line for each, with the scores of that one training and the rank of
-    them all; the mark stands on the first alone. Where there is one, columns are added: `seed_of` (the experiment that
-    the line repeats, itself on the first), `seeds` (how many), and SPLIT_METRIC_mean and _std for each score that was
-    repeated, the sample standard deviation.
+    Repetitions with other seeds have a line each, with their own scores and the rank of the mean; the mark stands on
+    the first. If any experiment was repeated, further columns follow: `seed_of` (the first experiment), `seeds`, and
+    SPLIT_METRIC_mean and SPLIT_METRIC_std (sample standard deviation).
     """
-    rows = list(rows)
-    repeated = [row.result for row in rows if row.result.repeats]
-    measured = [
-        (split, metric)
-        for split in SPLITS
-        for metric in METRICS
-        if any(metric in result.spread[split] for result in repeated)
-    ]
-    added = [f"{split}_{metric}_{what}" for split, metric in measured for what in ("mean", "std")]
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*FIELDS, *(["seed_of", "seeds", *added] if repeated else [])])
-    for row in rows:
-        for result in row.result.repeats or (row.result,):
-            cells = [
-                result.task,
-                result.corpus,
-                result.asked,
-                row.rank,
-                result.experiment,
-                row.mark if result.experiment == row.result.experiment else "",
-                result.architecture,
-                str(result.baseline).lower(),
-                result.tokens,
-                result.parameters,
-                *(result.scores[split].get(metric, "") for split in SPLITS for metric in METRICS),
-            ]
-            if repeated:
-                cells += _over_seeds(row.result, measured)
-            writer.writerow(cells)
-    return buffer.getvalue()
+    from pandas import DataFrame
+
+    lines = [_line(row, result) for row in rows for result in row.result.repeats or (row.result,)]
+    columns = dict.fromkeys(key for line in lines for key in line)
+    extra = [key for key in columns if key in ("seed_of", "seeds") or key.endswith(("_mean", "_std"))]
+    scores = [f"{split}_{metric}" for split in SPLITS for metric in METRICS]
+    first = [key for key in columns if key not in (*scores, *extra)]
+    statistics = [f"{score}_{what}" for score in scores for what in ("mean", "std")]
+    order = [*first, *scores, *(("seed_of", "seeds") if extra else ()), *(each for each in statistics if each in extra)]
+    text: str = DataFrame(lines, columns=order, dtype=object).to_csv(index=False, lineterminator="\n")
+    return text
 
 
-def _over_seeds(result: Result, measured: list[tuple[str, str]]) -> list[str | int | float]:
-    """The cells of the columns that repeated experiments add."""
-    if not result.repeats:
-        return [""] * (2 + 2 * len(measured))
-    cells: list[str | int | float] = [result.experiment, len(result.repeats)]
-    for split, metric in measured:
-        cells += [result.scores[split].get(metric, ""), result.spread[split].get(metric, "")]
-    return cells
+def _line(row: Row, result: Result) -> dict[str, object]:
+    mean = row.result
+    line: dict[str, object] = {
+        "task": result.task,
+        "corpus": result.corpus,
+        "question": result.asked,
+        "rank": row.rank,
+        "experiment": result.experiment,
+        "mark": row.mark if result.experiment == mean.experiment else "",
+        "architecture": result.architecture,
+        "baseline": str(result.baseline).lower(),
+        "tokens": result.tokens,
+        "parameters": result.parameters,
+    }
+    line |= {f"{split}_{metric}": result.scores[split].get(metric) for split in SPLITS for metric in METRICS}
+    if mean.repeats:
+        line |= {"seed_of": mean.experiment, "seeds": len(mean.repeats)}
+        for split in SPLITS:
+            for metric in set(METRICS) & mean.spread[split].keys():
+                line |= {f"{split}_{metric}_mean": mean.scores[split][metric]}
+                line |= {f"{split}_{metric}_std": mean.spread[split][metric]}
+    return line

@@ -1,112 +1,76 @@
 """Who remembers what: memory spans, gradients through time, and the context that language models use."""
 
 import math
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
+
+import altair as alt
 
 from anamnesis.report import charts, formats, results
-from anamnesis.report.charts import Figure, Spec
+from anamnesis.report.charts import Figure, Spec, tooltip
 from anamnesis.report.leaderboard import Row, boards
 from anamnesis.report.results import Result
 
 PROBES = ("copy", "adding")
 SPLIT = "test"
-# A chart of a training's steps is a few hundred pixels wide.
+# A chart of the steps of a training is a few hundred pixels wide.
 STEPS = 200
 
 
-@dataclass(frozen=True)
-class Decay:
-    """A cell's gradient decay in words, before training and after it."""
+def memory(root: Path, rows: list[Row]) -> dict[str, Any]:
+    """The content of memory.html: memory experiments, and the context of language models; empty without any.
 
-    cell: str
-    initial: str
-    trained: str
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A cell's memory spans in words: of each probe the median over seeds, lowest and highest, and the mean of both."""
-
-    cell: str
-    probes: dict[str, str]
-    mean: str
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What the head of the page shows; None or empty for what no experiment measured."""
-
-    order: str
-    seeds: str
-    longest: int
-    spans: Spec | None
-    spread: list[Spread]
-    gradients: Figure | None
-    decays: list[Decay]
-    clipping: list[tuple[str, Spec]]
-    contexts: list[Figure]
-    used: list[str]
-
-
-def memory(root: Path, rows: list[Row]) -> Memory | None:
-    """The figures of the board `memory`, and of all experiments that have a context.csv; None without any.
-
-    Where the experiments of the board were asked several questions, only those of the one with the most compare here.
+    Of several questions about memory, the one with the most experiments is shown.
 
     Raises:
         AnamnesisError: a file of an evaluation is damaged.
     """
-    groups = [group for board, found in boards(rows) if board == "memory" for group in found]
+    groups = [group for task, of_task in boards(rows) if task == "memory" for group in of_task]
     probed = [row.result for row in max(groups, key=lambda group: len(group.rows)).rows] if groups else []
     models = [row.result for row in rows if row.result.task == "language"]
-    found = Memory(
-        order=order(probed),
-        seeds=" or ".join(map(str, sorted({result.settings.recall.seeds for result in probed}))),
-        longest=max((result.settings.recall.lags[-1] for result in probed), default=0),
-        spans=spans(probed) if probed else None,
-        spread=spread(probed),
-        gradients=gradients(root, probed),
-        decays=decays(probed),
-        clipping=clipping(root, probed),
-        contexts=contexts(root, models),
-        used=used(models),
-    )
-    return found if probed or found.contexts else None
+    found = {
+        "order": order(probed),
+        "seeds": " or ".join(map(str, sorted({result.settings.recall.seeds for result in probed}))),
+        "longest": max((result.settings.recall.lags[-1] for result in probed), default=0),
+        "spans": draw_spans(probed) if probed else None,
+        "span_rows": [span_row(name, result) for name, result in _short(probed)],
+        "gradients": draw_gradients(root, probed),
+        "decay_rows": [decay_row(name, result) for name, result in _short(probed)],
+        "clipping": draw_clipping(root, probed),
+        "contexts": draw_contexts(root, models),
+        "used": describe_contexts(models),
+    }
+    return found if probed or found["contexts"] else {}
+
+
+def _short(probed: list[Result]) -> list[tuple[str, Result]]:
+    short = formats.short([result.experiment for result in probed])
+    return [(short[result.experiment], result) for result in probed]
 
 
 def order(probed: list[Result]) -> str:
-    """The cells by their memory span as a chain such as 'lstm 320 > gru 160 = scrn 160 > rnn 10'."""
-    short = formats.short([result.experiment for result in probed])
-    ranked = sorted(probed, key=lambda result: -result.scores[SPLIT]["memory_span"])
-    groups = [
-        " = ".join(f"{short[result.experiment]} {span:g}" for result in group)
-        for span, group in groupby(ranked, key=lambda result: result.scores[SPLIT]["memory_span"])
-    ]
-    return " > ".join(groups)
+    """The cells by memory span, as a chain such as 'lstm 320 > gru 160 = scrn 160 > rnn 10'."""
+    ranked = sorted(_short(probed), key=lambda pair: -pair[1].scores[SPLIT]["memory_span"])
+    groups = groupby(ranked, key=lambda pair: pair[1].scores[SPLIT]["memory_span"])
+    return " > ".join(" = ".join(f"{name} {span:g}" for name, _ in group) for span, group in groups)
 
 
-def spread(probed: list[Result]) -> list[Spread]:
-    """The memory spans on test data of each cell, as a table."""
-    short = formats.short([result.experiment for result in probed])
-    found = []
-    for result in probed:
-        scores = result.scores[SPLIT]
-        probes = {}
-        for probe in PROBES:
-            metric = f"memory_span_{probe}"
-            low, high = scores.get(f"{metric}_low"), scores.get(f"{metric}_high")
-            ends = "" if low is None or high is None else f" ({low:g} to {high:g})"
-            probes[probe] = formats.score(metric, scores.get(metric)) + ends
-        found.append(Spread(short[result.experiment], probes, formats.score("memory_span", scores.get("memory_span"))))
-    return found
+def span_row(cell: str, result: Result) -> dict[str, str]:
+    """The memory spans of a cell: the median over seeds, the lowest and the highest, for each probe, and their mean."""
+    scores, row = result.scores[SPLIT], {"cell": cell}
+    for probe in PROBES:
+        metric = f"memory_span_{probe}"
+        low, high = scores.get(f"{metric}_low"), scores.get(f"{metric}_high")
+        ends = "" if low is None or high is None else f" ({low:g} to {high:g})"
+        row[probe] = formats.score(metric, scores.get(metric)) + ends
+    return row | {"mean": formats.score("memory_span", scores.get("memory_span"))}
 
 
-def spans(probed: list[Result]) -> Spec:
+def draw_spans(probed: list[Result]) -> Spec:
     """Memory spans by cell: a point for the median over seeds, a line from the lowest to the highest.
 
-    The lags that were tried are the ticks; a span of 0 stands left of the shortest.
+    The ticks are the lags that were tried; a span of 0 stands left of the shortest one.
     """
     lags = sorted({lag for result in probed for lag in result.settings.recall.lags})
     nothing = lags[0] / 2
@@ -114,252 +78,165 @@ def spans(probed: list[Result]) -> Spec:
     room = (lags[-1] / nothing) ** 0.28
     values: list[Spec] = []
     for result in probed:
-        scores, longest = result.scores[SPLIT], result.settings.recall.lags[-1]
         for probe in PROBES:
             metric = f"memory_span_{probe}"
-            if metric not in scores:
+            if metric not in result.scores[SPLIT]:
                 continue
-            median = scores[metric]
-            low, high = (scores.get(f"{metric}_{end}", median) for end in ("low", "high"))
-            values.append(
-                {
-                    "experiment": result.experiment,
-                    "probe": probe,
-                    "median": median,
-                    "low": low,
-                    "high": high,
-                    **{f"at_{name}": max(value, nothing) for name, value in (("low", low), ("high", high))},
-                    "at": max(median, nothing),
-                    "label": f"{'≥' if median >= longest else ''}{median:g}",
-                }
-            )
-    tooltip = [
-        {"field": "experiment", "type": "nominal"},
-        {"field": "probe", "type": "nominal"},
-        *({"field": name, "type": "quantitative"} for name in ("median", "low", "high")),
-    ]
-    colour = {"field": "probe", "type": "nominal", "scale": {"domain": list(PROBES)}, "legend": None}
-    x: Spec = {
-        "field": "at",
-        "type": "quantitative",
-        "scale": {"type": "log", "domain": [nothing / 1.15, room * lags[-1]], "nice": False},
-        "axis": {
-            "title": "largest lag solved, in steps (logarithmic)",
-            "values": [nothing, *lags],
-            "labelExpr": f"datum.value < {lags[0]} ? 'none' : format(datum.value, 'd')",
-            "labelFlush": False,
-        },
-    }
-    return {
-        "description": "Memory span, median over seeds, lowest to highest: "
-        + ", ".join(f"{v['experiment']} {v['probe']} {v['median']:g} ({v['low']:g} to {v['high']:g})" for v in values),
-        "width": "container",
-        "height": {"step": 22, "for": "offset"},
-        "data": {"values": values},
-        "encoding": {
-            "y": charts.by_name(formats.short([result.experiment for result in probed])),
-            "yOffset": {"field": "probe", "type": "nominal", "sort": list(PROBES)},
-            "tooltip": tooltip,
-        },
-        "layer": [
-            {
-                "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.45, "strokeCap": "round"},
-                "encoding": {"x": {**x, "field": "at_low"}, "x2": {"field": "at_high"}, "color": colour},
-            },
-            {
-                "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
-                "encoding": {"x": x, "color": colour},
-            },
-            {
-                "mark": {"type": "text", "style": "label", "align": "left", "dx": 9},
-                "encoding": {"x": {**x, "field": "at_high"}, "text": {"field": "label"}},
-            },
-        ],
-    }
+            median = result.scores[SPLIT][metric]
+            low, high = (result.scores[SPLIT].get(f"{metric}_{end}", median) for end in ("low", "high"))
+            at = {f"at_{name}": max(span, nothing) for name, span in (("low", low), ("median", median), ("high", high))}
+            label = f"{'≥' if median >= result.settings.recall.lags[-1] else ''}{median:g}"
+            spans = {"low": low, "median": median, "high": high}
+            values.append({"experiment": result.experiment, "probe": probe, **spans, **at, "label": label})
+    none_or_lag = f"datum.value < {lags[0]} ? 'none' : format(datum.value, 'd')"
+    title = "largest lag solved, in steps (logarithmic)"
+    axis = alt.Axis(title=title, values=[nothing, *lags], labelExpr=none_or_lag, labelFlush=False)
+    scale = alt.Scale(type="log", domain=[nothing / 1.15, room * lags[-1]], nice=False)
+    at_low, at_median, at_high = (alt.X(f"at_{name}:Q", scale=scale, axis=axis) for name in ("low", "median", "high"))
+    base = charts.chart(values).encode(
+        y=charts.by_experiment([result.experiment for result in probed]),
+        yOffset=alt.YOffset("probe:N", sort=list(PROBES)),
+        tooltip=tooltip(experiment="N", probe="N", median="Q", low="Q", high="Q"),
+    )
+    colour = alt.Color("probe:N", scale=alt.Scale(domain=list(PROBES)), legend=None)
+    drawn = alt.layer(
+        base.mark_rule(strokeWidth=3, opacity=0.45, strokeCap="round").encode(x=at_low, x2="at_high:Q", color=colour),
+        base.mark_point(filled=True, size=90, opacity=1).encode(x=at_median, color=colour),
+        base.mark_text(style="label", align="left", dx=9).encode(x=at_high, text="label:N"),
+    )
+    description = "Memory span, median over seeds, lowest to highest: " + ", ".join(
+        f"{v['experiment']} {v['probe']} {v['median']:g} ({v['low']:g} to {v['high']:g})" for v in values
+    )
+    return charts.finish(drawn, description, alt.Step(22, **{"for": "offset"}))
 
 
-def gradients(root: Path, probed: list[Result]) -> Figure | None:
+def draw_gradients(root: Path, probed: list[Result]) -> Figure | None:
     """The norm of a loss's gradient by the distance back in time, before training (dashed) and after it."""
-    fields: dict[str, type[str | float]] = {"when": str, "distance": float, "norm": float}
+    columns = {"when": str, "distance": float, "norm": float}
     points: list[Spec] = [
         {"experiment": result.experiment, **row}
         for result in probed
-        for row in results.table(root, result.experiment, "gradients.csv", fields)
-        if _drawable(row["norm"])
+        for row in results.records(results.table(root, result.experiment, "gradients.csv", columns))
+        if charts.drawable(row["norm"])
     ]
     if not points:
         return None
-    x: Spec = {
-        "field": "distance",
-        "type": "quantitative",
-        "axis": {"title": "steps back from the loss", "grid": False},
-        "scale": {"nice": False},
-    }
-    y = {
-        "field": "norm",
-        "type": "quantitative",
-        **charts.value_axis("gradient norm", [point["norm"] for point in points]),
-    }
+    name, distance = "gradient norm", "steps back from the loss"
+    x = alt.X("distance:Q", axis=alt.Axis(title=distance, grid=False), scale=alt.Scale(nice=False))
+    y = charts.value_axis("norm", name, [point["norm"] for point in points])
+    shown = tooltip(experiment="N", when="N", distance="Q", norm=("Q", ".3~g", name))
     dash = charts.dashed("when", ["initial", "trained"])
-    tooltip = [
-        {"field": "experiment", "type": "nominal"},
-        {"field": "when", "type": "nominal"},
-        {"field": "distance", "type": "quantitative"},
-        {"field": "norm", "type": "quantitative", "format": ".3~g"},
-    ]
-    names = [result.experiment for result in probed]
-    return charts.lines("gradients", names, points, x, y, tooltip, {"strokeDash": dash})
+    names = ", ".join(dict.fromkeys(point["experiment"] for point in points))
+    return charts.lines(points, x, y, shown, f"{name} by {distance}: {names}", title="gradients", dash=dash, dots=False)
 
 
-def decays(probed: list[Result]) -> list[Decay]:
-    """The fitted decay of each cell's gradient on test text, with the steps in which it halves or doubles."""
-    short = formats.short([result.experiment for result in probed])
-    metrics = [f"gradient_decay_{when}" for when in ("initial", "trained")]
-    return [
-        Decay(short[result.experiment], *(decay(result.scores[SPLIT][metric]) for metric in metrics))
-        for result in probed
-        if all(metric in result.scores[SPLIT] for metric in metrics)
-    ]
+def decay_row(cell: str, result: Result) -> dict[str, str]:
+    """The fitted decay of a cell's gradient on test text."""
+    scores = result.scores[SPLIT]
+    return {
+        "cell": cell,
+        "at initialisation": describe_decay(scores.get("gradient_decay_initial")),
+        "after training": describe_decay(scores.get("gradient_decay_trained")),
+    }
 
 
-def decay(factor: float) -> str:
-    """A decay as text: the factor of a step, and how many steps halve or double the gradient."""
-    if not _drawable(factor) or factor == 1:
+def describe_decay(factor: float | None) -> str:
+    """A decay as text: the factor of one step, and the steps in which the gradient halves or doubles."""
+    if factor is None:
+        return "–"
+    if not charts.drawable(factor) or factor == 1:
         return f"{factor:.3g}"
     steps = abs(math.log(2) / math.log(factor))
     return f"{factor:.3f} ({'×2' if factor > 1 else '½'} in {steps:.2g} steps)" if steps < 1000 else f"{factor:.3f}"
 
 
-def used(models: list[Result]) -> list[str]:
-    """For each kind of tokens a sentence with the context that its models use on test text, longest first."""
+def describe_contexts(models: list[Result]) -> list[str]:
+    """For each kind of tokens, a sentence with the context that its models use on test text, longest first."""
     sentences = []
-    for kind in dict.fromkeys(model.kind for model in models):
+    for kind in dict.fromkeys(model.token_settings.kind for model in models):
         lengths: dict[float, list[str]] = {}
         for model in models:
-            if model.kind == kind and "context_tokens" in model.scores[SPLIT]:
+            if model.token_settings.kind == kind and "context_tokens" in model.scores[SPLIT]:
                 lengths.setdefault(model.scores[SPLIT]["context_tokens"], []).append(model.experiment)
         if lengths:
-            told = "; ".join(f"{', '.join(lengths[length])} {length:g}" for length in sorted(lengths, reverse=True))
-            sentences.append(f"{kind.capitalize()} used: {told}.")
+            parts = "; ".join(f"{', '.join(lengths[length])} {length:g}" for length in sorted(lengths, reverse=True))
+            sentences.append(f"{kind.capitalize()} used: {parts}.")
     return sentences
 
 
-def contexts(root: Path, models: list[Result]) -> list[Figure]:
-    """Perplexity given the last k tokens only, relative to the carried state: one chart a kind of tokens.
+def draw_contexts(root: Path, models: list[Result]) -> list[Figure]:
+    """Perplexity given the last k tokens only, relative to that with the whole text: one chart a kind of tokens.
 
     A ring marks the context that a model uses, its `context_tokens`.
     """
-    fields: dict[str, type[str | float]] = {"split": str, "tokens": float, "perplexity": float}
+    columns = {"split": str, "tokens": float, "perplexity": float}
     figures = []
-    for kind in dict.fromkeys(model.kind for model in models):
+    for kind in dict.fromkeys(model.token_settings.kind for model in models):
         points: list[Spec] = []
-        for model in (model for model in models if model.kind == kind):
-            rows = [r for r in results.table(root, model.experiment, "context.csv", fields) if r["split"] == SPLIT]
-            full = next((row["perplexity"] for row in rows if row["tokens"] is None), None)
-            if not _drawable(full):
+        for model in (model for model in models if model.token_settings.kind == kind):
+            table = results.table(root, model.experiment, "context.csv", columns)
+            table = table[table["split"] == SPLIT]
+            whole = table.loc[table["tokens"].isna(), "perplexity"]
+            if whole.empty or not charts.drawable(whole.iloc[0]):
                 continue
             points += [
                 {
                     "experiment": model.experiment,
                     "tokens": row["tokens"],
-                    "ratio": row["perplexity"] / full,
+                    "ratio": row["perplexity"] / float(whole.iloc[0]),
                     "used": row["tokens"] == model.scores[SPLIT].get("context_tokens"),
                 }
-                for row in rows
-                if row["tokens"] is not None and _drawable(row["perplexity"])
+                for row in results.records(table.dropna())
+                if charts.drawable(row["perplexity"])
             ]
         if not points:
             continue
         longest = max(point["tokens"] for point in points)
-        x: Spec = {
-            "field": "tokens",
-            "type": "quantitative",
-            "axis": {
-                "title": f"{kind} the model may read (logarithmic)",
-                "grid": False,
-                "values": [2**power for power in range(int(math.log2(longest)) + 1)],
-            },
-            "scale": {"type": "log", "base": 2, "domain": [1, max(2, longest)], "nice": False},
-        }
-        y = {
-            "field": "ratio",
-            "type": "quantitative",
-            **charts.value_axis("perplexity ÷ that with all of the text", [point["ratio"] for point in points]),
-        }
-        tooltip = [
-            {"field": "experiment", "type": "nominal"},
-            {"field": "tokens", "type": "quantitative", "title": kind},
-            {"field": "ratio", "type": "quantitative", "format": ".4~g"},
-        ]
-        names = list(dict.fromkeys(point["experiment"] for point in points))
-        figure = charts.lines(kind, names, points, x, y, tooltip)
-        used = [point for point in points if point["used"]]
-        figure.spec["layer"].append(
-            {
-                "data": {"values": used},
-                "mark": {"type": "point", "filled": False, "size": 110, "strokeWidth": 2},
-                "encoding": charts.traced(names, x, y),
-            }
+        powers = [2**power for power in range(int(math.log2(longest)) + 1)]
+        title = f"{kind} the model may read (logarithmic)"
+        scale = alt.Scale(type="log", base=2, domain=[1, max(2, longest)], nice=False)
+        x = alt.X("tokens:Q", axis=alt.Axis(title=title, grid=False, values=powers), scale=scale)
+        name = "perplexity ÷ that with all of the text"
+        y = charts.value_axis("ratio", name, [point["ratio"] for point in points])
+        shown = tooltip(experiment="N", tokens=("Q", "d", kind), ratio=("Q", ".4~g", "ratio"))
+        names = ", ".join(dict.fromkeys(point["experiment"] for point in points))
+        rings = [point for point in points if point["used"]]
+        figures.append(
+            charts.lines(points, x, y, shown, f"{name} by {title}: {names}", title=kind, rings=rings, dots=False)
         )
-        figures.append(figure)
     return figures
 
 
-def clipping(root: Path, probed: list[Result]) -> list[tuple[str, Spec]]:
-    """For each cell the gradient's norm at the steps of training, before and after clipping; all on one scale.
+def draw_clipping(root: Path, probed: list[Result]) -> list[tuple[str, Spec]]:
+    """For each cell the norm of the gradient at the steps of training, before and after clipping, all on one scale.
 
-    Of a long training, each stretch of steps is shown by its largest gradient.
+    A long training is shown by the largest gradient of each stretch of steps.
     """
-    fields: dict[str, type[str | float]] = {"step": float, "before": float, "after": float}
+    columns = {"step": float, "before": float, "after": float}
     thinned: dict[str, list[Spec]] = {}
-    for result in probed:
+    for name, result in _short(probed):
         rows = [
             row
-            for row in results.table(root, result.experiment, "clipping.csv", fields)
-            if _drawable(row["before"]) and _drawable(row["after"])
+            for row in results.records(results.table(root, result.experiment, "clipping.csv", columns))
+            if charts.drawable(row["before"]) and charts.drawable(row["after"])
         ]
         stretch = math.ceil(len(rows) / STEPS)
         if rows:
-            thinned[result.experiment] = [
+            thinned[name] = [
                 max(rows[first : first + stretch], key=lambda row: row["before"])
                 for first in range(0, len(rows), stretch)
             ]
     norms = [row[when] for rows in thinned.values() for row in rows for when in ("before", "after")]
-    short = formats.short(list(thinned))
 
-    def chart(experiment: str, rows: list[Spec]) -> Spec:
-        y: Spec = {"type": "quantitative", **charts.value_axis("", norms)}
-        y["axis"] = {**y["axis"], "title": None, "tickCount": 4}
+    def draw(cell: str, rows: list[Spec]) -> Spec:
+        y = charts.value_axis("after", None, norms, tickCount=4)
+        step = alt.Axis(title="step", grid=False, tickCount=4)
+        shown = tooltip(**{name: ("Q", ".4~g", name) for name in ("step", "before", "after")})
+        base = charts.chart(rows).encode(x=alt.X("step:Q", axis=step, scale=alt.Scale(nice=False)), y=y, tooltip=shown)
+        drawn = alt.layer(base.mark_rule(style="cut").encode(y2="before:Q"), base.mark_line(style="clipped"))
         clipped = sum(row["after"] < 0.999 * row["before"] for row in rows)
         highest = max(row["before"] for row in rows)
-        return {
-            "description": f"{experiment}: norms up to {highest:.3g}; clipped at {clipped} of {len(rows)} places shown",
-            "width": "container",
-            "height": 100,
-            "data": {"values": rows},
-            "encoding": {
-                "x": {
-                    "field": "step",
-                    "type": "quantitative",
-                    "axis": {"title": "step", "grid": False, "tickCount": 4},
-                    "scale": {"nice": False},
-                },
-                "tooltip": [
-                    {"field": name, "type": "quantitative", "format": ".4~g"} for name in ("step", "before", "after")
-                ],
-            },
-            "layer": [
-                {
-                    "mark": {"type": "rule", "style": "cut"},
-                    "encoding": {"y": {"field": "after", **y}, "y2": {"field": "before"}},
-                },
-                {"mark": {"type": "line", "style": "kept"}, "encoding": {"y": {"field": "after", **y}}},
-            ],
-        }
+        places = f"{cell}: norms up to {highest:.3g}; clipped at {clipped} of {len(rows)} places shown"
+        return charts.finish(drawn, places, 100)
 
-    return [(short[experiment], chart(experiment, rows)) for experiment, rows in thinned.items()]
-
-
-def _drawable(value: float | None) -> bool:
-    """Whether a logarithmic axis has a place for it."""
-    return value is not None and math.isfinite(value) and value > 0
+    return [(cell, draw(cell, rows)) for cell, rows in thinned.items()]

@@ -1,60 +1,82 @@
-"""The results of every experiment that params.yaml names, read from the files the earlier stages wrote."""
+"""The results of all experiments in params.yaml, read from the files of the evaluate stage."""
 
-import csv
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from pydantic import TypeAdapter
+
+# pydantic validates those of `typing` on Python 3.12 and later only.
+from typing_extensions import TypedDict
 
 from anamnesis import files, params
 from anamnesis.boards import BOARDS, Question, question_of
 from anamnesis.errors import AnamnesisError
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 SPLITS = ("valid", "test")
-FLOORS = ("histogram",)
+# Architectures that ignore the order of a text are baselines, although gradients may train them.
+UNORDERED = ("histogram",)
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class Result:
-    """The scores of one experiment; `scores[split][metric]`, `parameters` is a count of trained numbers.
+    """The scores and settings of one experiment.
 
-    `question` says with which others it is ranked, `asked` is the same in words; `settings` is its entry of
-    params.yaml, `kind` that of its tokens (characters, words, ...), `vocabulary` how many there are, where the metrics
-    say so. Of translation,
-    `languages` are those of source and target, `signatures` say how BLEU and chrF were computed. Where it stands for an
-    experiment repeated with other seeds, `scores` are means, `spread[split][metric]` their sample standard deviations,
-    and `repeats` the result with each seed, the first being that of the experiment itself; else both are empty.
+    Attributes:
+        scores: `scores[split][metric]`; means over seeds if the experiment was repeated.
+        question: experiments with equal questions compete; `asked` describes it.
+        settings: the experiment's entry in params.yaml.
+        token_settings: the entry of its token store.
+        vocabulary: number of different tokens, if the metrics state it.
+        signatures: how sacrebleu computed BLEU and chrF, by metric.
+        spread: sample standard deviations over seeds, `spread[split][metric]`; empty without repetitions.
+        repeats: the result with each seed, this experiment first; empty without repetitions.
     """
 
     experiment: str
     task: str
     corpus: str
     tokens: str
-    kind: str
-    language: str | None
     architecture: str
     baseline: bool
     parameters: int
     scores: dict[str, dict[str, float]]
     question: Question
     asked: str
-    settings: Any = None
+    settings: Any
+    token_settings: Any
     vocabulary: int | None = None
-    languages: tuple[str, str] | None = None
     signatures: dict[str, str] = field(default_factory=dict)
     spread: dict[str, dict[str, float]] = field(default_factory=dict)
     repeats: tuple["Result", ...] = ()
 
+    @property
     def score(self) -> float:
-        """The validation score that ranks it on its leaderboard."""
+        """The validation score that ranks the experiment on its leaderboard."""
         return self.scores["valid"][BOARDS[self.task].metric]
 
+    @property
+    def language(self) -> str | None:
+        """ISO 639 code of the text, if params.yaml states it."""
+        return getattr(self.token_settings, "language", None)
 
-@dataclass(frozen=True)
-class Results:
-    """What there is, in the order of params.yaml; of the others, by name:
+    @property
+    def languages(self) -> tuple[str, str] | None:
+        """ISO 639 codes of source and target of a translation."""
+        return getattr(self.token_settings, "languages", None)
 
-    `missing`: the stage that would make the metrics; `damaged`: what is wrong with the metrics, and what to run.
+
+class Results(NamedTuple):
+    """All results, in the order of params.yaml.
+
+    `missing` maps an experiment without metrics to the DVC stage that computes them; `damaged` maps an experiment
+    with unreadable metrics to an error message.
     """
 
     profile: str
@@ -63,261 +85,187 @@ class Results:
     damaged: dict[str, str]
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """One point of a learning curve; None where the file has no number."""
+class Curve(NamedTuple):
+    """A learning curve.
 
-    epoch: int
-    train: float | None
-    valid: float | None
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A learning curve; `measure` names what is measured after each epoch, such as perplexity.
-
-    `kept` is the epoch whose weights were kept, that of the lowest validation loss; None where there is no number.
+    `epochs` has the columns epoch, train and valid; `best_epoch` has the lowest validation loss.
     """
 
     measure: str
-    epochs: list[Epoch]
-    kept: int | None = None
+    epochs: "DataFrame"
+    best_epoch: int | None
 
 
-@dataclass(frozen=True)
-class Sample:
-    """A text a model wrote: `text` is the continuation of `prompt`, `strategy` is how tokens were drawn."""
+class Sample(TypedDict):
+    """A generated text: `text` continues `prompt`; `strategy` describes the decoding."""
 
     prompt: str
     strategy: str
     text: str
 
 
-@dataclass(frozen=True)
-class Blank:
-    """A sentence with `____` for the word left out; the likeliest words a model has for it, and its own probability."""
+class Guess(TypedDict):
+    """A word and its probability."""
+
+    word: str
+    probability: float
+
+
+class Blank(TypedDict):
+    """A sentence with `____` for one word, the probability of that word, and the likeliest words."""
 
     text: str
     word: str
     probability: float
-    guesses: tuple[tuple[str, float], ...]
+    guesses: list[Guess]
 
 
-@dataclass(frozen=True)
-class Attention:
-    """Where a network looked as it translated one sentence: weights[i][j] of source token j as it wrote target token i.
+class Attention(TypedDict):
+    """Attention in one sentence: `weights[i][j]` of source token j when the network wrote target token i."""
 
-    `source` and `target` are the tokens as people read them.
-    """
-
-    source: tuple[str, ...]
-    target: tuple[str, ...]
-    weights: tuple[tuple[float, ...], ...]
+    source: list[str]
+    target: list[str]
+    weights: list[list[float]]
 
 
 def load(root: Path) -> Results:
-    """Read the metrics of all experiments of `root`/params.yaml, which alone decides what is listed.
+    """Read the metrics of all experiments in `root`/params.yaml.
 
     Raises:
         ParamsError: params.yaml is not valid.
-        AnamnesisError: no experiment has metrics, or all that have are damaged.
+        AnamnesisError: no experiment has readable metrics.
     """
     settings = params.load(root / "params.yaml")
     found = Results(settings.profile, [], {}, {})
     for name, experiment in settings.experiments.items():
         path = root / "metrics" / f"{name}.json"
         if not path.is_file():
-            section = "-dependent" if name in settings.dependent else ""
-            found.missing[name] = f"evaluate{section}@{name}"
+            suffix = "-dependent" if name in settings.dependent else ""
+            found.missing[name] = f"evaluate{suffix}@{name}"
             continue
         try:
-            found.results.append(_result(path, name, experiment, settings.tokens[experiment.tokens]))
+            found.results.append(_read_result(path, name, experiment, settings.tokens[experiment.tokens]))
         except AnamnesisError as error:
             found.damaged[name] = str(error)
-    if found.damaged and not found.results:
-        raise AnamnesisError(next(iter(found.damaged.values())))
     if not found.results:
-        raise AnamnesisError(f"no experiment of {root / 'params.yaml'} has metrics yet; run `dvc repro` first")
+        nothing = f"no experiment of {root / 'params.yaml'} has metrics yet; run `dvc repro` first"
+        raise AnamnesisError(next(iter(found.damaged.values()), nothing))
     return found
 
 
-def _result(path: Path, name: str, experiment: Any, tokens: Any) -> Result:
-    """The result of one experiment from its metrics.
-
-    Raises:
-        AnamnesisError: the file is damaged.
-    """
-    metrics = files.read_json(path, mend(name))
-    ranked_by = BOARDS[experiment.task].metric
+def _read_result(path: Path, name: str, experiment: Any, tokens: Any) -> Result:
+    metrics = files.read_json(path, hint(name))
     try:
         scores = {
             split: {key: float(value) for key, value in metrics[split].items() if value is not None} for split in SPLITS
         }
-        if any(ranked_by not in scores[split] for split in SPLITS):
-            raise KeyError(ranked_by)
-        if strange := [value for split in SPLITS for value in scores[split].values() if not math.isfinite(value)]:
-            raise ValueError(strange[0])
+        for split in SPLITS:
+            if BOARDS[experiment.task].metric not in scores[split]:
+                raise KeyError(BOARDS[experiment.task].metric)
+            if infinite := [value for value in scores[split].values() if not math.isfinite(value)]:
+                raise ValueError(infinite[0])
         question, asked = question_of(experiment.task, tokens.corpus, metrics)
         return Result(
             experiment=name,
             task=experiment.task,
             corpus=tokens.corpus,
             tokens=experiment.tokens,
-            kind=tokens.kind,
-            language=getattr(tokens, "language", None),
             architecture=metrics["architecture"],
-            # What is fitted without gradients, or reads no order, is there to be beaten.
-            baseline=experiment.training is None or experiment.model.architecture in FLOORS,
+            baseline=experiment.training is None or experiment.model.architecture in UNORDERED,
             parameters=int(metrics["parameters"]),
             scores=scores,
             question=question,
             asked=asked,
             settings=experiment,
+            token_settings=tokens,
             vocabulary=metrics.get("vocabulary_size"),
-            languages=_pair(getattr(tokens, "languages", None)),
             signatures=dict(metrics.get("signatures", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise AnamnesisError(f"{path}: not the metrics of an experiment: {error!r}; {mend(name)}") from None
+        raise AnamnesisError(f"{path}: not the metrics of an experiment: {error!r}; {hint(name)}") from None
+
+
+def table(root: Path, experiment: str, name: str, columns: Mapping[str, type]) -> "DataFrame":
+    """The columns of predictions/EXPERIMENT/NAME, a CSV file; an empty number is NaN. Without the file, no rows.
+
+    Raises:
+        AnamnesisError: the file is damaged.
+    """
+    from pandas import DataFrame, read_csv
+
+    path = root / "predictions" / experiment / name
+    if not path.is_file():
+        return DataFrame(columns=list(columns))
+    numbers = {column: [""] for column, kind in columns.items() if kind is float}
+    try:
+        # Only an empty number is missing: the text "NA" stays a text.
+        frame: DataFrame = read_csv(
+            path,
+            usecols=list(columns),
+            dtype=dict(columns),
+            keep_default_na=False,
+            na_values=numbers,
+            float_precision="round_trip",
+        )
+    except (OSError, ValueError) as error:
+        raise AnamnesisError(f"{path}: cannot be read: {_line(error)}; {hint(experiment)}") from None
+    return frame[list(columns)]
+
+
+def records(frame: "DataFrame") -> list[dict[str, Any]]:
+    """The rows of a table, by column."""
+    return [{str(column): value for column, value in row.items()} for row in frame.to_dict("records")]
 
 
 def curve(root: Path, experiment: str, measure: str | None = None) -> Curve | None:
-    """The learning curve of one experiment, None where the evaluation left none.
+    """The learning curve of an experiment, from predictions/EXPERIMENT/curve.csv; None without the file.
 
-    Of the columns of curve.csv it is `valid_MEASURE`, or the first `valid_...` without a measure, with the `train_...`
-    of the same name where there is one. Where there is no `valid_loss`, the measure falls and rises with the loss.
+    Args:
+        measure: reads the columns `train_MEASURE`, if present, and `valid_MEASURE`; None: the first `valid_` column.
 
     Raises:
         AnamnesisError: the file is damaged.
     """
-    path = _file(root, experiment, "curve.csv")
+    from pandas import DataFrame, read_csv, to_numeric
+
+    path = root / "predictions" / experiment / "curve.csv"
     if not path.is_file():
         return None
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file)
-            measure = measure or next(
-                name.removeprefix("valid_") for name in rows.fieldnames or () if name.startswith("valid_")
-            )
-            if f"valid_{measure}" not in (rows.fieldnames or ()):
-                raise KeyError(f"valid_{measure}")
-            table = list(rows)
-            epochs = [
-                Epoch(int(row["epoch"]), _number(row.get(f"train_{measure}")), _number(row[f"valid_{measure}"]))
-                for row in table
-            ]
-            losses = [
-                (loss, int(row["epoch"]))
-                for row in table
-                if (loss := _number(row.get("valid_loss") or row[f"valid_{measure}"])) is not None
-            ]
-    except (OSError, csv.Error, StopIteration, KeyError, TypeError, ValueError) as error:
-        raise AnamnesisError(f"{path}: not a learning curve: {error!r}; {mend(experiment)}") from None
-    return Curve(measure, epochs, min(losses, default=(0.0, None))[1])
+        frame = read_csv(path, float_precision="round_trip")
+        measures = [column.removeprefix("valid_") for column in map(str, frame) if column.startswith("valid_")]
+        measure = measure or measures[0]
+        valid = to_numeric(frame[f"valid_{measure}"])
+        train = to_numeric(frame[f"train_{measure}"]) if f"train_{measure}" in frame else math.nan
+        epochs = DataFrame({"epoch": frame["epoch"].astype(int), "train": train, "valid": valid})
+        loss = to_numeric(frame["valid_loss"]) if "valid_loss" in frame else valid
+    except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise AnamnesisError(f"{path}: not a learning curve: {_line(error)}; {hint(experiment)}") from None
+    best = None if loss.isna().all() else int(epochs["epoch"].iloc[int(loss.argmin())])
+    return Curve(measure, epochs, best)
 
 
-def table(root: Path, experiment: str, name: str, fields: dict[str, type[str | float]]) -> list[dict[str, Any]]:
-    """The named columns of the CSV file predictions/EXPERIMENT/NAME, each of its type, an empty number being None.
-
-    There are no rows where the evaluation left no such file.
+def items(root: Path, experiment: str, name: str, kind: type[Item]) -> list[Item]:
+    """The list of typed dicts in predictions/EXPERIMENT/NAME, a JSON file; empty without the file.
 
     Raises:
         AnamnesisError: the file is damaged.
     """
-    path = _file(root, experiment, name)
+    path = root / "predictions" / experiment / name
     if not path.is_file():
         return []
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file)
-            if missing := sorted(set(fields) - set(rows.fieldnames or ())):
-                raise KeyError(missing[0])
-            return [
-                {key: row[key] if kind is str else _number(row[key]) for key, kind in fields.items()} for row in rows
-            ]
-    except (OSError, csv.Error, KeyError, TypeError, ValueError) as error:
-        raise AnamnesisError(f"{path}: cannot be read: {error!r}; {mend(experiment)}") from None
+        content: list[Item] = TypeAdapter(list[kind]).validate_python(files.read_json(path, hint(experiment)))  # type: ignore[valid-type]
+    except ValueError as error:
+        raise AnamnesisError(f"{path}: not a list of {kind.__name__}: {_line(error)}; {hint(experiment)}") from None
+    return content
 
 
-def blanks(root: Path, experiment: str) -> list[Blank]:
-    """The blanks that one experiment filled in, empty where the evaluation left none.
-
-    Raises:
-        AnamnesisError: the file is damaged.
-    """
-    path = _file(root, experiment, "blanks.json")
-    if not path.is_file():
-        return []
-    try:
-        return [
-            Blank(
-                str(item["text"]),
-                str(item["word"]),
-                float(item["probability"]),
-                tuple((str(guess["word"]), float(guess["probability"])) for guess in item["guesses"]),
-            )
-            for item in files.read_json(path, mend(experiment))
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise AnamnesisError(f"{path}: not a list of blanks: {error!r}; {mend(experiment)}") from None
-
-
-def samples(root: Path, experiment: str) -> list[Sample]:
-    """The texts one experiment wrote, empty where the evaluation left none.
-
-    Raises:
-        AnamnesisError: the file is damaged.
-    """
-    path = _file(root, experiment, "samples.json")
-    if not path.is_file():
-        return []
-    try:
-        return [
-            Sample(str(item["prompt"]), str(item["strategy"]), str(item["text"]))
-            for item in files.read_json(path, mend(experiment))
-        ]
-    except (KeyError, TypeError) as error:
-        raise AnamnesisError(f"{path}: not a list of samples: {error!r}; {mend(experiment)}") from None
-
-
-def attention(root: Path, experiment: str) -> list[Attention]:
-    """The attention of one network in a few sentences, empty where the evaluation left none.
-
-    Raises:
-        AnamnesisError: the file is damaged, or the weights are no matrix of target by source tokens.
-    """
-    path = _file(root, experiment, "attention.json")
-    if not path.is_file():
-        return []
-    try:
-        found = [
-            Attention(
-                tuple(map(str, item["source"])),
-                tuple(map(str, item["target"])),
-                tuple(tuple(map(float, row)) for row in item["weights"]),
-            )
-            for item in files.read_json(path, mend(experiment))
-        ]
-        for each in found:
-            if len(each.weights) != len(each.target) or any(len(row) != len(each.source) for row in each.weights):
-                raise ValueError("the weights do not fit the tokens")
-    except (KeyError, TypeError, ValueError) as error:
-        raise AnamnesisError(f"{path}: not attention weights: {error!r}; {mend(experiment)}") from None
-    return found
-
-
-def _pair(languages: list[str] | None) -> tuple[str, str] | None:
-    return (languages[0], languages[1]) if languages else None
-
-
-def _file(root: Path, experiment: str, name: str) -> Path:
-    return root / "predictions" / experiment / name
-
-
-def mend(experiment: str) -> str:
-    """What to run where a file of an experiment's evaluation is damaged: what is in DVC's cache comes back from it."""
+def hint(experiment: str) -> str:
+    """The command that restores the damaged files of an experiment."""
     return f"run `anamnesis repro {experiment}`"
 
 
-def _number(text: str | None) -> float | None:
-    return float(text) if text else None
+def _line(error: Exception) -> str:
+    """An error as one short line."""
+    return " ".join(repr(error).split())[:200]

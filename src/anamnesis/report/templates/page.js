@@ -27,14 +27,14 @@
       style: {
         best: { color: colour("accent") },
         network: { color: colour("network") },
-        baseline: { color: colour("floor-soft") },
+        baseline: { color: colour("baseline-soft") },
         test: { color: colour("ink") },
-        floor: { color: colour("floor"), strokeWidth: 1 },
+        reference: { color: colour("baseline"), strokeWidth: 1 },
         label: { color: colour("soft"), fontSize: 12 },
-        kept: { color: colour("accent"), strokeWidth: 1.5 },
+        clipped: { color: colour("accent"), strokeWidth: 1.5 },
         cut: { color: colour("cut"), strokeWidth: 1 },
         cell: { color: colour("ink"), fontSize: 12 },
-        data: { color: colour("floor"), strokeWidth: 1.2 },
+        data: { color: colour("baseline"), strokeWidth: 1.2 },
         boundary: { color: colour("ink"), strokeWidth: 1.2 },
       },
     };
@@ -43,7 +43,7 @@
   async function draw() {
     const config = theme();
     for (const entry of charts) {
-      const kept = entry.shown && hasHighlight(entry) ? entry.shown.view.signal("highlight") : null;
+      const highlighted = entry.shown && hasHighlight(entry) ? entry.shown.view.signal("highlight") : null;
       entry.shown?.finalize();
       entry.shown = await vegaEmbed(entry.place, entry.spec, {
         mode: "vega-lite",
@@ -53,7 +53,7 @@
         actions: { export: true, source: false, compiled: false, editor: false },
         downloadFileName: "anamnesis",
       });
-      if (kept !== null) await entry.shown.view.signal("highlight", kept).runAsync();
+      if (highlighted !== null) await entry.shown.view.signal("highlight", highlighted).runAsync();
     }
     root.dataset.charts = "drawn";
   }
@@ -66,8 +66,8 @@
   systemDark.addEventListener("change", redraw);
 
   try {
-    const kept = localStorage.getItem("anamnesis-theme");
-    if (kept) { root.dataset.theme = kept; redraw(); }
+    const stored = localStorage.getItem("anamnesis-theme");
+    if (stored) { root.dataset.theme = stored; redraw(); }
   } catch { /* storage is switched off: the system's theme holds */ }
   document.getElementById("theme").addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
