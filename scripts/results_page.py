@@ -1,6 +1,6 @@
-"""Print docs/results.md: every experiment with what its textbook says, what was measured here, and how.
+"""Print docs/textbooks.md: the claims of the textbooks beside our scores, and the commands that repeat them.
 
-    python scripts/results_page.py --profile seed --hardware "2 cores" --hardware "en-nl-*=one H200" > docs/results.md
+    python scripts/results_page.py --profile seed --hardware "2 cores" --hardware "en-nl-*=one H200" > docs/textbooks.md
 
 The page is a function of these options and of the folder's params.yaml, corpora.yaml, metrics/, predictions/, models/,
 data/tokens/ and .anamnesis/timings/, so that it is written where the trainings ran.
@@ -17,26 +17,23 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from pydantic import Field, TypeAdapter, ValidationError
-
 from anamnesis import console, params
 from anamnesis.boards import BOARDS, entrants
 from anamnesis.engine.run import cores
-from anamnesis.errors import AnamnesisError
 from anamnesis.models import CARD, read_card
 from anamnesis.params import Params
 from anamnesis.profiles import merged
 from anamnesis.project import STANDARD
-from anamnesis.report import formats, results, seeds
+from anamnesis.report import formats, leaderboard, results
+from anamnesis.report.claims import Claims, read
 from anamnesis.report.results import Result
-from anamnesis.schema import Settings
 from anamnesis.tracking import results as tracked
-from anamnesis.yaml_file import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
 HEAD = """# Results
 
-Written by `python scripts/results_page.py`; what the textbooks say is in `docs/claims.yaml`. Profile
+Written by `python scripts/results_page.py`; the claims of the textbooks are in
+`src/anamnesis/report/expectations.yaml`. Profile
 **{profile}**: {run} of its {all} experiments have been run.{note}
 
 A board ranks by the score in its heading. Scores are those of the kept weights on the validation and the test split,
@@ -45,17 +42,6 @@ A board ranks by the score in its heading. Scores are those of the kept weights 
 what its row needs, data and training too. *Wall time* is that of the training, of all seeds together; what is counted
 and not trained has none.
 """
-
-
-class Claim(Settings):
-    """What a textbook says of the experiments whose names match."""
-
-    experiments: list[str]
-    claim: str
-    source: str
-    metrics: tuple[str, ...] = Field((), strict=False, description="shown besides that of the board")
-    first_epoch: bool = Field(False, description="whether the score after the first epoch is shown, too")
-    tokens: tuple[str, ...] = Field((), strict=False, description="token stores whose counts are shown")
 
 
 @dataclass(frozen=True)
@@ -68,14 +54,12 @@ class Folder:
     results: dict[str, Result]
 
 
-def page(
-    root: Path, claims: Sequence[Claim], hardware: Sequence[str], full: Params | None = None, note: str = ""
-) -> str:
+def page(root: Path, claims: Claims, hardware: Sequence[str], full: Params | None = None, note: str = "") -> str:
     """The page, in Markdown.
 
     Args:
         root: a profile's folder.
-        claims: what the textbooks say.
+        claims: the claims of the textbooks.
         hardware: what the trainings ran on; `PATTERN=TEXT` is of the experiments of that name alone, and the last wins.
         full: the settings of the whole profile, where those of `root` have fewer epochs.
         note: a paragraph for the head.
@@ -91,7 +75,7 @@ def page(
         full or settings,
         {result.experiment: result for result in found.results},
     )
-    notes = list(dict.fromkeys(claim.source for claim in claims))
+    notes = list(dict.fromkeys(claim.source for claim in claims.claims))
     head = HEAD.format(
         profile=settings.profile,
         run=len(found.results),
@@ -122,21 +106,21 @@ def page(
         heading = ("experiment", "textbook", f"{score}, valid", "test", "epochs", "command", "hardware", "wall time")
         if rows:
             parts.append(_table(f"{board.title} {formats.heading(board.metric)}", heading, rows))
-    parts.append("\n".join(f"[^{number}]: {source}" for number, source in enumerate(notes, 1)) + "\n")
+    parts.append("\n".join(f"[^{number}]: {claims.sources[source]}" for number, source in enumerate(notes, 1)) + "\n")
     return "\n".join(parts)
 
 
 def _row(
     folder: Folder,
     group: list[str],
-    claims: Sequence[Claim],
+    claims: Claims,
     notes: list[str],
     machines: dict[str, str],
     hardware: Sequence[str],
 ) -> list[str]:
     """The cells of experiments that differ in nothing but their seed."""
     run = [name for name in group if name in folder.results]
-    mine = _of(claims, group[0])
+    mine = claims.about(group[0])
     title = group[0]
     if len(group) > 1:
         title += f" ({len(group)} seeds)" if len(run) in (0, len(group)) else f" ({len(run)} of {len(group)} seeds)"
@@ -144,7 +128,7 @@ def _row(
     command = _command(folder, group, run)
     if not run:
         return [title, textbook, "not run", "not run", "–", command, "–", "–"]
-    result = seeds.grouped(folder.results[name] for name in run)[0]
+    result = leaderboard.average_seeds(folder.results[name] for name in run)[0]
     metric = BOARDS[result.task].metric
     valid, test = (
         "<br>".join(
@@ -162,7 +146,7 @@ def _row(
 def _epochs(folder: Folder, name: str) -> str:
     """The epochs of a training, and beside them those of the profile, where it has more."""
     curve = results.curve(folder.root, name)
-    trained = curve.epochs[-1].epoch if curve and curve.epochs else 0
+    trained = int(curve.epochs["epoch"].max()) if curve and len(curve.epochs) else 0
     if not trained:
         return "–"
     asked, full = _asked(folder, name), _full(folder, name)
@@ -215,7 +199,7 @@ def _changed(folder: Folder, name: str) -> dict[str, str]:
     """
     if name not in folder.full.experiments:
         return {}
-    start = getattr(folder.settings.experiments[name], "start", None)
+    start = folder.settings.experiments[name].needed_model
     ran = _needs(folder.settings, name, _trained_with(folder, name))
     full = _needs(folder.full, name, folder.full.experiments[name].model_dump(mode="json"))
     own = {key: value for key, value in ran.items() if value != full.get(key) and ".trainer." not in key}
@@ -235,7 +219,7 @@ def _needs(settings: Params, name: str, experiment: dict[str, Any]) -> dict[str,
 
 
 def _section(settings: Params, name: str) -> str:
-    return next((part for part in ("derived", "own") if name in getattr(settings, part)), "experiments")
+    return "dependent" if name in settings.dependent else "experiments"
 
 
 def _first_epoch(root: Path, run: list[str], metric: str) -> str:
@@ -263,10 +247,10 @@ def _wall_time(root: Path, run: list[str]) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _counted(root: Path, settings: Params, claims: Sequence[Claim]) -> list[list[str]]:
+def _counted(root: Path, settings: Params, claims: Claims) -> list[list[str]]:
     """The token stores that a textbook counts, with its claim and how many words and tokens there are here."""
     rows = []
-    for claim in claims:
+    for claim in claims.claims:
         for name in settings.tokens:
             path = root / "data" / "tokens" / name / "stats.json"
             if any(fnmatchcase(name, pattern) for pattern in claim.tokens) and path.is_file():
@@ -275,10 +259,6 @@ def _counted(root: Path, settings: Params, claims: Sequence[Claim]) -> list[list
                 counts = (split["tokens"] for split in stats["splits"].values())
                 rows.append([name, claim.claim, *words, f"{sum(counts):,}", f"{stats['vocabulary_size']:,}"])
     return rows
-
-
-def _of(claims: Sequence[Claim], name: str) -> list[Claim]:
-    return [claim for claim in claims if any(fnmatchcase(name, pattern) for pattern in claim.experiments)]
 
 
 def _score(result: Result, split: str, metric: str) -> str:
@@ -297,19 +277,6 @@ def _table(title: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) ->
     lines = [heading, ["---"] * len(heading), *rows]
     written = ("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
     return f"## {title}\n\n" + "\n".join(written) + "\n"
-
-
-def read_claims(path: Path) -> list[Claim]:
-    """What the textbooks say.
-
-    Raises:
-        AnamnesisError: the file is missing or not such a list; the line names the first culprit.
-    """
-    try:
-        return TypeAdapter(list[Claim]).validate_python(read_yaml(path))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise AnamnesisError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def whole(profile: str) -> Params:
@@ -339,7 +306,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         type=Path,
         help="params.yaml of the whole profile, with its corpora.yaml, beside a --root that has fewer epochs",
     )
-    parser.add_argument("--claims", type=Path, default=PROJECT / "docs" / "claims.yaml")
     parser.add_argument(
         "--hardware",
         action="append",
@@ -351,7 +317,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     standard = PROJECT if given.profile == STANDARD else PROJECT / "profiles" / given.profile
     hardware = given.hardware or [this_machine()]
     full = params.load(given.full) if given.full else None if given.root else whole(given.profile)
-    print(page(given.root or standard, read_claims(given.claims), hardware, full, given.note), end="")
+    print(page(given.root or standard, read(), hardware, full, given.note), end="")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ LOADED = (
     "anamnesis.tasks.language.evaluation",
     "anamnesis.tasks.language.serving",
     "anamnesis.tasks.language.train",
-    "anamnesis.report.compare",
+    "anamnesis.stages.compare",
     "anamnesis.stages.tokenize",
     "anamnesis.tracking.sync",
     "mlflow.pyfunc",

@@ -37,7 +37,9 @@ def compare(root: Path = Path(".")) -> list[str]:
     for line in damaged:
         print(f"warning: {line}", file=sys.stderr, flush=True)
     corpora = len({result.corpus for result in found.results})
-    console.summary("compare", "all", f"{len(found.results)} experiments on {corpora} corpora in reports/index.html")
+    console.summary(
+        "compare", "all", f"{len(found.results)} experiments on {corpora} corpora in {reports / 'index.html'}"
+    )
     return damaged
 
 
