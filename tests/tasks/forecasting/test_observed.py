@@ -97,7 +97,7 @@ def broken(row: int, line: str) -> str:
 
 REFUSED: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "the file is empty; allowed: a CSV file with a header row"),
-    "one row": ("month,sales\n2020-01,3\n", "found 1 row; allowed: 2 or more, whose dates say how far apart they are"),
+    "one row": ("month,sales\n2020-01,3\n", "found 1 row; allowed: 2 or more"),
     "not UTF-8": (b"month,sales\n2020-01,\xff\n", "found bytes that are not UTF-8; allowed: a CSV file in UTF-8"),
     "unsorted": (broken(4, "2018-12,1"), "line 4: 2018-12 comes after 2019-02; allowed: each date once, in ascending"),
     "too near": (broken(4, "2019-02-20,1"), "line 4: 2019-02-20 is too near to 2019-02: dates are months apart"),

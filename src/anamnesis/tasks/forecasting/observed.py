@@ -1,4 +1,4 @@
-"""A user's series from a CSV file: its columns found, its dates checked, gaps refused or filled."""
+"""A user's series from a CSV file: which columns it is in, whether its dates are regular, and missing values."""
 
 import warnings
 from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Fill = Literal["refuse", "interpolate"]
-# The usual distance of two dates, in days from so many on, and the period it stands for: its code in pandas, its name.
+# The least median distance of two dates in days, and the period that it implies: its code in pandas and its name.
 PERIODS: tuple[tuple[float, str, str], ...] = (
     (360, "Y", "years"),
     (85, "Q", "quarters"),
@@ -30,8 +30,8 @@ PERIODS: tuple[tuple[float, str, str], ...] = (
     (0, "s", "seconds"),
 )
 ALLOWED = "2020-01, 2020-01-31, 2020-01-31 12:00, or whole numbers"
-# Gaps that an error names.
-NAMED = 3
+# Missing dates that an error lists.
+LISTED = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +39,10 @@ class Observed:
     """A series without gaps.
 
     Attributes:
-        values: (values,), in the order of time, all as far apart.
-        date: index -> when, also beyond the last value; as the file says it, where its dates are regular.
-        filled: how many values were missing and are interpolated.
-        name: of the column with the values.
+        values: (values,), at equal distances in the order of time.
+        date: index -> date, also beyond the last value; as in the file, where its dates are regular.
+        filled: the number of missing values that were interpolated.
+        name: the column with the values.
     """
 
     values: Values
@@ -53,12 +53,12 @@ class Observed:
 
 @dataclass(frozen=True, eq=False)
 class Calendar:
-    """Where dates stand in time.
+    """The periods, such as months, of dates.
 
     Attributes:
-        places: one for each date, periods since some beginning, (dates,), int64.
-        label: place -> the date.
-        unit: what a period is, as a plural.
+        places: the period of each date, counted from any start, (dates,), int64.
+        label: place -> date.
+        unit: the name of the periods, a plural.
     """
 
     places: NDArray[np.int64]
@@ -69,18 +69,17 @@ class Calendar:
 def read(path: Path, date: str | None = None, value: str | None = None, fill: Fill = "refuse") -> Observed:
     """The series in a CSV file with a header row.
 
-    Dates are as ISO 8601 writes them (2020-01, 2020-01-31, 2020-01-31 12:00) or whole numbers, in ascending order; how
-    far they are usually apart says whether the values are yearly, quarterly, monthly and so on.
+    Dates are in the formats of ISO 8601 (2020-01, 2020-01-31, 2020-01-31 12:00) or whole numbers, in ascending order.
+    Their median distance implies whether the values are yearly, quarterly, monthly and so on.
 
     Args:
         path: UTF-8, columns separated by commas.
         date: the column with the dates; None: the only one that holds dates.
         value: the column with the numbers; None: the only one that holds numbers.
-        fill: what to do where a date or its value is missing: refuse, or put the value on the straight line between its
-            neighbours.
+        fill: whether missing dates and values are refused or interpolated on a straight line between the neighbours.
 
     Raises:
-        AnamnesisError: the file is no such table, or a cell is not what it must be; the line says where and what.
+        AnamnesisError: the file is no such table, or a cell does not hold what it must; the message names the line.
     """
     table = _table(path)
     date, value = _columns(path, table, date, value)
@@ -94,27 +93,27 @@ def read(path: Path, date: str | None = None, value: str | None = None, fill: Fi
         raise AnamnesisError(
             f"{path}: line {lines[row]}: {dates[row]} is too near to {dates[row - 1]}: dates are {calendar.unit} apart"
         )
-    here = np.isfinite(values)
+    known = np.isfinite(values)
     for row, place in ((0, "first"), (-1, "last")):
-        if not here[row]:
+        if not known[row]:
             raise AnamnesisError(f"{path}: line {lines[row]}: the {place} date has no value; remove the line")
     places = calendar.places - calendar.places[0]
-    missing = int(places[-1]) + 1 - int(here.sum())
+    missing = int(places[-1]) + 1 - int(known.sum())
     if missing:
-        _judge(path, calendar, here, missing, fill)
-        values = np.interp(np.arange(places[-1] + 1), places[here], values[here])
+        _check_missing(path, calendar, known, missing, fill)
+        values = np.interp(np.arange(places[-1] + 1), places[known], values[known])
     first = int(calendar.places[0])
     return Observed(values, lambda index: calendar.label(first + index), missing, value)
 
 
 def _table(path: Path) -> "pd.DataFrame":
-    """The cells of a file as text; the index counts the lines below the header from 0."""
+    """The cells of a file as text; the index counts lines from 0 below the header."""
     import pandas as pd
 
     _check_separator(path)
     try:
         with warnings.catch_warnings():
-            # A row longer than the header: pandas would leave out what is too much.
+            # pandas would leave out the end of a row that is longer than the header.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             table = pd.read_csv(
                 path, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False, encoding="utf-8-sig"
@@ -136,7 +135,7 @@ def _table(path: Path) -> "pd.DataFrame":
 
 
 def _check_separator(path: Path) -> None:
-    """Refuse a file whose columns are separated by another mark than a comma, as many spreadsheets write it.
+    """Refuse a file whose columns are separated by another mark than a comma, as some spreadsheets write them.
 
     Raises:
         AnamnesisError: the header holds semicolons or tabs, and no comma.
@@ -144,7 +143,7 @@ def _check_separator(path: Path) -> None:
     try:
         with open(path, encoding="utf-8-sig") as file:
             header = file.readline(10_000)
-    # `_table` says what is wrong with such a file.
+    # `_table` states what is wrong with such a file.
     except (OSError, UnicodeDecodeError):
         return
     for mark, name in ((";", "';'"), ("\t", "a tab")):
@@ -186,7 +185,7 @@ def _only(path: Path, option: str, what: str, found: list[str], listed: str) -> 
 
 
 def _mostly(cells: Any, fits: Callable[[str], bool]) -> bool:
-    """Whether most cells that are not empty fit: a slip of the pen does not hide what a column is."""
+    """Whether most cells that are not empty fit; a single wrong cell is an error later on."""
     filled = [text for cell in cells if (text := str(cell).strip())]
     return sum(map(fits, filled)) * 2 > len(filled)
 
@@ -212,7 +211,7 @@ def _calendar(path: Path, lines: list[int], cells: list[str]) -> Calendar:
     """The places of dates in ascending order."""
     if len(cells) < 2:
         raise AnamnesisError(
-            f"{path}: found {len(cells)} row; allowed: 2 or more, whose dates say how far apart they are"
+            f"{path}: found {len(cells)} row; allowed: 2 or more, because their distance implies the period"
         )
     if all(cell.removeprefix("-").isdecimal() and not COMPACT.fullmatch(cell) for cell in cells):
         return _counted(path, lines, cells)
@@ -225,7 +224,7 @@ def _calendar(path: Path, lines: list[int], cells: list[str]) -> Calendar:
     usual = float(np.median((times.diff().dt.total_seconds() / 86400).to_numpy()[1:]))
     code, unit = next((code, unit) for least, code, unit in PERIODS if usual >= least)
     if code == "W":
-        # Weeks end on the weekday of the file's first date, so that they are called as the file calls them.
+        # Weeks end on the weekday of the file's first date, so that later dates have the same weekday.
         code = f"W-{times.iloc[0].day_name()[:3].upper()}"
     periods = np.array([period.ordinal for period in times.dt.to_period(code)], np.int64)
     day = times.iloc[0].to_datetime64().astype("datetime64[D]")
@@ -255,19 +254,19 @@ def _counted(path: Path, lines: list[int], cells: list[str]) -> Calendar:
     return Calendar((numbers - numbers[0]) // step, lambda place: str(int(numbers[0]) + place * step), "dates")
 
 
-def _judge(path: Path, calendar: Calendar, here: NDArray[np.bool_], missing: int, fill: Fill) -> None:
-    """Say what is missing, if it may not be filled."""
-    known = calendar.places[here]
-    named: list[int] = []
-    for before, after in zip(known[:-1].tolist(), known[1:].tolist(), strict=True):
-        named += range(before + 1, min(after, before + 1 + NAMED))
-        if len(named) >= NAMED:
+def _check_missing(path: Path, calendar: Calendar, known: NDArray[np.bool_], missing: int, fill: Fill) -> None:
+    """Refuse missing values that may not be filled; the message lists the first of them."""
+    places = calendar.places[known]
+    listed: list[int] = []
+    for before, after in zip(places[:-1].tolist(), places[1:].tolist(), strict=True):
+        listed += range(before + 1, min(after, before + 1 + LISTED))
+        if len(listed) >= LISTED:
             break
-    found = f"{missing:,} of {missing + len(known):,} {calendar.unit} have no value: "
-    found += ", ".join(map(calendar.label, named[:NAMED])) + (", ..." if missing > NAMED else "")
+    found = f"{missing:,} of {missing + len(places):,} {calendar.unit} have no value: "
+    found += ", ".join(map(calendar.label, listed[:LISTED])) + (", ..." if missing > LISTED else "")
     if fill == "refuse":
         raise AnamnesisError(
             f"{path}: {found}; --fill interpolate puts them on straight lines between their neighbours"
         )
-    if missing > len(known):
+    if missing > len(places):
         raise AnamnesisError(f"{path}: {found}; allowed: at most as many as there are values")

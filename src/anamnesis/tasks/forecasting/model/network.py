@@ -4,8 +4,12 @@ from torch import Tensor, nn
 
 from anamnesis.nn.stack import RecurrentStack
 from anamnesis.tasks.forecasting.settings import Connected, Network, Recurrent
+from anamnesis.training.plan import Loss
 
 SLOPE = 0.1
+
+Batch = tuple[Tensor, Tensor]
+"""Windows (batch, window) and the values that follow them (batch,), standardised."""
 
 
 class ConnectedForecaster(nn.Module):
@@ -41,3 +45,10 @@ class RecurrentForecaster(nn.Module):
 def new_network(settings: Network) -> nn.Module:
     """The network that settings describe: (batch, window) -> (batch,)."""
     return ConnectedForecaster(settings) if isinstance(settings, Connected) else RecurrentForecaster(settings)
+
+
+def forecast_loss(network: nn.Module, batch: Batch) -> Loss:
+    """The squared errors of the forecasts."""
+    windows, targets = batch
+    squares = (network(windows) - targets).square()
+    return Loss(squares.sum(), len(squares), squares.mean())

@@ -4,9 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from anamnesis.models import read_bytes
 from anamnesis.tasks.forecasting.model.examples import Data, Examples
@@ -14,14 +12,10 @@ from anamnesis.tasks.forecasting.model.forecaster import Forecaster, free_runnin
 from anamnesis.tasks.forecasting.model.values import open_values
 from anamnesis.tasks.forecasting.model.words import TOKENIZER, open_words
 from anamnesis.tasks.forecasting.settings import AutoRegression, Average, Last, Mean, Network
-from anamnesis.training.batches import Batches
-from anamnesis.training.plan import FittedModel, Job, Loss, NetworkPlan, Plan, Sums
+from anamnesis.training.plan import FittedModel, Job, NetworkPlan, Plan, Sums
 
 # Windows in a validation batch: nothing is learned from them, so the size changes the time only.
 VALID_BATCH = 4096
-
-Batch = tuple[Tensor, Tensor]
-"""Windows (batch, window) and the values that follow them (batch,), standardised."""
 
 
 def plan_training(job: Job) -> Plan:
@@ -53,18 +47,22 @@ def plan_training(job: Job) -> Plan:
 
 
 def _plan_network(job: Job, data: Data, arrays: dict[str, NDArray[Any]], files: dict[str, bytes]) -> NetworkPlan:
-    from anamnesis.tasks.forecasting.model.network import new_network
+    import torch
+
+    from anamnesis.tasks.forecasting.model.network import Batch, forecast_loss, new_network
+    from anamnesis.training.batches import Batches
     from anamnesis.training.fit import seed
 
     experiment = job.experiment
-    train = _batches(_standardised(data.train, data), experiment.batch, experiment.seed)
+
+    def batches(examples: Examples, size: int, order: int | None) -> Batches[Batch]:
+        parts = (part.astype(np.float32) for part in _standardised(examples, data))
+        windows, targets = map(torch.from_numpy, parts)
+        return Batches(lambda rows: (windows[rows], targets[rows]), len(targets), size, order)
+
+    train = batches(data.train, experiment.batch, experiment.seed)
     seed(experiment.seed)
     network = new_network(experiment.model)
-
-    def loss(batch: Batch, state: None) -> Loss:
-        windows, targets = batch
-        squares = (network(windows) - targets).square()
-        return Loss(squares.sum(), len(squares), squares.mean())
 
     def metrics(train: Sums, valid: Sums) -> dict[str, float]:
         """Root mean squared errors in the units of the data."""
@@ -82,9 +80,9 @@ def _plan_network(job: Job, data: Data, arrays: dict[str, NDArray[Any]], files: 
 
     return NetworkPlan(
         network,
-        loss,
+        lambda batch, state: forecast_loss(network, batch),
         train,
-        _batches(_standardised(data.valid, data), VALID_BATCH, None),
+        batches(data.valid, VALID_BATCH, None),
         metrics,
         headline="valid_rmse",
         unit="windows",
@@ -97,8 +95,3 @@ def _plan_network(job: Job, data: Data, arrays: dict[str, NDArray[Any]], files: 
 
 def _standardised(examples: Examples, data: Data) -> Examples:
     return Examples(*((part - data.mean) / data.scale for part in examples))
-
-
-def _batches(examples: Examples, size: int, order: int | None) -> Batches[Batch]:
-    windows, targets = (torch.from_numpy(part.astype(np.float32)) for part in examples)
-    return Batches(lambda rows: (windows[rows], targets[rows]), len(targets), size, order)
