@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from listener import Recorder
 from pydantic import TypeAdapter
+from settings_files import write_settings
 
 from anamnesis.data.stores import store
 from anamnesis.data.stores.images import COLUMNS
@@ -72,7 +73,7 @@ WORDS = {"embedding": 8, "length": 9, **DROPOUT}
 NETWORKS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "language-rnn": ("language", {"architecture": "rnn", "hidden": 12, "norm": "batch", "residual": True}, {}),
     "language-rnn-relu": ("language", {"architecture": "rnn-relu", "hidden": 12}, {}),
-    "language-irnn": ("language", {"architecture": "irnn", "hidden": 12, "tied": True}, {}),
+    "language-irnn": ("language", {"architecture": "irnn", "hidden": 12}, {}),
     "language-gru": ("language", {"architecture": "gru", "hidden": 12, "norm": "layer", "layers": 2}, {}),
     "language-lstm": ("language", {"architecture": "lstm", "layers": 2, **DROPOUT}, {}),
     "language-lstm-gates": ("language", {"architecture": "lstm-gates", "hidden": 12, "layers": 2}, {}),
@@ -80,7 +81,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "language-scrn-tanh": ("language", {**SCRN, "activation": "tanh", "norm": "layer"}, {}),
     "language-windows": (
         "language",
-        {"architecture": "gru", "hidden": 12},
+        {"architecture": "gru", "hidden": 12, "tied": True},
         {"batches": {"kind": "windows", "batch": 64, "length": 10, "step": 3}},
     ),
     "language-adaptive": (
@@ -189,11 +190,35 @@ def train(name: str, root: Path, watch: Any = None, experiment: Any = None) -> P
     return root / "models" / name
 
 
+def plan(name: str, root: Path, experiment: Any = None) -> Any:
+    """What the task gives to the train stage."""
+    from anamnesis import tasks
+    from anamnesis.training.plan import Job
+
+    job = Job(name, experiment or settings(name), root, "digest", root / "unfinished.ckpt", Recorder())
+    return tasks.part(job.experiment.task, "model.training").plan_training(job)
+
+
 def evaluate(name: str, root: Path) -> None:
     """Run the evaluate stage."""
     from anamnesis.stages import evaluate as stage
 
     stage.evaluate(name, root)
+
+
+def write_params(root: Path, experiments: dict[str, Any]) -> None:
+    """Write the settings of a project with experiments on `characters` and `pairs`, for stages that run as scripts."""
+    corpora = {
+        "text": {"reader": "text", "source": {"kind": "file", "path": "text.txt"}},
+        "sentences": {"reader": "pairs", "source": {"kind": "file", "path": "pairs.tsv"}},
+    }
+    tokens = {
+        "characters": {"corpus": "text", **TOKENS["characters"]},
+        "pairs": {"corpus": "sentences", **TOKENS["pairs"]},
+    }
+    blocks = {"own_corpora": corpora, "tokens": tokens, "experiments": experiments}
+    write_settings(root, {"profile": "laptop", "corpora": {}, **blocks})
+    (root / "dvc.yaml").write_text("stages: {}\n")
 
 
 class Toys:

@@ -1,66 +1,41 @@
-"""One training step of every network: the same on every device, and without the processor waiting for a GPU."""
+"""One training step of every network: the same on every device, and without waiting for the GPU."""
 
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import toys
 from lightning_utilities.core.apply_func import apply_to_collection
 from pytorch_lightning import LightningModule
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from anamnesis.training import fit, guards, stage
+from anamnesis.training import fit, guards
 from anamnesis.training.checkpoints import Checkpoints
+from anamnesis.training.module import TrainingModule
 from anamnesis.training.optimizers import configure
 from anamnesis.training.prefetch import Prefetched
 from anamnesis.training.settings import Training
 
-from .conftest import NETWORKS, settings, train
+from .conftest import settings
 
+Project = Callable[..., Path]
 # PyTorch's adaptive softmax asks which targets are in which cluster.
 WAITING = ("language-adaptive", "cloze-adaptive")
 
 
-class Stop(Exception):
-    """Ends a train stage when there is nothing left to do for it."""
-
-
-@dataclass
-class Captured:
-    """What a train stage would have trained, and with what."""
-
-    module: Any
-    train: Any
-
-
-def capture(monkeypatch: pytest.MonkeyPatch, experiment: Any, root: Path) -> Captured:
-    """The module and the loader that the train stage of `experiment` makes."""
-    found: list[Captured] = []
-
-    def instead(name: str, module: Any, train: Any, *others: Any) -> None:
-        found.append(Captured(module, train))
-        raise Stop
-
-    with monkeypatch.context() as patch:
-        patch.setattr(stage, "fit", instead)
-        with pytest.raises(Stop):
-            train("captured", experiment, root)
-    return found[0]
-
-
-def without_dropout(module: Any) -> None:
+def new_module(name: str, root: Path, device: str) -> TrainingModule:
+    """The module that the train stage of a toy trains, without dropout, on the CPU."""
+    experiment = settings(name, device)
+    module = TrainingModule(toys.plan(name, root, experiment), experiment.training).train()
     for part in module.modules():
         if isinstance(part, torch.nn.Dropout):
             part.p = 0.0
-
-
-def moved(batch: Any, device: str) -> Any:
-    return apply_to_collection(batch, Tensor, Tensor.to, device)
+    return module
 
 
 def doubled(batch: Any) -> Any:
@@ -71,22 +46,19 @@ def gradients(module: Any) -> dict[str, Tensor]:
     return {name: value.grad.cpu().double() for name, value in module.named_parameters() if value.grad is not None}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_loss_and_gradients_are_those_in_double_precision_on_the_cpu(
-    projects: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, device: str, name: str
+@pytest.mark.parametrize("network", toys.NETWORKS, indirect=True)
+def test_loss_and_gradients_equal_those_in_double_precision_on_the_cpu(
+    project: Project, device: str, network: str
 ) -> None:
-    """At equal weights. cuDNN is asked not to round to the 11 bits of TF32, as it otherwise may."""
-    root = projects(name)
-    captured = capture(monkeypatch, settings(name, device), root)
-    reference = capture(monkeypatch, settings(name, "cpu"), root).module.double()
-    module = captured.module.to(device)
-    # Two in a row, so that a carried state is carried.
-    batches = [batch for _, batch in zip(range(2), captured.train, strict=False)]
-    for each in (module, reference):
-        without_dropout(each.train())
+    """At equal weights, and without the rounding to 11 bits of TF32 that cuDNN may otherwise do."""
+    root = project(network)
+    reference = new_module(network, root, "cpu").double()
+    module = new_module(network, root, device).to(device)
+    # Two in a row, so that a state is carried from one to the other.
+    batches = [batch for _, batch in zip(range(2), module.plan.train, strict=False)]
     with torch.backends.cudnn.flags(allow_tf32=False):
-        found = sum(module.training_step(moved(batch, device), 0) for batch in batches)
-        found.backward()
+        loss = sum(module.training_step(apply_to_collection(batch, Tensor, Tensor.to, device), 0) for batch in batches)
+        loss.backward()
     default = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
@@ -94,38 +66,38 @@ def test_loss_and_gradients_are_those_in_double_precision_on_the_cpu(
         expected.backward()
     finally:
         torch.set_default_dtype(default)
-    assert found.device.type == device
+    assert loss.device.type == device
     assert next(reference.network.parameters()).dtype == torch.float64
-    assert float(found) == pytest.approx(float(expected), rel=1e-5)
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
     wanted, got = gradients(reference), gradients(module)
     assert wanted.keys() == got.keys()
     largest = max(float(value.norm()) for value in wanted.values())
     for key, value in wanted.items():
         # In numbers of 24 bits, relative to the gradient of this weight or to a thousandth of the largest.
         assert float((got[key] - value).norm()) <= 1e-4 * max(float(value.norm()), 1e-3 * largest), key
-    assert float(module.loss_sum) == pytest.approx(float(reference.loss_sum), rel=1e-5)
+    assert float(module.train_total) == pytest.approx(float(reference.train_total), rel=1e-5)
 
 
-class NoAnswers(TorchDispatchMode):
-    """Refuses operations that tell the processor what a tensor holds, for which a GPU would have to finish first."""
+class RefuseValues(TorchDispatchMode):
+    """Refuses operations that return a tensor's values to the processor, which would wait for a GPU to finish."""
 
-    ASKING = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "bincount", "repeat_interleave", "equal")
+    WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "bincount", "repeat_interleave", "equal")
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func.__name__.partition(".")[0].lstrip("_")
         masks = [part for part in args[1] if part is not None] if name in ("index", "index_put") else []
-        asks = name in (each.lstrip("_") for each in self.ASKING) or any(part.dtype == torch.bool for part in masks)
-        # PyTorch's recurrent layers ask for the sizes of packed batches, which are always on the CPU.
-        if asks and not any(frame.filename.endswith("nn/modules/rnn.py") for frame in traceback.extract_stack()):
+        waits = name in (each.lstrip("_") for each in self.WAITING) or any(part.dtype == torch.bool for part in masks)
+        # PyTorch's recurrent layers read the sizes of packed batches, which are always on the CPU.
+        if waits and not any(frame.filename.endswith("nn/modules/rnn.py") for frame in traceback.extract_stack()):
             raise AssertionError(f"{func} makes the processor wait")
         return func(*args, **(kwargs or {}))
 
 
 @contextmanager
-def refused(device: str) -> Iterator[None]:
-    """An error where the processor would wait for the GPU; on the CPU, where it would if there were one."""
+def no_waiting(device: str) -> Iterator[None]:
+    """Raise an error where the processor waits for the GPU; on the CPU, where it would wait for one."""
     if device == "cpu":
-        with NoAnswers():
+        with RefuseValues():
             yield
         return
     torch.cuda.set_sync_debug_mode("error")
@@ -135,40 +107,40 @@ def refused(device: str) -> Iterator[None]:
         torch.cuda.set_sync_debug_mode("default")
 
 
-def test_waiting_is_noticed(device: str) -> None:
+def test_waiting_is_detected(device: str) -> None:
     values = torch.arange(4.0, device=device)
-    asked: list[Callable[[], Any]] = [
+    waiting: list[Callable[[], Any]] = [
         lambda: values.sum().item(),
         lambda: float(values[0]),
         lambda: values[values > 1],
         lambda: values.nonzero(),
         lambda: bool((values > 0).all()),
     ]
-    for ask in asked:
-        with pytest.raises((AssertionError, RuntimeError)), refused(device):
-            ask()
-    with refused(device):
+    for wait in waiting:
+        with pytest.raises((AssertionError, RuntimeError)), no_waiting(device):
+            wait()
+    with no_waiting(device):
         (values[torch.tensor([0, 1])] if device == "cpu" else values * 2).sum()
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", toys.NETWORKS)
 def test_no_step_waits_for_the_gpu(
-    projects: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, device: str, name: str, precision: str
+    project: Project, monkeypatch: pytest.MonkeyPatch, device: str, name: str, precision: str
 ) -> None:
-    """Whole trainings, in which nothing waits from one look at the loss to the next: not batch, step, or callbacks.
+    """Whole trainings, in which neither batches, steps nor callbacks wait, except when the loss is checked.
 
     On the CPU, where batches are made in the same memory, only the steps are watched.
     """
     if name in WAITING:
         pytest.skip("PyTorch's adaptive softmax waits, see docs/gpu.md")
     if device == "cpu" and precision != "32-true":
-        pytest.skip("what waits does not depend on it on a CPU")
+        pytest.skip("on a CPU, the precision does not change what waits")
     watching: list[Any] = []
     steps: list[int] = []
 
     def watch() -> None:
-        watching.append(refused(device))
+        watching.append(no_waiting(device))
         watching[-1].__enter__()
 
     def rest() -> None:
@@ -176,10 +148,10 @@ def test_no_step_waits_for_the_gpu(
             watching.pop().__exit__(None, None, None)
 
     class First(guards.FiniteLoss):
-        """Stands before the other callbacks."""
+        """The first callback."""
 
         def on_train_batch_start(self, trainer: Any, module: LightningModule, batch: Any, batch_idx: int) -> None:
-            # The first step makes what stays: handles, moments, memory.
+            # The first step allocates handles, moments and memory.
             if device == "cpu" and batch_idx:
                 watch()
 
@@ -188,7 +160,7 @@ def test_no_step_waits_for_the_gpu(
             super().on_train_batch_end(trainer, module, *others)
 
     class Last(Checkpoints):
-        """Stands behind them."""
+        """The last callback."""
 
         def on_train_batch_end(self, trainer: Any, module: LightningModule, *others: Any) -> None:
             super().on_train_batch_end(trainer, module, *others)
@@ -199,7 +171,7 @@ def test_no_step_waits_for_the_gpu(
     monkeypatch.setattr(fit, "FiniteLoss", First)
     monkeypatch.setattr(fit, "Checkpoints", Last)
     try:
-        train("watched", settings(name, device, precision, checkpoint_steps=1000), projects(name))
+        toys.train(name, project(name), experiment=settings(name, device, precision, checkpoint_steps=1000))
     finally:
         rest()
     assert len(steps) >= 3
@@ -207,13 +179,13 @@ def test_no_step_waits_for_the_gpu(
 
 @pytest.mark.parametrize("clip_norm", [0.1, None])
 def test_scaled_gradients_give_the_step_of_plain_ones(device: str, clip_norm: float | None) -> None:
-    """The scaling of 16-mixed around our fused optimiser: the same steps, and no step where a gradient is infinite."""
-    changes = Training(epochs=1, learning_rate=0.1, clip_norm=clip_norm)
+    """The gradient scaling of 16-mixed with the fused optimiser: the same steps, and none for an infinite gradient."""
+    training = Training(epochs=1, learning_rate=0.1, clip_norm=clip_norm)
     results = []
     for scale in (1.0, 1024.0):
         torch.manual_seed(1)
         weight = torch.nn.Parameter(torch.randn(5, device=device))
-        optimizer = configure([weight], changes, 10)["optimizer"]
+        optimizer = configure([weight], training, 10)["optimizer"]
         scaler = torch.amp.GradScaler(device, init_scale=scale)
         for step in range(4):
             optimizer.zero_grad()
@@ -228,14 +200,12 @@ def test_scaled_gradients_give_the_step_of_plain_ones(device: str, clip_norm: fl
     assert torch.isfinite(results[0]).all()
 
 
-def test_batches_arrive_as_they_were_made(
-    projects: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, device: str
-) -> None:
-    """Made one ahead in another thread, and on a GPU machine pinned; what packing needs stays on the CPU."""
-    loader = capture(monkeypatch, settings("documents-birnn", device), projects("batches")).train
-    again = capture(monkeypatch, settings("documents-birnn", device), projects("again")).train
-    for (read, labels), (ids, expected) in zip(Prefetched(loader, pin=device == "cuda"), again, strict=True):
+def test_prefetched_batches_are_unchanged(project: Project, device: str) -> None:
+    """Made one ahead in another thread, and pinned on a GPU machine; lengths for packing stay on the CPU."""
+    root = project("classification-birnn")
+    loader, expected = (new_module("classification-birnn", root, device).plan.train for _ in range(2))
+    for (read, labels), (ids, wanted) in zip(Prefetched(loader, pin=device == "cuda"), expected, strict=True):
         assert read[0].is_pinned() == (device == "cuda")
         assert torch.equal(read[0].to(device, non_blocking=True).cpu(), ids[0])
         assert (read[1] == ids[1]).all()
-        assert torch.equal(labels, expected)
+        assert torch.equal(labels, wanted)

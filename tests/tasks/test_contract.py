@@ -25,9 +25,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from listener import Recorder
 from safetensors import numpy as safetensors
-from toys import FITTED, NETWORKS, TASKS, TOYS, Toys, evaluate, settings, train
+from toys import FITTED, NETWORKS, TASKS, TOYS, Toys, evaluate, plan, settings, train
 
-from anamnesis import deadline, files, models, serving, tasks
+from anamnesis import deadline, files, models, serving
 from anamnesis.boards import BOARDS
 from anamnesis.errors import AnamnesisError
 from anamnesis.training.module import TrainingModule
@@ -89,8 +89,7 @@ def test_training_repeats_and_resumes_after_kill_9(
     monkeypatch.setattr(TrainingModule, "training_step", count)
     death = whole = 0
     if name in NETWORKS:
-        plan = tasks.part(TASKS[name], "model.training").plan_training(job(name, root))
-        whole = len(plan.train)
+        whole = len(plan(name, root).train)
         assert whole > 3
         # In the second epoch, between two checkpoints.
         death = whole + 3
@@ -112,13 +111,6 @@ def test_training_repeats_and_resumes_after_kill_9(
     if name in NETWORKS:
         # Only the steps after the last checkpoint are repeated.
         assert 0 < len(steps) <= whole + 1
-
-
-def job(name: str, root: Path) -> Any:
-    """What the task's plan of the training is made from."""
-    from anamnesis.training.plan import Job
-
-    return Job(name, settings(name), root, "digest", root / "unfinished.ckpt", Recorder())
 
 
 # Scores of the board that a model does not have: of one toy, or of all toys of a block.
