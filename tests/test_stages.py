@@ -19,11 +19,9 @@ RECORDED = {
     "fetch-own": [{"corpora.yaml": ["own_corpora.${key}"]}],
     "tokenize": ["tokens.${key}"],
     "train": ["experiments.${key}"],
-    "train-derived": ["derived.${key}"],
-    "train-own": ["own.${key}"],
+    "train-dependent": ["dependent.${key}"],
     "evaluate": [],
-    "evaluate-derived": [],
-    "evaluate-own": [],
+    "evaluate-dependent": [],
     "compare": [],
     "register": [],
 }
@@ -46,7 +44,7 @@ def test_the_files_of_an_own_corpus_are_dependencies_of_its_own_stage_alone() ->
 
 @pytest.mark.parametrize("own", [{}, {"mine": {"reader": "text", "source": {"kind": "file", "path": "my.txt"}}}])
 def test_dvc_takes_the_settings_with_and_without_an_own_corpus(tmp_path: Path, own: dict[str, Any]) -> None:
-    write_settings(tmp_path, toy_text.SETTINGS | {"derived": {}} | ({"own_corpora": own} if own else {}))
+    write_settings(tmp_path, toy_text.SETTINGS | ({"own_corpora": own} if own else {}))
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")

@@ -6,19 +6,20 @@ from shell import anamnesis
 from toy_text import SETTINGS
 
 from anamnesis import params
+from anamnesis.files import write_text
 
 
-def test_profile_makes_a_folder_for_which_every_command_works(root, tmp_path):
+def test_profile_writes_the_files_with_which_every_command_works(root, tmp_path):
     shutil.copytree(root, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "profiles").mkdir()
-    (tmp_path / "profiles" / "smoke.yaml").write_text("experiments: {hello-ngram3: {model: {order: 2}}}\n")
-    (tmp_path / "profiles" / "wrong.yaml").write_text("corpora: {'*': {limt: 4}}\n")
+    overlays = {"smoke": "experiments: {hello-ngram3: {model: {order: 2}}}\n", "wrong": "corpora: {'*': {limt: 4}}\n"}
+    for name, text in overlays.items():
+        write_text(tmp_path / "profiles" / name / "profile.yaml", text)
     assert anamnesis(tmp_path, "--profile", "smoke", "list").stderr == (
-        "error: profile smoke: its folder is not made yet: anamnesis profile smoke\n"
+        "error: profile smoke: its files are not written yet: anamnesis profile smoke\n"
     )
     wrong = anamnesis(tmp_path, "profile", "wrong")
     assert wrong.returncode == 2
-    assert "profiles/wrong.yaml over corpora.yaml: corpora.hello.limt" in wrong.stderr
+    assert "profiles/wrong/profile.yaml over corpora.yaml: corpora.hello.limt" in wrong.stderr
     assert "did you mean 'smoke'?" in anamnesis(tmp_path, "profile", "smok").stderr
     # Even where the profile that is to be made is the one that is asked for.
     made = anamnesis(tmp_path, "profile", "smoke", ANAMNESIS_PROFILE="smoke").stdout

@@ -62,10 +62,12 @@ stages:
 
 WORK = """
 set -e
-kind=$1 name=$2 input=$3
+kind=$1 name=$2 input=$3 root=.
+for each; do if [ "$last" = --profile ]; then root=profiles/$each; fi; last=$each; done
 mkdir -p .anamnesis
 echo "$kind $name" >> .anamnesis/ran
 if [ -e before-$kind-$name.sh ]; then . ./before-$kind-$name.sh; fi
+cd $root
 case $kind in
   fetch) mkdir -p data/raw/$name; echo text > data/raw/$name/train.txt;;
   tokenize) mkdir -p data/tokens/$name; cat $input/train.txt > data/tokens/$name/ids;;
@@ -77,7 +79,7 @@ esac
 echo "$kind $name: made it"
 """
 
-IGNORED = "/data/\n/models/\n/metrics/\n/predictions/\n/reports/\n/.anamnesis/\n"
+IGNORED = "data/\nmodels/\nmetrics/\npredictions/\nreports/\n.anamnesis/\n"
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

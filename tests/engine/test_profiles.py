@@ -1,103 +1,76 @@
-"""A profile's folder by plain DVC: apart from the project's, and yet nothing is done twice."""
+"""The stages of a profile run in the project's folder and write below the profile's, by the engine and by DVC."""
 
-import shutil
-import subprocess
-import sys
 from copy import copy
-from pathlib import Path
 
 import pytest
 
 from anamnesis import profiles
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
-
 
 @pytest.fixture
 def other(project):
-    """The folder of a profile in which one experiment differs, committed; the project itself has been run."""
-    shutil.copyfile(REPOSITORY / ".gitignore", project.root / ".gitignore")
-    (project.root / "profiles").mkdir()
-    (project.root / "profiles" / "other.yaml").write_text("experiments: {hello-bb: {seed: 9}}\n")
-    profiles.make(project.root, "other")
-    project.dvc("repro", "-q")
+    """The folder of a profile in which one experiment differs, committed; nothing has run."""
+    folder = project.root / "profiles" / "other"
+    folder.mkdir(parents=True)
+    (folder / "profile.yaml").write_text("experiments: {hello-bb: {seed: 9}}\n")
+    profiles.write(project.root, "other")
     project.commit()
-    project.ran()
     other = copy(project)
-    other.root = project.root / "profiles" / "other"
+    other.root = folder
     return other
 
 
-def test_what_both_have_in_common_runs_once_and_switching_costs_nothing(project, other):
-    status = project.git("status", "--porcelain")
-    assert status == ""
-    other.dvc("repro")
-    # Not even the evaluation, whose model has come out alike.
-    assert other.ran() == ["train hello-bb"]
-    assert project.git("status", "--porcelain") == "?? profiles/other/dvc.lock\n"
-    other.commit()
+def files(root):
+    return {f"{path.relative_to(root)}": path.read_bytes() for path in (root / "models").rglob("*") if path.is_file()}
+
+
+def test_a_profile_runs_beside_the_project_and_touches_nothing_of_it(project, other):
+    result = other.repro("2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "a plain `dvc repro profiles/other/dvc.yaml` finds nothing left to do" in result.stdout
+    assert len(project.ran()) == 9
+    assert sorted(path.name for path in project.root.iterdir() if path.name in ("models", "metrics", "dvc.lock")) == []
     assert (other.root / "metrics" / "hello-bb.json").is_file()
-    for place in (project, other, project):
-        assert "Data and pipelines are up to date." in place.dvc("repro")
-        assert place.dvc("status") == "Data and pipelines are up to date.\n"
-    assert project.ran() + other.ran() == []
-    assert project.git("status", "--porcelain") == ""
-    assert "profiles" not in project.dvc("metrics", "show")
+    assert {path.name for path in (other.root / ".anamnesis" / "logs").glob("*.log")} >= {"train@hello-bb.log"}
+    assert project.git("status", "--porcelain") == "?? profiles/other/dvc.lock\n"
+    # DVC agrees, from both folders.
+    assert "Data and pipelines are up to date." in project.dvc("repro", "profiles/other/dvc.yaml")
+    assert "Data and pipelines are up to date." in other.dvc("repro")
+    assert other.repro("2").stdout.startswith("Nothing to do: all 9 stages are up to date.\n")
+    # The project itself has run nothing yet, and does not rerun what the profile has.
+    assert project.repro("2").returncode == 0
+    assert len(project.ran()) == 9
+    assert files(project.root) == files(other.root)
+    assert "Data and pipelines are up to date." in project.dvc("status")
 
 
-def test_dvc_experiments_of_a_profile_and_what_they_change(project, other):
-    other.dvc("repro", "-q")
-    other.commit()
-    said = other.dvc("exp", "run", "--name", "try", "-S", "experiments.hello-bb.seed=5")
-    assert "Ran experiment(s): try" in said
-    assert "experiments.hello-bb.seed" in other.dvc("params", "diff")
-    header, *rows = [line.split(",") for line in other.dvc("exp", "show", "--csv").splitlines()]
-    column = header.index("experiments.hello-bb.seed")
-    # The working tree, the commit before, the experiment.
-    assert [row[column] for row in rows] == ["5", "9", "5"]
-    assert project.git("status", "--porcelain", "dvc.lock", "params.yaml") == ""
+def test_the_engine_writes_the_lock_file_that_dvc_writes(project, other):
+    project.dvc("repro", "-q", "profiles/other/dvc.yaml")
+    plain = (other.root / "dvc.lock").read_bytes()
+    project.dvc("gc", "-w", "-f", "-q")
+    (other.root / "dvc.lock").unlink()
+    project.ran()
+    assert other.repro("2").returncode == 0
+    assert (other.root / "dvc.lock").read_bytes() == plain
+    assert other.repro("2", "train@hello-bb").stdout.startswith("Nothing to do: all 3 stages")
 
 
 def test_a_fresh_clone_needs_no_command_of_ours(project, other, tmp_path):
-    clone = tmp_path / "clone"
-    other.git("clone", "-q", str(project.root), str(clone))
-    there = copy(project)
-    there.root = clone / "profiles" / "other"
-    there.dvc("repro", "-q")
-    assert len(there.ran()) == 9
-    assert not (clone / "metrics").exists()
-    assert there.git("status", "--porcelain") == "?? profiles/other/dvc.lock\n"
+    clone = copy(project)
+    clone.root = tmp_path / "clone"
+    project.git("clone", "-q", str(project.root), str(clone.root))
+    clone.dvc("repro", "-q", "profiles/other/dvc.yaml")
+    assert len(clone.ran()) == 9
+    assert not (clone.root / "metrics").exists()
+    assert clone.git("status", "--porcelain") == "?? profiles/other/dvc.lock\n"
 
 
-def test_both_at_once(project, other):
-    project.experiments(["a", "bb", "ccc", "dddd"])
-    profiles.make(project.root, "other")
-    running = [place.popen("2") for place in (project, other)]
-    ended = [process.communicate(timeout=120) for process in running]
-    assert [process.returncode for process in running] == [0, 0], ended
-    for place in (project, other):
-        assert "Data and pipelines are up to date." in place.dvc("repro")
-        assert (place.root / "metrics" / "hello-dddd.json").is_file()
-
-
-def test_a_folder_that_git_ignores(project, other):
-    ignored = copy(project)
-    ignored.root = project.root / "profiles" / "smoke"
-    (project.root / "profiles" / "smoke.yaml").write_text("{}\n")
+def test_dvc_experiments_of_a_profile_change_its_settings(project, other):
+    project.dvc("repro", "-q", "profiles/other/dvc.yaml")
     project.commit()
-    profiles.make(project.root, "smoke")
-    result = ignored.repro("2")
-    assert result.returncode == 0, result.stderr
-    # Equal in everything, so nothing had to run.
-    assert ignored.ran() == []
-    assert (ignored.root / "metrics" / "hello-a.json").is_file()
-    assert project.git("status", "--porcelain") == ""
-
-
-def test_no_link_leads_a_tool_to_a_file_twice(project, other):
-    command = [sys.executable, "-m", "ruff", "check", "--show-files", str(project.root)]
-    (project.root / "src").mkdir(exist_ok=True)
-    (project.root / "src" / "one.py").write_text("")
-    profiles.make(project.root, "other")
-    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert [path for path in found if path.endswith("one.py")] == [str(project.root / "src" / "one.py")]
+    target = ["profiles/other/dvc.yaml:evaluate@hello-bb"]
+    key = "profiles/other/params.yaml:experiments.hello-bb.seed"
+    assert "Ran experiment(s): try" in project.dvc("exp", "run", "--name", "try", "-S", f"{key}=5", *target)
+    assert "seed: 5" in (other.root / "params.yaml").read_text()
+    assert profiles.changed(project.root, "other") == ["params.yaml"]
+    assert project.git("status", "--porcelain", "dvc.lock", "params.yaml") == ""

@@ -15,8 +15,7 @@ SETTINGS = params.check(
         "own_corpora": {"mine": {"reader": "text", "source": {"kind": "file", "path": "a.txt"}}},
         "tokens": {"a-characters": {"corpus": "a", "kind": "characters"}},
         "experiments": {"a-lstm": ENTRY},
-        "derived": {"a-tuned": ENTRY | {"start": "a-lstm"}},
-        "own": {"a-mgu": ENTRY | {"model": {"architecture": "cell", "cell": "mgu:MGU", "hidden": 4}}},
+        "dependent": {"a-tuned": ENTRY | {"needs": "models/a-lstm"}},
     }
 )
 
@@ -25,11 +24,10 @@ SETTINGS = params.check(
     ("typed", "meant"),
     [
         (["a-lstm"], ["evaluate@a-lstm"]),
-        (["a-tuned"], ["evaluate-derived@a-tuned"]),
-        (["a-mgu"], ["evaluate-own@a-mgu"]),
-        (["train@a-tuned"], ["train-derived@a-tuned"]),
-        (["train-own@a-mgu"], ["train-own@a-mgu"]),
-        (["train"], ["train@a-lstm", "train-own@a-mgu", "train-derived@a-tuned"]),
+        (["a-tuned"], ["evaluate-dependent@a-tuned"]),
+        (["train@a-tuned"], ["train-dependent@a-tuned"]),
+        (["train-dependent@a-tuned"], ["train-dependent@a-tuned"]),
+        (["train"], ["train@a-lstm", "train-dependent@a-tuned"]),
         (["compare", "a-lstm", "evaluate@a-lstm"], ["compare", "evaluate@a-lstm"]),
         (["a", "a-characters"], ["fetch@a", "tokenize@a-characters"]),
         (["mine", "fetch@mine", "fetch-own@mine"], ["fetch-own@mine"]),
@@ -43,5 +41,5 @@ def test_names_become_stages_each_once(typed, meant):
 def test_an_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(ParamsError, match=r"'a-lsmt'; did you mean 'a-lstm'\?"):
         targets_of(["a-lsmt"], SETTINGS)
-    with pytest.raises(ParamsError, match="no stage or experiment is named 'train-own@a-lstm'"):
-        targets_of(["train-own@a-lstm"], SETTINGS)
+    with pytest.raises(ParamsError, match="no stage or experiment is named 'train-dependent@a-lstm'"):
+        targets_of(["train-dependent@a-lstm"], SETTINGS)

@@ -63,10 +63,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path) 
 @pytest.fixture
 def seed(root: Path) -> Path:
     """The folder of the project's profile `seed`, which is like the project in all but its budgets."""
-    (root / "profiles").mkdir()
-    (root / "profiles" / "seed.yaml").write_text("{}\n", encoding="utf-8")
-    profiles.make(root, "seed")
     folder = root / "profiles" / "seed"
+    files.write_text(folder / "profile.yaml", "{}\n")
+    profiles.write(root, "seed")
     shutil.copytree(root / "data", folder / "data", dirs_exist_ok=True)
     return folder
 
