@@ -417,11 +417,11 @@ def test_what_cannot_be_repeated_is_one_line(repeat: Any, line: str) -> None:
 
 def test_what_is_dumped_is_read_back_and_spells_out_what_anchors_share(tmp_path: Path) -> None:
     content = yaml.safe_load("a: &x {p: 'It was ', q: [1.0e-05, null, true]}\nb: *x\ncorpora: {d: *x}\nc: '三國: {'\n")
-    for given in (content, project_settings()):
-        for name, text in params.dump(given).items():
+    for before in (content, project_settings()):
+        for name, text in params.dump(before).items():
             assert "*id" not in text
             (tmp_path / name).write_text(text, encoding="utf-8")
-        assert params.read(tmp_path / "params.yaml") == given
+        assert params.read(tmp_path / "params.yaml") == before
 
 
 def test_short_blocks_are_dumped_on_one_line() -> None:
