@@ -1,4 +1,4 @@
-"""What an experiment that reads documents may ask for."""
+"""Which keys fit which model."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,21 +8,37 @@ from pydantic import ValidationError
 
 from anamnesis.tasks.classification.settings import Experiment
 
+Make = Callable[..., Experiment]
+
 
 @pytest.mark.parametrize(
-    ("model", "changes", "said"),
+    ("block", "changes", "message"),
     [
-        ({"architecture": "lstm"}, {"training": None}, "needs a `training` block"),
-        ({"architecture": "tfidf"}, {"training": {"epochs": 1, "learning_rate": 0.1}}, "remove `training`"),
-        ({"architecture": "lstm", "norm": "batch"}, {"padding": "packed"}, "needs `padding: dummy`"),
+        ("lstm", {"training": None}, "needs a `training` block"),
+        ("tfidf", {"training": {"epochs": 1, "learning_rate": 0.1}}, "remove `training`"),
+        ({"architecture": "lstm", "norm": "batch", "padding": "packed"}, {}, "needs `padding: dummy`"),
         ({"architecture": "birnn", "norm": "batch"}, {}, "Extra inputs"),
-        ({"architecture": "lstm"}, {"length": 0}, "greater than or equal to 1"),
+        ({"length": 0}, {}, "greater than or equal to 1"),
+        ("gru", {"needs": "models/start"}, "remove `needs`"),
+        ("histogram", {"needs": "models/start"}, "remove `needs`"),
+        ({"architecture": "histogram", "length": 9}, {}, "Extra inputs"),
+        ({"architecture": "histogram", "finetune": True}, {}, "Extra inputs"),
+        ("language-model", {"needs": None}, "`needs: models/EXPERIMENT`"),
+        ("language-model", {"needs": "cells/mgu.py"}, "allowed: models/EXPERIMENT"),
+        ({"architecture": "language-model", "padding": "packed"}, {}, "Extra inputs"),
+        ({"architecture": "language-model", "longest": 0}, {}, "greater than or equal to 1"),
+        ({"architecture": "language-model", "dropout": 1.0}, {}, "less than 1"),
     ],
 )
-def test_what_does_not_fit_is_refused(
-    experiment: Callable[..., Experiment], model: dict[str, Any], changes: dict[str, Any], said: str
+def test_a_key_that_does_not_fit_is_refused(
+    experiment: Make, block: Any, changes: dict[str, Any], message: str
 ) -> None:
-    content = experiment(model if "norm" not in model or model["architecture"] == "lstm" else None).model_dump()
-    content["model"] = {"hidden": 4, **model} if model["architecture"] != "tfidf" else model
-    with pytest.raises(ValidationError, match=said):
-        Experiment.model_validate(content | changes)
+    with pytest.raises(ValidationError, match=message):
+        experiment(block, **changes)
+
+
+@pytest.mark.parametrize(("architecture", "batch"), [("gru", 32), ("histogram", 64), ("language-model", 64)])
+def test_the_default_batch_depends_on_the_model(experiment: Make, architecture: str, batch: int) -> None:
+    content = experiment(architecture).model_dump()
+    del content["batch"]
+    assert Experiment.model_validate(content).batch == batch

@@ -1,4 +1,4 @@
-"""The networks: against loops over words and against each other, and deaf to what stands behind a document's end."""
+"""The networks of words: against loops over words, against each other, and without effect of padding."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from anamnesis.tasks.classification.network import DocumentNetwork
-from anamnesis.tasks.classification.reading import Reading, joined
+from anamnesis.tasks.classification.model.batches import word_batch
+from anamnesis.tasks.classification.model.documents import join
+from anamnesis.tasks.classification.model.network import DocumentNetwork
 from anamnesis.tasks.classification.settings import Experiment
 
 from ..conftest import NETWORKS
@@ -19,15 +20,15 @@ VOCABULARY, LABELS = 30, 3
 SUMMARIES = ("last", "mean", "max")
 
 
-def network(experiment: Experiment, vocabulary: int = VOCABULARY) -> DocumentNetwork:
+def new_network(experiment: Experiment, vocabulary: int = VOCABULARY) -> DocumentNetwork:
     torch.manual_seed(3)
     settings: Any = experiment.model
-    made = DocumentNetwork(settings, vocabulary, LABELS)
-    for parameter in made.parameters():
+    network = DocumentNetwork(settings, vocabulary, LABELS)
+    for parameter in network.parameters():
         if parameter.requires_grad:
-            # Large enough that every word shows.
+            # Large weights, so that every word has an effect.
             nn.init.normal_(parameter, std=0.5)
-    return made.eval()
+    return network.eval()
 
 
 def documents(lengths: list[int]) -> list[np.ndarray]:
@@ -35,28 +36,32 @@ def documents(lengths: list[int]) -> list[np.ndarray]:
     return [random.integers(3, VOCABULARY, size=length) for length in lengths]
 
 
-def logits(made: DocumentNetwork, given: list[np.ndarray], experiment: Experiment) -> Tensor:
-    reading = Reading(*joined(given), experiment, VOCABULARY)
+def batch(given: list[np.ndarray], experiment: Experiment) -> Any:
+    settings: Any = experiment.model
+    return word_batch(join(given, np.zeros(len(given), np.uint8)), np.arange(len(given)), settings, VOCABULARY)
+
+
+def logits(network: DocumentNetwork, given: list[np.ndarray], experiment: Experiment) -> Tensor:
     with torch.no_grad():
-        found: Tensor = made(reading.pick(torch.arange(len(reading))))
+        found: Tensor = network(*batch(given, experiment))
     return found
 
 
 @pytest.mark.parametrize("summary", SUMMARIES)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_packed_documents_do_not_depend_on_their_neighbours(experiment: Make, name: str, summary: str) -> None:
-    settings = experiment({**NETWORKS[name], "summary": summary, "dense": 5}, padding="packed")
-    made = network(settings)
+    settings = experiment({**NETWORKS[name], "summary": summary, "dense": 5, "padding": "packed"})
+    network = new_network(settings)
     given = documents([1, 2, 3, 5, 8, 11])
-    together = logits(made, given, settings)
-    alone = torch.cat([logits(made, [each], settings) for each in given])
+    together = logits(network, given, settings)
+    alone = torch.cat([logits(network, [each], settings) for each in given])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
-    # And what fills up a batch is nothing to them.
-    ids, lengths = Reading(*joined(given), settings, VOCABULARY).pick(torch.arange(len(given)))
+    # Other padding changes nothing.
+    ids, lengths = batch(given, settings)
     filled = torch.where(torch.arange(len(ids))[:, None] < torch.from_numpy(lengths), ids, 7)
     assert not torch.equal(filled, ids)
     with torch.no_grad():
-        torch.testing.assert_close(made((filled, lengths)), together, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(network(filled, lengths), together, rtol=1e-5, atol=1e-6)
     assert together.std(0).min() > 1e-3
 
 
@@ -65,28 +70,28 @@ def test_packed_documents_do_not_depend_on_their_neighbours(experiment: Make, na
 def test_dummy_is_a_word_like_any_other(experiment: Make, name: str, summary: str) -> None:
     model = {**NETWORKS.get(name, {"architecture": "lstm", "norm": "batch"}), "summary": summary}
     filled = experiment(model)
-    made = network(filled, VOCABULARY + 1)
+    network = new_network(filled, VOCABULARY + 1)
     given = documents([1, 3, 8, 12])
-    found = logits(made, given, filled)
+    found = logits(network, given, filled)
     written = [np.append(each, [VOCABULARY] * 8)[:8] for each in given]
-    torch.testing.assert_close(found, logits(made, written, filled))
+    torch.testing.assert_close(found, logits(network, written, filled))
     if name != "lstm-batch-norm":
-        packed = experiment(model, padding="packed")
-        torch.testing.assert_close(found, logits(made, written, packed))
+        packed = experiment({**model, "padding": "packed"})
+        torch.testing.assert_close(found, logits(network, written, packed))
         # The network does read it.
-        assert not torch.allclose(found[0], logits(made, given, packed)[0], atol=1e-4)
+        assert not torch.allclose(found[0], logits(network, given, packed)[0], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_no_word_beyond_the_length_counts_and_every_word_before_it_does(experiment: Make, name: str) -> None:
     settings = experiment({**NETWORKS[name], "summary": "mean"})
-    made = network(settings, VOCABULARY + 1)
+    network = new_network(settings, VOCABULARY + 1)
     (given,) = documents([12])
-    before = logits(made, [given], settings)
+    before = logits(network, [given], settings)
     for place in range(12):
         changed = given.copy()
         changed[place] = 3 + (changed[place] - 2) % (VOCABULARY - 3)
-        after = logits(made, [changed], settings)
+        after = logits(network, [changed], settings)
         if place < 8:
             # Pooling keeps the largest only: there, a word may change nothing.
             assert name.startswith("cnn") or not torch.equal(after, before)
@@ -95,27 +100,25 @@ def test_no_word_beyond_the_length_counts_and_every_word_before_it_does(experime
 
 
 @pytest.mark.parametrize("padding", ["dummy", "packed"])
-@pytest.mark.parametrize("summary", SUMMARIES)
-def test_gates_are_the_fused_layer(experiment: Make, padding: str, summary: str) -> None:
-    model = {"architecture": "lstm", "layers": 2, "summary": summary, "dense": 4}
+def test_gates_are_the_fused_layer(experiment: Make, padding: str) -> None:
+    model = {"architecture": "lstm", "layers": 2, "summary": "mean", "dense": 4, "padding": padding}
     fused, gates = (
-        network(experiment({**model, "architecture": each}, padding=padding), VOCABULARY + 1)
-        for each in ("lstm", "lstm-gates")
+        new_network(experiment({**model, "architecture": each}), VOCABULARY + 1) for each in ("lstm", "lstm-gates")
     )
     gates.load_state_dict(fused.state_dict())
-    given, settings = documents([1, 4, 9, 8, 2]), experiment(model, padding=padding)
+    given, settings = documents([1, 4, 9, 8, 2]), experiment(model)
     found, expected = logits(gates, given, settings).softmax(1), logits(fused, given, settings).softmax(1)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("summary", SUMMARIES)
 def test_a_plain_network_is_its_equations(experiment: Make, summary: str) -> None:
-    settings = experiment({"architecture": "rnn", "summary": summary, "dense": 5}, padding="packed")
-    made = network(settings)
-    weights = {name: value.detach().double().numpy() for name, value in made.named_parameters()}
+    settings = experiment({"architecture": "rnn", "summary": summary, "dense": 5, "padding": "packed"})
+    network = new_network(settings)
+    weights = {name: value.detach().double().numpy() for name, value in network.named_parameters()}
     prefix = "reader.layers.0."
     given = documents([1, 4, 8])
-    for ids, found in zip(given, logits(made, given, settings), strict=True):
+    for ids, found in zip(given, logits(network, given, settings), strict=True):
         h, states = np.zeros(8), []
         for word in ids:
             x = weights["embedding.weight"][word]
@@ -126,17 +129,17 @@ def test_a_plain_network_is_its_equations(experiment: Make, summary: str) -> Non
                 + weights[f"{prefix}bias_hh_l0"]
             )
             states.append(h)
-        told = {"last": h, "mean": np.mean(states, 0), "max": np.max(states, 0)}[summary]
-        dense = np.maximum(weights["dense.weight"] @ told + weights["dense.bias"], 0)
+        expected_summary = {"last": h, "mean": np.mean(states, 0), "max": np.max(states, 0)}[summary]
+        dense = np.maximum(weights["dense.weight"] @ expected_summary + weights["dense.bias"], 0)
         np.testing.assert_allclose(found, weights["output.weight"] @ dense + weights["output.bias"], rtol=1e-4)
 
 
 @pytest.mark.parametrize("summary", SUMMARIES)
 def test_a_bidirectional_network_reads_each_document_both_ways(experiment: Make, summary: str) -> None:
     """Against PyTorch's cell, once from each end of every document by itself."""
-    settings = experiment({"architecture": "birnn", "cell": "lstm", "summary": summary}, padding="packed")
-    made = network(settings)
-    layer: Any = made.reader.layers[0]
+    settings = experiment({"architecture": "birnn", "cell": "lstm", "summary": summary, "padding": "packed"})
+    network = new_network(settings)
+    layer: Any = network.reader.layers[0]
     cells = []
     for suffix in ("", "_reverse"):
         cell = nn.LSTMCell(6, 8)
@@ -145,8 +148,8 @@ def test_a_bidirectional_network_reads_each_document_both_ways(experiment: Make,
         )})  # fmt: skip
         cells.append(cell)
     given = documents([1, 5, 8, 13])
-    for ids, found in zip(given, logits(made, given, settings), strict=True):
-        vectors = made.embedding(torch.from_numpy(ids[:8]))
+    for ids, found in zip(given, logits(network, given, settings), strict=True):
+        vectors = network.embedding(torch.from_numpy(ids[:8]))
         read = []
         for cell, order in zip(cells, (1, -1), strict=True):
             state, outputs = (torch.zeros(8), torch.zeros(8)), []
@@ -156,24 +159,24 @@ def test_a_bidirectional_network_reads_each_document_both_ways(experiment: Make,
             read.append((state[0], torch.stack(outputs[::order])))
         both = torch.cat([outputs for _, outputs in read], 1)
         last = torch.cat([state for state, _ in read])
-        told = {"last": last, "mean": both.mean(0), "max": both.amax(0)}[summary]
-        torch.testing.assert_close(found, made.output(told).detach(), rtol=1e-5, atol=1e-5)
+        expected_summary = {"last": last, "mean": both.mean(0), "max": both.amax(0)}[summary]
+        torch.testing.assert_close(found, network.output(expected_summary).detach(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("width", "pool"), [(1, 1), (2, 2), (3, 2), (3, 20), (5, 3), (12, 4)])
 def test_convolution_and_pooling_see_no_further_than_the_document(experiment: Make, width: int, pool: int) -> None:
     model = {"architecture": "cnn-lstm", "channels": 4, "width": width, "pool": pool}
-    settings = experiment(model, padding="packed")
-    made = network(settings)
-    convolution: Any = made.convolution
+    settings = experiment({**model, "padding": "packed"})
+    network = new_network(settings)
+    convolution: Any = network.convolution
     weight, bias = (each.detach().double().numpy() for each in convolution.features.parameters())
     given = documents([1, 2, 5, 8])
-    ids, lengths = Reading(*joined(given), settings, 5).pick(torch.arange(4))
+    ids, lengths = batch(given, settings)
     with torch.no_grad():
-        found, ends = convolution(made.embedding(ids), torch.from_numpy(lengths))
+        found, ends = convolution(network.embedding(ids), torch.from_numpy(lengths))
     before = (width - 1) // 2
     for column, document in enumerate(given):
-        vectors = made.embedding.weight[document].detach().double().numpy()
+        vectors = network.embedding.weight[document].detach().double().numpy()
         features = []
         for place in range(len(document)):
             total = bias.copy()
@@ -185,12 +188,3 @@ def test_convolution_and_pooling_see_no_further_than_the_document(experiment: Ma
         pooled = [np.max(features[first : first + pool], 0) for first in range(0, len(features), pool)]
         assert int(ends[column]) == len(pooled)
         np.testing.assert_allclose(found[: len(pooled), column], pooled, rtol=1e-4, atol=1e-5)
-
-
-def test_dropout_is_of_training_only(experiment: Make) -> None:
-    settings = experiment({"architecture": "birnn", "layers": 2, "dropout": 0.5, "dense": 5})
-    made = network(settings, VOCABULARY + 1)
-    given = documents([4, 8])
-    assert torch.equal(logits(made, given, settings), logits(made, given, settings))
-    made.train()
-    assert not torch.equal(logits(made, given, settings), logits(made, given, settings))
