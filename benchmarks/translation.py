@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from anamnesis.tasks.translation.batches import PairBatches
-    from anamnesis.tasks.translation.network import EncoderDecoder
+    from anamnesis.tasks.translation.model.batches import PairBatches
+    from anamnesis.tasks.translation.model.network import EncoderDecoder
 
 HIDDEN, VOCABULARY, WORDS_FOR_A_NUMBER, LONGEST = 256, 5000, 20, 50
 # Target tokens of a batch, as in params.yaml; batches of an epoch, about.
@@ -58,7 +58,7 @@ def _sentences(lengths: "NDArray[np.int64]", seed: int) -> "list[NDArray[np.int6
 
 
 def _batches(seed: int | None) -> "PairBatches":
-    from anamnesis.tasks.translation.batches import PairBatches
+    from anamnesis.tasks.translation.model.batches import PairBatches
 
     lengths = _lengths(BATCHES * TOKENS // 12, 1)
     return PairBatches(_sentences(lengths, 2), _sentences(lengths, 3), 1, TOKENS, seed)
@@ -68,7 +68,7 @@ def _network() -> "EncoderDecoder":
     """The network of en-nl-attention: a GRU each way, additive attention, tied weights, smoothed labels."""
     import torch
 
-    from anamnesis.tasks.translation.network import EncoderDecoder
+    from anamnesis.tasks.translation.model.network import EncoderDecoder
     from anamnesis.tasks.translation.settings import Attentive
 
     torch.manual_seed(1)
@@ -80,9 +80,10 @@ def _training() -> list[Result]:
     """Target tokens a second of our training against a bare loop; then the speed of searches with what it learned."""
     import torch
 
-    from anamnesis.tasks.translation.batches import PairBatches
-    from anamnesis.tasks.translation.module import TranslationModule
+    from anamnesis.tasks.translation.model.batches import PairBatches
     from anamnesis.training.fit import fit
+    from anamnesis.training.module import TrainingModule
+    from anamnesis.training.plan import NetworkPlan, perplexities
     from anamnesis.training.settings import Trainer, Training
 
     settings = Training(epochs=1, learning_rate=0.004, clip_norm=1.0, schedule={"kind": "cosine"})
@@ -95,13 +96,21 @@ def _training() -> list[Result]:
     def ours() -> None:
         # Or the training would resume from the checkpoint of the last turn.
         (scratch / "bench.ckpt").unlink(missing_ok=True)
-        batches = _batches(1)
-        module = TranslationModule(trained, settings, len(batches))
+        plan = NetworkPlan(
+            trained,
+            lambda batch, state: trained.loss(batch),
+            _batches(1),
+            PairBatches(short, short, 1, TOKENS, None),
+            perplexities,
+            headline="valid_perplexity",
+            unit="target tokens",
+            units=tokens,
+        )
         fit(
             "bench",
-            module,
-            batches,
-            PairBatches(short, short, 1, TOKENS, None),
+            TrainingModule(plan, settings),
+            plan.train,
+            plan.valid,
             settings,
             Trainer(),
             scratch / "bench.ckpt",
@@ -114,13 +123,13 @@ def _training() -> list[Result]:
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, len(batches))
         total = torch.zeros(())
         for batch in batches:
-            loss, plain = network.loss(network(batch), batch.targets)
+            loss = network.loss(batch)
             optimizer.zero_grad()
-            (loss / len(batch.targets)).backward()
+            loss.mean.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm or 1e9)
             optimizer.step()
             scheduler.step()
-            total += plain
+            total += loss.total
 
     try:
         mine, plain = alternate(ours, bare, rounds=3)
@@ -143,16 +152,16 @@ def _training() -> list[Result]:
 def _decoding(network: "EncoderDecoder") -> Result:
     """Sentences a second of a beam search over all of them at once, against one after the other."""
     from anamnesis.data.tokenizers.words import SPECIAL, Words
+    from anamnesis.tasks.translation.model.languages import Language
+    from anamnesis.tasks.translation.model.translator import NetworkTranslator
     from anamnesis.tasks.translation.settings import Search
-    from anamnesis.tasks.translation.sides import Side
-    from anamnesis.tasks.translation.translator import NetworkTranslator
 
     # Words of letters only, which the tokenizer leaves whole.
     letters = str.maketrans("0123456789", "abcdefghij")
-    side = Side(Words([*SPECIAL, *(f"w{number}".translate(letters) for number in range(VOCABULARY - 3))]))
-    translator = NetworkTranslator({}, side, side, network, Search(beam=BEAM))
+    language = Language(Words([*SPECIAL, *(f"w{number}".translate(letters) for number in range(VOCABULARY - 3))]))
+    translator = NetworkTranslator({}, language, language, network, Search(beam=BEAM))
     lengths = _lengths(SENTENCES, 6)
-    texts = [side.decode(ids) for ids in _sentences(lengths, 7)]
+    texts = [language.decode(ids) for ids in _sentences(lengths, 7)]
     written = [len(found[0].ids) for found in translator.translate(texts, BEAM)]
     together, alone = alternate(
         lambda: translator.translate(texts, BEAM),
@@ -199,8 +208,7 @@ def _peak() -> tuple[float, float, float]:
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
 
     def step(batch: Any) -> None:
-        loss, _ = network.loss(network(batch), batch.targets)
-        (loss / len(batch.targets)).backward()
+        network.loss(batch).mean.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=False)
 

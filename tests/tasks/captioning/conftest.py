@@ -1,4 +1,4 @@
-"""A small project folder: a store of real digits, and networks small enough for milliseconds."""
+"""A store of real digits, and networks small enough for milliseconds."""
 
 import csv
 from collections.abc import Callable
@@ -13,42 +13,33 @@ from sklearn.datasets import load_digits
 from anamnesis.data.stores import store
 from anamnesis.data.stores.images import COLUMNS
 from anamnesis.data.tokenizers.settings import ImageTokens
-from anamnesis.tasks.captioning.network import Captioner
-from anamnesis.tasks.captioning.rows import Captioned, width
+from anamnesis.tasks.captioning.model.images import CaptionedImages, width
+from anamnesis.tasks.captioning.model.network import CaptionNetwork
 from anamnesis.tasks.captioning.settings import Experiment, Network
 
 SPLITS = {"train": range(0, 120), "valid": range(120, 160), "test": range(160, 220)}
 NETWORKS = ("cnn-rnn", "cnn-gru", "cnn-lstm")
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    # Networks as small as these only wait for other threads.
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="session")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with data/tokens/digits and, of other digits, data/tokens/others."""
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The token store data/tokens/digits of a project."""
     root = tmp_path_factory.mktemp("project")
     pixels, labels = load_digits(return_X_y=True)
-    for name, first in (("digits", 0), ("others", 300)):
-        sources = {}
-        for split, rows in SPLITS.items():
-            sources[split] = root / f"{split}.csv"
-            chosen = np.array(rows) + first
-            table = np.column_stack([pixels[chosen], labels[chosen]]).astype(int)
-            with open(sources[split], "w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([COLUMNS, *table.tolist()])
-        entry = ImageTokens(kind="images", corpus="small")
-        store.write(root / "data" / "tokens" / name, entry, sources)
-    return root
+    sources = {}
+    for split, rows in SPLITS.items():
+        sources[split] = root / f"{split}.csv"
+        table = np.column_stack([pixels[rows], labels[rows]]).astype(int)
+        with open(sources[split], "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([COLUMNS, *table.tolist()])
+    store.write(root / "data" / "tokens" / "digits", ImageTokens(kind="images", corpus="small"), sources)
+    return root / "data" / "tokens" / "digits"
 
 
 @pytest.fixture
-def project(stores: Path, tmp_path: Path) -> Path:
-    """A fresh project folder that shares the token stores."""
-    (tmp_path / "data").symlink_to(stores / "data")
+def project(digits: Path, tmp_path: Path) -> Path:
+    """A new project folder that shares the token store."""
+    (tmp_path / "data").symlink_to(digits.parents[1])
     return tmp_path
 
 
@@ -61,7 +52,7 @@ def experiment() -> Callable[..., Experiment]:
         content: dict[str, Any] = {
             "task": "captioning",
             "tokens": "digits",
-            "rows": {"train": 60, "valid": 20, "test": 24},
+            "images": {"train": 60, "valid": 20, "test": 24},
             "model": {
                 "architecture": architecture,
                 **({"channels": 2, "hidden": 8, "embedding": 4, "dropout": 0.2} if network else {}),
@@ -77,27 +68,27 @@ def experiment() -> Callable[..., Experiment]:
 
 
 @pytest.fixture(scope="session")
-def network() -> Callable[..., Captioner]:
-    """network(architecture, scale): in evaluation mode, its weights large enough to tell letters apart."""
+def network() -> Callable[..., CaptionNetwork]:
+    """network(architecture, scale): in evaluation mode, with weights so large that letters differ."""
 
-    def make(architecture: str = "cnn-gru", scale: float = 0.5, longest: int = 4, **more: Any) -> Captioner:
+    def make(architecture: str = "cnn-gru", scale: float = 0.5) -> CaptionNetwork:
         torch.manual_seed(3)
-        settings = {"channels": 2, "hidden": 6, "embedding": 4, **more}
-        made = Captioner(Network(architecture=architecture, **settings), width(longest))
-        for parameter in made.parameters():
+        settings = Network(architecture=architecture, channels=2, hidden=6, embedding=4)  # type: ignore[arg-type]
+        result = CaptionNetwork(settings, width(4))
+        for parameter in result.parameters():
             torch.nn.init.normal_(parameter, std=scale)
-        return made.eval()
+        return result.eval()
 
     return make
 
 
 @pytest.fixture(scope="session")
-def images() -> Callable[..., Captioned]:
-    """images(number, longest): random pixels with random readings of 1 to `longest` digits."""
+def images() -> Callable[..., CaptionedImages]:
+    """images(number, longest): random pixels with random captions of 1 to `longest` digits."""
 
-    def make(number: int = 7, longest: int = 4) -> Captioned:
+    def make(number: int = 7, longest: int = 4) -> CaptionedImages:
         random = np.random.default_rng(5)
-        return Captioned(
+        return CaptionedImages(
             random.integers(256, size=(number, 12, width(longest)), dtype=np.uint8),
             random.integers(10, size=(number, longest)),
             random.integers(1, longest + 1, number),

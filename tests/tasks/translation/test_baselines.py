@@ -1,4 +1,4 @@
-"""The floors: the source as it is, and the translation of the training sentence with the largest cosine."""
+"""The baselines: the source itself, and the translation of the training sentence with the largest cosine."""
 
 import math
 import random
@@ -7,17 +7,14 @@ from collections import Counter
 import pytest
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.translation.model.baselines import CHUNK, Copy, Nearest
-from anamnesis.tasks.translation.translations import Translation
+from anamnesis.tasks.translation.baselines import BATCH, CopyTranslator, NearestTranslator
+from anamnesis.tasks.translation.model.translations import Translation
 
 WORDS = [first + second for first in "abcdefgh" for second in "xyz"] + list("pqrs")
 
 
 def texts_of(translations: list[list[Translation]]) -> list[str]:
-    for [found] in translations:
-        assert found.score is None
-        assert found.attention is None
-        assert found.tokens == found.text.split()
+    assert all(found == Translation(found.text, None, found.text.split(), []) for [found] in translations)
     return [found.text for [found] in translations]
 
 
@@ -40,65 +37,45 @@ def cosines(text: str, sources: list[str]) -> list[float]:
 
 def test_copy_gives_the_source() -> None:
     texts = ["One  two.", "", "a\tb"]
-    assert texts_of(Copy().translate(texts, 5, 3)) == texts
-    assert Copy().translate([], 1) == []
+    assert texts_of(CopyTranslator().translate(texts, 5, 3)) == texts
 
 
 def test_nearest_has_the_largest_cosine() -> None:
     chance = random.Random(0)
     sources = [" ".join(chance.choices(WORDS, k=chance.randint(1, 12))) for _ in range(200)]
-    # More than one chunk, the last of them not full.
-    texts = [" ".join(chance.choices([*WORDS, "unknown"], k=chance.randint(1, 12))) for _ in range(2 * CHUNK + 9)]
-    found = texts_of(Nearest(sources, [str(place) for place in range(200)]).translate(texts, 1))
-    differ = 0
+    texts = [" ".join(chance.choices([*WORDS, "unknown"], k=chance.randint(1, 12))) for _ in range(BATCH + 9)]
+    counts: list[int] = []
+    nearest = NearestTranslator(sources, [str(place) for place in range(200)])
+    found = texts_of(nearest.translate(texts, 1, progress=counts.append))
+    assert counts == [BATCH, 9]
     for text, place in zip(texts, found, strict=True):
         near = [round(value, 9) for value in cosines(text, sources)]
-        if max(near) == 0:
-            assert place == text
-        else:
-            assert int(place) == near.index(max(near))
-            differ += max(near) < 0.9
-    assert differ > 100
+        assert place == (str(near.index(max(near))) if max(near) else text)
 
 
-def test_ties_go_to_the_first() -> None:
-    floor = Nearest(["c d", "a b", "b a", "a b", "f", "e"], list("012345"))
-    assert texts_of(floor.translate(["b a", "a", "A B", "e f"], 1)) == ["1", "1", "1", "4"]
+def test_the_first_of_equally_near_sentences_counts() -> None:
+    nearest = NearestTranslator(["c d", "a b", "b a", "a b", "f", "e"], list("012345"))
+    assert texts_of(nearest.translate(["b a", "a", "A B", "e f"], 1)) == ["1", "1", "1", "4"]
 
 
-def test_a_text_without_a_known_word_is_given_back() -> None:
-    floor = Nearest(["a dog", "the house"], ["een hond", "het huis"])
-    assert texts_of(floor.translate(["cats fly", "", "?!", "\x00", "houses house"], 1)) == [
-        "cats fly",
-        "",
-        "?!",
-        "\x00",
-        "het huis",
-    ]
-    assert floor.translate([], 1) == []
+def test_a_text_without_a_known_word_is_its_translation() -> None:
+    nearest = NearestTranslator(["A dog!", "the house"], ["een hond", "het huis"])
+    texts = ["cats fly", "", "?!", "\x00", "houses HOUSE"]
+    assert texts_of(nearest.translate(texts, 1)) == [*texts[:4], "het huis"]
 
 
-def test_case_and_punctuation_do_not_count() -> None:
-    floor = Nearest(["Open the door!", "a door"], ["Open de deur!", "een deur"])
-    assert texts_of(floor.translate(["OPEN, the 'door'?", "A"], 5, 5)) == ["Open de deur!", "een deur"]
+def test_letters_are_the_words_of_a_script_without_spaces() -> None:
+    nearest = NearestTranslator(["我们明天去上海", "ฉันรักเมืองไทย", "打开 file 吗?", "Save the file"], list("abcd"))
+    assert texts_of(nearest.translate(["今天我们去北京", "เมืองไทย", "打开文件吗?", "the file"], 1)) == list("abcd")
 
 
 @pytest.mark.parametrize(
     ("sources", "targets", "said"),
     [
         (["a", "b"], ["x"], "nearest: found 2 training sources and 1 targets"),
-        ([], [], "nearest: no training sentence has a word"),
         (["?", "!"], ["x", "y"], "nearest: no training sentence has a word"),
     ],
 )
-def test_training_sentences_that_are_none_are_refused(sources: list[str], targets: list[str], said: str) -> None:
-    with pytest.raises(AnamnesisError) as error:
-        Nearest(sources, targets)
-    assert str(error.value) == said
-
-
-def test_letters_are_the_words_of_a_script_without_spaces() -> None:
-    sources = ["我们明天去上海", "ฉันรักเมืองไทย", "打开 file 吗?", "Save the file"]
-    nearest = Nearest(sources, ["a", "b", "c", "d"])
-    asked = ["今天我们去北京", "เมืองไทย", "打开文件吗?", "the file"]
-    assert [best[0].text for best in nearest.translate(asked, 1)] == ["a", "b", "c", "d"]
+def test_unusable_training_sentences_are_refused(sources: list[str], targets: list[str], said: str) -> None:
+    with pytest.raises(AnamnesisError, match=f"^{said}$"):
+        NearestTranslator(sources, targets)

@@ -1,0 +1,113 @@
+"""The evaluation: every number again from the model and the images."""
+
+import csv
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from listener import Recorder
+from PIL import Image
+
+from anamnesis import models
+from anamnesis.stages.evaluate import evaluate
+from anamnesis.stages.train import train
+from anamnesis.tasks.captioning import pictures
+from anamnesis.tasks.captioning.evaluation.scores import character_error_rate, edits, exact_match
+from anamnesis.tasks.captioning.model import letters
+from anamnesis.tasks.captioning.model.images import open_captioned
+from anamnesis.tasks.captioning.settings import Experiment
+
+
+def distance(one: str, other: str) -> int:
+    """Levenshtein's distance by its recursive definition."""
+    if not one or not other:
+        return len(one) + len(other)
+    if one[0] == other[0]:
+        return distance(one[1:], other[1:])
+    return 1 + min(distance(one[1:], other), distance(one, other[1:]), distance(one[1:], other[1:]))
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_edits_are_levenshteins() -> None:
+    random = np.random.default_rng(3)
+    found, references = (
+        ["".join(random.choice(list("ab "), size=random.integers(0, 5))) for _ in range(60)] for _ in range(2)
+    )
+    references = [each or "a" for each in references]
+    expected = [distance(*pair) for pair in zip(found, references, strict=True)]
+    assert edits(found, references) == expected
+    assert character_error_rate(found, references) == pytest.approx(sum(expected) / sum(map(len, references)))
+    assert exact_match(found, references) == pytest.approx(np.mean([each == 0 for each in expected]))
+
+
+def perplexity(model: Any, images: Any) -> float:
+    """exp of the mean of -log p of all letters, one image at a time."""
+    nats, count = 0.0, 0
+    for pixels, caption in zip(images.pixels, images.captions(), strict=True):
+        ids = [*letters.encode(caption), letters.END]
+        with torch.no_grad():
+            logits = model.network(torch.from_numpy(pixels[None]), torch.tensor([ids]).T)[:, 0]
+        nats -= float(logits.double().log_softmax(-1)[range(len(ids)), ids].sum())
+        count += len(ids)
+    return math.exp(nats / count)
+
+
+@pytest.mark.parametrize("architecture", ["cnn-lstm", "nearest"])
+def test_scores_of_a_model(
+    project: Path, digits: Path, experiment: Callable[..., Experiment], architecture: str
+) -> None:
+    settings, network = experiment(architecture), architecture != "nearest"
+    train("mine", settings, project, Recorder())
+    evaluate("mine", project)
+    metrics: dict[str, Any] = json.loads((project / "metrics" / "mine.json").read_text())
+    predictions, model = project / "predictions" / "mine", models.load(project / "models" / "mine")
+    for split in ("valid", "test"):
+        images = open_captioned(digits, split, settings.images)
+        assert metrics["data"][split] == images.sha256()
+        best, greedy = ([each for [each] in model.caption(images.pixels, beam)] for beam in (3, 1))
+        texts, references = [each.text for each in best], images.captions()
+        expected = {
+            "exact_match": pytest.approx(exact_match(texts, references), rel=1e-5),
+            "character_error_rate": pytest.approx(character_error_rate(texts, references), rel=1e-5),
+            "images": len(images),
+        }
+        if network:
+            expected["exact_match_greedy"] = pytest.approx(exact_match([each.text for each in greedy], references))
+            expected["perplexity"] = pytest.approx(perplexity(model, images), rel=1e-5)
+        assert metrics[split] == expected
+    for row, one, other, reference in zip(rows_of(predictions / "captions.csv"), best, greedy, references, strict=True):
+        assert (row["reference"], row["caption"]) == (reference, one.text)
+        assert int(row["edits"]) == edits([one.text], [reference])[0]
+        assert row["greedy"] == (other.text if network else "")
+        if network:
+            scores = [float(row["score"]), float(row["greedy_score"])]
+            assert scores == pytest.approx([one.score, other.score], rel=1e-4, abs=1e-5)
+    lengths = rows_of(predictions / "lengths.csv")
+    assert sum(int(row["images"]) for row in lengths) == len(images)
+    for row in lengths:
+        chosen = [index for index, text in enumerate(references) if len(text.split()) == int(row["digits"])]
+        assert int(row["images"]) == len(chosen) > 0
+        both = [texts[index] for index in chosen], [references[index] for index in chosen]
+        assert float(row["exact_match"]) == pytest.approx(exact_match(*both), rel=1e-5)
+        assert float(row["character_error_rate"]) == pytest.approx(character_error_rate(*both), rel=1e-5)
+    files = sorted((predictions / "images").iterdir())
+    assert [path.name for path in files] == [
+        f"{number:02d}-{text.replace(' ', '-')}.png" for number, text in enumerate(references[:12])
+    ]
+    for path, pixels in zip(files, images.pixels, strict=False):
+        np.testing.assert_array_equal(np.asarray(Image.open(path))[4::8, 4::8], 255 - pixels)
+        # The command reads the image that was scored.
+        np.testing.assert_array_equal(pictures.open_image(path, path.name, 4), pixels)
+    if network:
+        history = rows_of(project / "models" / "mine" / "history.csv")
+        best_epoch = min(float(row["valid_perplexity"]) for row in history)
+        assert metrics["valid"]["perplexity"] == pytest.approx(best_epoch, rel=1e-4)

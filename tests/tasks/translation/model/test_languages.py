@@ -1,0 +1,81 @@
+"""Texts as ids: round trips, cleaning, and that no text holds a start or an end token."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anamnesis.data.stores.pairs import open_pairs, pair_texts
+from anamnesis.data.text.cleaning import clean
+from anamnesis.data.tokenizers import subwords, tokenizer, words
+from anamnesis.data.tokenizers.base import Tokenizer
+from anamnesis.tasks.translation.model.batches import pair_ids
+from anamnesis.tasks.translation.model.languages import Language
+
+TEXTS = ["The cat sees a dog, and runs.", "De hónd eet. De hónd eet.", "<s> </s> <unk>"] * 2
+LEARNED: dict[str, Tokenizer] = {"words": words.learn(TEXTS), "subwords": subwords.learn(TEXTS, 290)}
+
+
+@pytest.fixture(params=LEARNED)
+def language(request: pytest.FixtureRequest) -> Language:
+    return Language(LEARNED[request.param])
+
+
+def test_start_and_end_are_special_words_or_new_ids() -> None:
+    of_words, of_subwords = (Language(LEARNED[kind]) for kind in ("words", "subwords"))
+    assert (of_words.start, of_words.end, of_words.size) == (1, 2, len(LEARNED["words"].tokens))
+    size = len(LEARNED["subwords"].tokens)
+    assert (of_subwords.start, of_subwords.end, of_subwords.size) == (size, size + 1, size + 2)
+
+
+@pytest.mark.parametrize("text", ["The cat runs.", "De hónd eet, and a dog runs.", "cat", ""])
+def test_decode_is_the_inverse_of_encode(language: Language, text: str) -> None:
+    ids = language.encode(text).ids
+    assert ids[-1] == language.end
+    assert language.decode(ids) == language.decode(ids[:-1]) == language.decode([language.start, *ids]) == text
+
+
+@pytest.mark.parametrize(
+    "text", [" \tThe  cat\nruns.\r\n", "The\x00 c\x1bat ru\x7fns.", "The c\u00adat\u200b runs\ufeff.\u2028"]
+)
+def test_invisible_characters_do_not_count(language: Language, text: str) -> None:
+    assert language.encode(text) == language.encode("The cat runs.")
+
+
+def test_a_text_that_spells_special_tokens_has_none(language: Language) -> None:
+    for text in ("</s>", "<s>", "<s> The cat </s> runs", "</s></s>", "<unk>"):
+        ids = language.encode(text).ids
+        assert not {language.start, language.end} & set(ids[:-1])
+        assert len(ids) > 1
+
+
+@given(st.text(alphabet=st.characters(), max_size=30))
+def test_any_text_has_ids_and_one_end(text: str) -> None:
+    for learned in LEARNED.values():
+        language = Language(learned)
+        *ids, end = language.encode(text).ids
+        assert end == language.end
+        assert all(0 <= i < learned.vocabulary_size and i not in (language.start, language.end) for i in ids)
+    # Subwords keep every text as it is cleaned.
+    assert language.decode(ids) == clean(text)
+
+
+def test_display_has_a_text_for_every_token(language: Language) -> None:
+    shown = language.display([language.start, *language.encode("The cat runs.").ids])
+    assert (shown[0], shown[-1]) == ("<s>", "</s>")
+    assert "".join(shown[1:-1]).replace(" ", "") == "Thecatruns."
+    assert all(language.display(range(language.size)))
+
+
+@pytest.mark.parametrize("name", ["words", "subwords", "separate"])
+def test_a_text_has_the_ids_of_its_store(stores: Path, name: str) -> None:
+    store = stores / name
+    source, target = (Language(tokenizer.load(store / f"{side}_tokenizer.json")) for side in ("source", "target"))
+    pairs = open_pairs(store, "test")
+    for language, stored, texts, ids in zip(
+        (source, target), (pairs.source, pairs.target), pair_texts(store, "test"),
+        pair_ids(store, "test", source, target), strict=True,
+    ):  # fmt: skip
+        expected = [[*stored[number], language.end] for number in range(len(pairs))]
+        assert [language.encode(text).ids for text in texts] == [each.tolist() for each in ids] == expected

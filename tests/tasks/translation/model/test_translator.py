@@ -1,0 +1,166 @@
+"""Translating texts: search against loops and teacher forcing, batches, order, empty and too long texts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from anamnesis.data.tokenizers import words
+from anamnesis.errors import AnamnesisError
+from anamnesis.tasks.translation.model import translator
+from anamnesis.tasks.translation.model.batches import collate
+from anamnesis.tasks.translation.model.languages import Language
+from anamnesis.tasks.translation.model.translations import Translation
+from anamnesis.tasks.translation.model.translator import NetworkTranslator
+from anamnesis.tasks.translation.settings import Search
+
+from ..conftest import ATTENTIVE, NETWORKS, SEQ2SEQ
+
+SOURCE = Language(words.learn(["the cat sees a dog and runs."]))
+TARGET = Language(words.learn(["de kat ziet een hond en rent weg."]))
+TEXTS = [
+    "the cat runs.",
+    "a dog sees the cat and the cat sees a dog.",
+    "runs",
+    "the zebra sees a dog.",
+    "dog dog dog dog",
+    "a cat and a dog.",
+]
+SOME = {
+    "gru": SEQ2SEQ["gru-1"],
+    "lstm-reversed": SEQ2SEQ["lstm-2-reversed"],
+    "additive-feeding": ATTENTIVE["additive-lstm-2-feeding"],
+    "multiplicative": ATTENTIVE["multiplicative-gru-1"],
+}
+some = pytest.mark.parametrize("settings", SOME.values(), ids=SOME)
+
+Make = Callable[..., NetworkTranslator]
+
+
+@pytest.fixture
+def model(network: Callable[..., Any]) -> Make:
+    def make(settings: dict[str, Any], **search: Any) -> NetworkTranslator:
+        made = network(settings, SOURCE.size, TARGET.size, 1.0)
+        # Some sentences end, others reach the limit.
+        made.output.bias.data[TARGET.end] += 1.5
+        return NetworkTranslator({"experiment": "mine"}, SOURCE, TARGET, made, Search(extra=3, **search))
+
+    return make
+
+
+def assert_same(found: list[Translation], expected: list[Translation]) -> None:
+    assert [(one.text, one.ids, one.tokens) for one in found] == [(one.text, one.ids, one.tokens) for one in expected]
+    assert [one.score for one in found] == pytest.approx([one.score for one in expected], abs=1e-5)
+
+
+def next_log_probabilities(model: NetworkTranslator, source: list[int], written: list[int]) -> torch.Tensor:
+    """Log-probabilities of the token after `written`, (target,), from the whole sentence."""
+    with torch.no_grad():
+        state, memory = model.network.encode(torch.tensor(source)[:, None], torch.tensor([len(source)]))
+        readouts = model.network.decode(torch.tensor([TARGET.start, *written])[:, None], state, memory)[0]
+        return model.network.log_probabilities(readouts[-1, 0])
+
+
+@pytest.mark.parametrize("settings", NETWORKS.values(), ids=NETWORKS)
+def test_a_translation_does_not_depend_on_other_texts(
+    model: Make, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = model(settings, ratio=1.0)
+    texts = [*TEXTS, "", *reversed(TEXTS)]
+    for beam in (1, 3):
+        alone = [made.translate([text], beam, beam)[0] for text in texts]
+        for batch in (64, 4):
+            monkeypatch.setattr(translator, "BATCH", batch)
+            counts: list[int] = []
+            for found, expected in zip(made.translate(texts, beam, beam, counts.append), alone, strict=True):
+                assert_same(found, expected)
+            assert sum(counts) == len(texts)
+            assert max(counts) <= batch
+
+
+@some
+def test_greedy_search_takes_the_most_probable_token_each_time(model: Make, settings: dict[str, Any]) -> None:
+    made = model(settings, ratio=1.5)
+    for text, [found] in zip(TEXTS, made.translate(TEXTS, 1), strict=True):
+        source = SOURCE.encode(text).ids
+        written: list[int] = []
+        total = 0.0
+        while TARGET.end not in written and len(written) < int(1.5 * len(source)) + 3:
+            scores = next_log_probabilities(made, source, written)
+            written.append(int(scores.argmax()))
+            total += float(scores.max())
+        assert found.ids == [i for i in written if i != TARGET.end]
+        assert found.score == pytest.approx(total / len(written), abs=1e-5)
+        assert found.text == TARGET.decode(written)
+        assert found.tokens == TARGET.display(written)
+
+
+@some
+@pytest.mark.parametrize("penalty", [0.0, 0.7, 1.0])
+def test_scores_are_log_probabilities_by_teacher_forcing(model: Make, settings: dict[str, Any], penalty: float) -> None:
+    made = model(settings, length_penalty=penalty)
+    ended = []
+    for text, best in zip(TEXTS, made.translate(TEXTS, 4, 3), strict=True):
+        assert len({tuple(one.ids) for one in best}) == len(best) == 3
+        assert [one.score for one in best] == sorted((one.score or 0.0 for one in best), reverse=True)
+        for one in best:
+            ended.append(one.tokens[-1:] == ["</s>"])
+            ids = [*one.ids, TARGET.end] if ended[-1] else one.ids
+            batch = collate([np.array(SOURCE.encode(text).ids)], [np.array(ids)], TARGET.start)
+            with torch.no_grad():
+                nats = -float(made.network.loss(batch).total)
+            assert one.score == pytest.approx(nats / len(ids) ** penalty, abs=1e-5)
+            assert len(one.tokens) == len(ids)
+    assert any(ended)
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_empty_and_unknown_texts(model: Make, beam: int) -> None:
+    made = model(SOME["gru"])
+    found = made.translate(["", "the cat runs.", " \n\t", "the c\x00at\u00ad runs.", "</s> <s> 三國 zebra"], beam, beam)
+    assert found[0] == found[2] == [Translation("", 0.0, [], [])]
+    assert_same(found[1], made.translate(["the cat runs."], beam, beam)[0])
+    assert_same(found[3], found[1])
+    assert found[4][0].tokens
+    assert made.translate([], beam) == []
+
+
+def test_a_text_that_is_too_long_is_refused(model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = model(SOME["gru"])
+    with pytest.raises(AnamnesisError) as caught:
+        made.translate(["the cat", "cat " * 10_000], 5)
+    assert str(caught.value) == "text 2 has 10,001 tokens; allowed: at most 1,000; cut it into sentences"
+    monkeypatch.setattr(translator, "LONGEST", 4)
+    assert made.translate(["cat cat cat"], 1)
+    with pytest.raises(AnamnesisError, match="text 1 has 5 tokens"):
+        made.translate(["cat cat cat cat"], 1)
+
+
+@pytest.mark.parametrize(("beam", "n_best", "said"), [(0, 1, "beam: found 0"), (101, 1, "beam: "), (2, 3, "n-best: ")])
+def test_numbers_out_of_range_are_refused(model: Make, beam: int, n_best: int, said: str) -> None:
+    with pytest.raises(AnamnesisError, match=f"^{said}.*; allowed: from 1 to"):
+        model(SOME["gru"]).translate(["the cat"], beam, n_best)
+
+
+@pytest.mark.parametrize("beam", [1, 2])
+def test_inputs_go_to_the_networks_device(model: Make, monkeypatch: pytest.MonkeyPatch, beam: int) -> None:
+    made = model(SOME["gru"])
+    made.network.to("meta")
+    given: dict[str, torch.Tensor] = {}
+
+    def encode(source: torch.Tensor, lengths: torch.Tensor) -> Any:
+        given.update(source=source, lengths=lengths)
+        return made.network.decoder.initial_state(1), None
+
+    def search(step: Any, state: Any, start: int, end: int, limits: torch.Tensor, *more: Any) -> Any:
+        given.update(limits=limits)
+        return [[]]
+
+    monkeypatch.setattr(made.network, "encode", encode)
+    monkeypatch.setattr(translator, "search", search)
+    made.translate(["the cat"], beam)
+    # Packing needs the lengths on the CPU.
+    devices = {name: value.device.type for name, value in given.items()}
+    assert devices == {"source": "meta", "lengths": "cpu", "limits": "meta"}
