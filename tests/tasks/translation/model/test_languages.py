@@ -57,8 +57,12 @@ def test_any_text_has_ids_and_one_end(text: str) -> None:
         *ids, end = language.encode(text).ids
         assert end == language.end
         assert all(0 <= i < learned.vocabulary_size and i not in (language.start, language.end) for i in ids)
-    # Subwords keep every text as it is cleaned.
-    assert language.decode(ids) == clean(text)
+
+
+@given(st.text(max_size=30))
+def test_subwords_keep_any_text_as_it_is_cleaned(text: str) -> None:
+    language = Language(LEARNED["subwords"])
+    assert language.decode(language.encode(text).ids) == clean(text)
 
 
 def test_display_has_a_text_for_every_token(language: Language) -> None:

@@ -10,7 +10,7 @@ from listener import Recorder
 from anamnesis import models
 from anamnesis.errors import AnamnesisError
 from anamnesis.stages.train import train
-from anamnesis.tasks.captioning.baselines import NearestCaptioner
+from anamnesis.tasks.captioning.model.baselines import NearestCaptioner
 from anamnesis.tasks.captioning.model.captions import Caption
 from anamnesis.tasks.captioning.model.images import CaptionedImages, open_captioned
 from anamnesis.tasks.captioning.settings import DigitImages, Experiment

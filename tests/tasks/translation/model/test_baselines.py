@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.translation.baselines import BATCH, CopyTranslator, NearestTranslator
+from anamnesis.tasks.translation.model.baselines import BATCH, CopyTranslator, NearestTranslator
 from anamnesis.tasks.translation.model.translations import Translation
 
 WORDS = [first + second for first in "abcdefgh" for second in "xyz"] + list("pqrs")
