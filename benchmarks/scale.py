@@ -83,7 +83,7 @@ def project(experiments: int) -> Iterator[Path]:
             (root / "pipelines" / f"{kind}.py").write_text(SCRIPT)
         entries = "".join(EXPERIMENT % (number, number) for number in range(experiments))
         (root / "corpora.yaml").write_text(CORPORA)
-        (root / "params.yaml").write_text(f"{PARAMS}{entries}derived: {{}}\nown: {{}}\n")
+        (root / "params.yaml").write_text(f"{PARAMS}{entries}")
         subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
         yield root
     finally:

@@ -125,8 +125,8 @@ def readme() -> dict[str, Any]:
         content |= yaml.safe_load(block)
     splits = re.search(r"`source: (\{kind: file, train:[^}]*\})`", section).group(1)
     content["own_corpora"]["bench"] = {"reader": "text", "source": yaml.safe_load(splits), "minimum": 200}
-    content["experiments"] = content.pop("derived")
-    del content["experiments"]["mybook-lstm"]["start"]
+    content["experiments"] = content.pop("dependent")
+    del content["experiments"]["mybook-lstm"]["needs"]
     return content
 
 
@@ -173,7 +173,7 @@ def make(tmp_path_factory: pytest.TempPathFactory, readme: dict[str, Any]) -> Ca
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, target)
         texts(root / "data" / "own")
-        content = {"profile": "laptop", "corpora": {}, **copy.deepcopy(readme), "derived": {}, "own": {}}
+        content = {"profile": "laptop", "corpora": {}, **copy.deepcopy(readme), "dependent": {}}
         write_settings(root, budgets(content))
         project = Project(root, shared)
         project.git("init", "--quiet")

@@ -59,8 +59,6 @@ SETTINGS: dict[str, Any] = {
             "sampling": {"length": 5},
         }
     },
-    "derived": {},
-    "own": {},
 }
 
 

@@ -164,7 +164,7 @@ def test_a_typo_is_one_line_before_anything_runs(copied):
     copied.edit(lambda content: content["experiments"]["mybook-lstm"]["model"].update(hiden=64))
     shutil.rmtree(copied.root / "models")
     said = "error: params.yaml: experiments.mybook-lstm.model.hiden: unknown key; did you mean 'hidden'?\n"
-    assert said.replace("experiments.", "derived.") in (REPOSITORY / "README.md").read_text()
+    assert said.replace("experiments.", "dependent.") in (REPOSITORY / "README.md").read_text()
     for done in (copied.stage("train", "mybook-lstm", code=2), copied.anamnesis("repro", code=2)):
         assert done.stdout == ""
         assert done.stderr == said
