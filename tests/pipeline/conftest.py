@@ -114,7 +114,7 @@ class Project:
 
 @pytest.fixture(scope="session")
 def readme() -> dict[str, Any]:
-    """The entries that the README tells a user to add, and its source with splits of its own as corpus `bench`.
+    """The entries that the README tells a user to add, and as corpus `bench` the source with splits of data/own/README.md.
 
     The network starts from nothing here, for there is no corpus that the README's could be pre-trained on.
     """
@@ -123,7 +123,8 @@ def readme() -> dict[str, Any]:
     content: dict[str, Any] = {}
     for block in re.findall(r"^ *```yaml\n(.*?)^ *```", section, re.S | re.M):
         content |= yaml.safe_load(block)
-    splits = re.search(r"`source: (\{kind: file, train:[^}]*\})`", section).group(1)
+    own = (REPOSITORY / "data" / "own" / "README.md").read_text()
+    splits = re.search(r"source: (\{kind: file, train:[^}]*\})", own).group(1)
     content["own_corpora"]["bench"] = {"reader": "text", "source": yaml.safe_load(splits), "minimum": 200}
     content["experiments"] = content.pop("dependent")
     del content["experiments"]["mybook-lstm"]["needs"]
