@@ -26,19 +26,19 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         signal.signal(number, handler)
 
 
-def unforeseen() -> None:
+def unexpected() -> None:
     raise ValueError("no answer from\nhttps://me:secret@host/x")
 
 
-def test_an_unforeseen_error_is_one_line_and_its_traceback_a_file(root: Path, capsys: pytest.CaptureFixture) -> None:
+def test_an_unexpected_error_is_one_line_and_its_traceback_a_file(root: Path, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as ended:
-        console.run(unforeseen)
+        console.run(unexpected)
     assert ended.value.code == 1
     (line,) = capsys.readouterr().err.splitlines()
     (log,) = (root / ".anamnesis" / "logs").iterdir()
     place = log.relative_to(root)
     assert line == f"error: ValueError: no answer from https://host/x; its traceback is in {place}"
-    assert "in unforeseen" in log.read_text()
+    assert "in unexpected" in log.read_text()
     assert "secret" not in log.read_text()
 
 
@@ -48,7 +48,7 @@ def test_outside_of_a_project_and_on_a_full_disk_the_line_is_all_the_same(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(console.tempfile, "gettempdir", lambda: str(tmp_path))
     with pytest.raises(SystemExit):
-        console.run(unforeseen)
+        console.run(unexpected)
     assert [path.suffix for path in tmp_path.iterdir()] == [".log"]
 
     def full(*_: object) -> None:
@@ -56,7 +56,7 @@ def test_outside_of_a_project_and_on_a_full_disk_the_line_is_all_the_same(
 
     monkeypatch.setattr(console, "write_text", full)
     with pytest.raises(SystemExit):
-        console.run(unforeseen)
+        console.run(unexpected)
     first, second = capsys.readouterr().err.splitlines()
     assert ".log" in first
     assert second.endswith(f"its traceback cannot be written to {tmp_path} (No space left on device)")
@@ -65,7 +65,7 @@ def test_outside_of_a_project_and_on_a_full_disk_the_line_is_all_the_same(
 def test_a_developer_sees_the_traceback(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANAMNESIS_TRACEBACK", "1")
     with pytest.raises(ValueError, match="no answer"):
-        console.run(unforeseen)
+        console.run(unexpected)
     assert not (root / ".anamnesis").exists()
 
 

@@ -1,4 +1,4 @@
-"""What a stage or command says on the screen: progress bars on a terminal, one summary line, one line per error."""
+"""Output of stages and commands: progress bars on a terminal, one summary line, one line for each error."""
 
 import os
 import re
@@ -19,41 +19,39 @@ from anamnesis.project import LOGS, find_root, profile_folder
 if TYPE_CHECKING:
     from rich.progress import Progress, Task
 
-# Characters of an error that nobody foresaw, some of which hold whole files.
+# Characters of an unexpected error message to print; some messages contain whole files.
 LONGEST = 500
 
-
-# Control characters but for tab and newline, and marks that change the direction of text: they steer a terminal.
-_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Control characters except tab and newline, and marks of text direction: a terminal obeys them.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def printable(text: str) -> str:
-    """The text as a terminal may show it: control characters and marks of direction as escapes such as `\\x1b`.
+    """The text with control characters and marks of text direction as escapes such as `\\x1b`, safe for a terminal.
 
-    Tab and newline stay. Call it on any text that a model wrote, or that comes from a file, before it goes to a
-    terminal.
+    Tabs and newlines stay. Call this on every text of a model, a file or a server before you print it on a terminal.
     """
-    return _STEERING.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
+    return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
 
 
 def progress() -> "Progress":
-    """A rich progress display on standard error, used as a context manager; silent when that is not a terminal."""
+    """A context manager that shows rich progress bars on standard error, and nothing if that is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-    class Told(Progress):
-        """Also tells `anamnesis repro`, which shows a table in place of its stages' bars, how far a task is."""
+    class ReportingProgress(Progress):
+        """Also reports the progress to `anamnesis repro`, which shows a table of all stages."""
 
         def update(self, task_id: TaskID, **fields: Any) -> None:
             super().update(task_id, **fields)
-            tell(_place(self._tasks[task_id]))
+            _report_status(self._tasks[task_id])
 
         def advance(self, task_id: TaskID, advance: float = 1) -> None:
             super().advance(task_id, advance)
-            tell(_place(self._tasks[task_id]))
+            _report_status(self._tasks[task_id])
 
     console = Console(stderr=True)
-    return Told(
+    return ReportingProgress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -64,35 +62,32 @@ def progress() -> "Progress":
     )
 
 
-def tell(text: str) -> None:
-    """Say how far a long step is in the file that `anamnesis repro` watches, if it does, at most twice a second."""
-    global _told
+def _report_status(task: "Task") -> None:
+    """Write the progress of a task to the file ANAMNESIS_STATUS, which `anamnesis repro` reads, every half second."""
+    global _last_status
     file, now = os.environ.get("ANAMNESIS_STATUS"), time.monotonic()
-    if file and now >= _told + 0.5:
-        _told = now
-        Path(file).write_text(text, encoding="utf-8")
+    if file and now >= _last_status + 0.5:
+        _last_status = now
+        total = "" if task.total is None else f"/{task.total:g}"
+        Path(file).write_text(f"{task.description} {task.completed:g}{total}", encoding="utf-8")
 
 
-_told = float("-inf")
-
-
-def _place(task: "Task") -> str:
-    return f"{task.description} {task.completed:g}" + (f"/{task.total:g}" if task.total is not None else "")
+_last_status = float("-inf")
 
 
 def summary(stage: str, name: str, text: str) -> None:
-    """Print the one line that says what a finished stage made."""
+    """Print the summary line of a finished stage."""
     print(printable(f"{stage} {name}: {text}"), flush=True)
 
 
 def on_outputs(listener: Callable[[], None]) -> None:
-    """Have `listener` called when the stage of this process says that its outputs are complete."""
+    """Call `listener` when the stage of this process calls `outputs_are_complete`."""
     global _listener
     _listener = listener
 
 
 def outputs_are_complete() -> None:
-    """Tell the engine, if it runs this stage, that the outputs are complete and count even if the process is killed."""
+    """Notify the engine, if it runs this stage, that the outputs are complete, even if the process is killed later."""
     if _listener is not None:
         _listener()
 
@@ -101,21 +96,21 @@ _listener: Callable[[], None] | None = None
 
 
 def arguments(*names: str) -> tuple[Path, list[str]]:
-    """The folder for a stage's settings, inputs and outputs, and the arguments of the stage's script.
+    """The folder of a stage's settings, inputs and outputs, and the arguments of its script.
 
-    The folder is the project's own, or that of the profile after `--profile`.
+    The folder is the project's, or that of the profile that the option `--profile` names.
 
     Args:
-        names: what the arguments are, for the error.
+        names: the names of the arguments.
 
     Raises:
-        ParamsError: there are fewer or more arguments.
+        ParamsError: the number of arguments is another.
     """
     given, root = sys.argv[1:], Path()
     if "--profile" in given[:-1]:
-        place = given.index("--profile")
-        root = profile_folder(Path(), given[place + 1])
-        del given[place : place + 2]
+        index = given.index("--profile")
+        root = profile_folder(Path(), given[index + 1])
+        del given[index : index + 2]
     if len(given) != len(names):
         usage = " ".join(["python -P", sys.argv[0], *names, "[--profile PROFILE]"])
         raise ParamsError(f"usage: {usage}; found {len(given)} arguments")
@@ -123,10 +118,10 @@ def arguments(*names: str) -> tuple[Path, list[str]]:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run the `main` of a stage or of the command; an error is one line on standard error and an exit code.
+    """Run the `main` of a stage or of the command; print an error as one line and exit with its code.
 
-    An error that nobody foresaw has its traceback in a file that the line names. SIGTERM and SIGHUP end the process by
-    SystemExit, so that every `finally` runs and temporary files go.
+    The traceback of an unexpected error goes to a log file that the line names. SIGTERM and SIGHUP raise SystemExit, so
+    that every `finally` runs and temporary files are removed.
     """
     _exit_on_signals()
     try:
@@ -137,21 +132,23 @@ def run(main: Callable[[], None]) -> None:
             raise
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
-        print("interrupted: nothing half-written was kept; run again to go on", file=sys.stderr, flush=True)
+        print(
+            "interrupted: no incomplete output was kept; run the command again to continue", file=sys.stderr, flush=True
+        )
         raise SystemExit(130) from None
     except BrokenPipeError:
         raise
     except Exception as error:
         if os.environ.get("ANAMNESIS_TRACEBACK"):
             raise
-        print(f"error: {printable(_unforeseen(error))}", file=sys.stderr, flush=True)
+        print(f"error: {printable(_log_unexpected(error))}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None
 
 
 def _exit_on_signals() -> None:
-    """Make SIGTERM and SIGHUP raise SystemExit where they have their default action.
+    """Make SIGTERM and SIGHUP raise SystemExit unless another handler is set.
 
-    Under nohup SIGHUP is ignored and stays so; whoever runs a stage may have set handlers of its own.
+    Under nohup, SIGHUP stays ignored; the engine sets handlers before it runs a stage.
     """
 
     def leave(number: int, _frame: FrameType | None) -> None:
@@ -162,8 +159,8 @@ def _exit_on_signals() -> None:
             signal.signal(number, leave)
 
 
-def _unforeseen(error: Exception) -> str:
-    """One line about an error, with the file that holds its traceback."""
+def _log_unexpected(error: Exception) -> str:
+    """Write the traceback of an error to a log file; return one line with the error and the file's path."""
     text = hide_passwords(" ".join(f"{type(error).__name__}: {error}".split()))[:LONGEST].rstrip(": ")
     try:
         folder = find_root() / LOGS

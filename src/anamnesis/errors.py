@@ -1,13 +1,13 @@
-"""The errors a user can cause and mend: each is one line that names the culprit and what is allowed."""
+"""Errors that a user can cause and correct: each is one line that names the key or file and the allowed values."""
 
 import re
 
-# In an address, whatever stands between `//` and the last `@` before the path is a user's name and password. A password
-# that is not percent-encoded may hold `/`, `?` or `#`: what follows the colon is then no port.
+# User name and password in an address: the text between `//` and the last `@` before the path. A password that is not
+# percent-encoded may contain `/`, `?` or `#`; the text after the colon is then not a port.
 _USER_INFORMATION = re.compile(
     r"""(?<=//)(?:[^/?#\s"<>]*@|[^/?#\s:@"<>\[]{0,256}:(?![0-9]*(?:[/?#\s]|$))[^\s"<>]{0,256}@)"""
 )
-# Parameters of an address's query that give access, by the words that their names consist of.
+# Query parameters that give access, by words in their names.
 _SECRET_PARAMETER = re.compile(
     r"""([?&;](?:[\w.%-]{0,64}?(?:token|secret|signature|credential|passw(?:or)?d|api_?-?key|auth)[\w.%-]{0,64}"""
     r"""|sig|key|pwd|pass)=)[^&;#\s"'<>]+""",
@@ -16,25 +16,25 @@ _SECRET_PARAMETER = re.compile(
 
 
 def hide_passwords(text: str) -> str:
-    """The text, with `user:password@` taken out of every address in it, and `***` in place of a token in its query.
+    """The text without `user:password@` in its addresses, and with `***` instead of tokens in their queries.
 
-    Call it on any text that may hold an address or another library's exception, before the text is printed, logged
-    or written. The errors below do so themselves.
+    Call this before you print, log or write a text that may contain an address or the message of another library's
+    exception. The errors below call it themselves.
     """
     return _SECRET_PARAMETER.sub(r"\1***", _USER_INFORMATION.sub("", text))
 
 
 class AnamnesisError(Exception):
-    """Something in the user's hands is wrong; `str(error)` is the one line shown, without a traceback or a password."""
+    """An error that the user can correct; `str(error)` is one line without a password."""
 
     exit_code = 1
 
     def __init__(self, message: str) -> None:
-        # A key, a file's name or another library's message may hold line breaks.
+        # A key, a file name or another library's message may contain line breaks.
         super().__init__(hide_passwords(" ".join(message.splitlines())))
 
 
 class ParamsError(AnamnesisError):
-    """params.yaml, corpora.yaml, or an argument that names something in them, is not valid."""
+    """An invalid value in params.yaml or corpora.yaml, or an invalid argument of a command."""
 
     exit_code = 2

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one, and naming their content by a digest."""
+"""Atomic writes of files and folders, and digests of their content."""
 
 import errno
 import fcntl
@@ -15,21 +15,21 @@ from typing import Any
 from anamnesis.errors import AnamnesisError
 from anamnesis.project import is_root
 
-# In a project's folder: outside of everything that DVC reads.
+# Relative to the project's folder; outside of everything that DVC reads.
 TEMPORARY = Path(".anamnesis") / "tmp"
 
 
 def canonical_json(value: Any) -> str:
-    """JSON text that depends on nothing but `value`: sorted keys, two-space indent, UTF-8, one final newline.
+    """JSON text that depends only on `value`: sorted keys, two-space indent, one final newline.
 
     Raises:
-        ValueError: `value` holds NaN or an infinity, which JSON cannot say.
+        ValueError: `value` contains NaN or an infinity, which JSON cannot represent.
     """
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def digest(*parts: bytes | str) -> str:
-    """sha256, in hex, of the parts, each preceded by its length so that no two part lists collide."""
+    """The sha256 of the parts in hex; each part's length precedes it, so that ("ab", "c") and ("a", "bc") differ."""
     result = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -39,13 +39,13 @@ def digest(*parts: bytes | str) -> str:
 
 
 def sha256_file(path: Path) -> str:
-    """sha256, in hex, of a file's bytes, read in blocks."""
+    """The sha256 of a file's content in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def git_blob(path: Path) -> str:
-    """The id that git gives a file's content: sha1, in hex, of 'blob', its size in bytes, a zero byte and the bytes."""
+    """Git's object id of a file's content: the sha1 in hex of "blob ", the size, a zero byte and the content."""
     result = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with open(path, "rb") as file:
         while block := file.read(2**20):
@@ -54,7 +54,7 @@ def git_blob(path: Path) -> str:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` in one step: after a crash it holds the old bytes or the new ones."""
+    """Write `data` to `path` atomically: after a crash the file has its old content or the new one."""
     with _temporary_for(path) as temporary:
         new = temporary / "new"
         new.write_bytes(data)
@@ -64,42 +64,42 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """`write_bytes` of the text in UTF-8, line ends as they are."""
+    """Write text to `path` atomically, in UTF-8 and without converting line ends."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
-    """`write_bytes` of `canonical_json(value)`."""
+    """Write `canonical_json(value)` to `path` atomically."""
     write_text(path, canonical_json(value))
 
 
-def read_json(path: Path, mend: str) -> Any:
+def read_json(path: Path, advice: str) -> Any:
     """The content of a JSON file that a stage wrote.
 
     Args:
         path: the file.
-        mend: what to run when the file is damaged, for the error.
+        advice: the advice at the end of the error message, such as "run `anamnesis repro`".
 
     Raises:
-        AnamnesisError: the file cannot be read or is not JSON; where Git has left conflict marks, the line says so.
+        AnamnesisError: the file cannot be read or is not JSON; the message mentions conflict marks of Git.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise AnamnesisError(f"{path}: cannot be read: {error.strerror}; {mend}") from None
+        raise AnamnesisError(f"{path}: cannot be read: {error.strerror}; {advice}") from None
     except UnicodeDecodeError as error:
-        raise AnamnesisError(f"{path}: not UTF-8: {error.reason} at byte {error.start}; {mend}") from None
+        raise AnamnesisError(f"{path}: not UTF-8: {error.reason} at byte {error.start}; {advice}") from None
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         for number, line in enumerate(text.split("\n"), 1):
             if line.startswith(("<<<<<<< ", ">>>>>>> ")):
-                raise AnamnesisError(f"{path}: line {number} is a conflict mark of Git; {mend}") from None
-        raise AnamnesisError(f"{path}: not valid JSON: {error}; {mend}") from None
+                raise AnamnesisError(f"{path}: line {number} is a conflict mark of Git; {advice}") from None
+        raise AnamnesisError(f"{path}: not valid JSON: {error}; {advice}") from None
 
 
 def read_state(path: Path) -> Any:
-    """The content of a JSON file of working state; None where there is no such file, or it is not JSON."""
+    """The content of a JSON file of working state, or None if the file is missing or is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -108,20 +108,20 @@ def read_state(path: Path) -> Any:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder that takes the place of `path` when the block ends well, and vanishes when it does not.
+    """A temporary folder that replaces `path` when the block ends; if the block raises an error, it is removed.
 
-    What stood at `path` stays until then, so a failure loses nothing. If the process is killed while the two change
-    places, the next process that writes a file in the same project puts the old folder back.
+    The old content of `path` stays until then, so a failure loses nothing. If the process is killed between the two
+    renames, the next process that writes a file in the same project restores the old folder.
     """
     with _temporary_for(path) as temporary:
         new, old = temporary / "new", temporary / "old"
         new.mkdir()
         yield new
         new.chmod(0o755)
-        for found in sorted(new.rglob("*")):
-            sync(found)
+        for path_inside in sorted(new.rglob("*")):
+            sync(path_inside)
         sync(new)
-        # As long as this note stands, the old folder goes back to a place that is empty.
+        # While this file exists, `_restore` moves the old folder back if `path` is missing.
         place = temporary / "place"
         place.write_text(os.path.relpath(path, temporary.parent), encoding="utf-8")
         try:
@@ -129,22 +129,22 @@ def new_folder(path: Path) -> Iterator[Path]:
                 os.replace(path, old)
             os.replace(new, path)
         except BaseException:
-            _put_back(temporary)
+            _restore(temporary)
             raise
         place.unlink()
 
 
 @contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
-    """A new folder in `parent`, removed when the block ends; first, those that killed processes have left are removed.
+    """A new folder in `parent` that is removed when the block ends; folders of killed processes are removed first.
 
-    A lock on the folder says that its process is alive; the system drops it however the process ends.
+    The process locks its folder. The operating system releases the lock however the process ends.
 
     Args:
-        parent: a folder that holds nothing but such folders; made where it is missing.
+        parent: a folder that contains only such folders; created if it is missing.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    _sweep(parent)
+    _remove_unlocked(parent)
     path, handle = _locked_folder(parent)
     try:
         yield path
@@ -154,7 +154,7 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's content, or a folder's list of names, is on the disk."""
+    """Flush a file's content, or a folder's list of names, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -164,7 +164,7 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def _temporary_for(path: Path) -> Iterator[Path]:
-    """A temporary folder on the file system of `path`: the project's own, or beside `path` where there is none."""
+    """A temporary folder on the file system of `path`: the project's, or else a folder beside `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     root = next((folder for folder in path.absolute().parents if is_root(folder)), None)
     if root is not None:
@@ -180,9 +180,9 @@ def _temporary_for(path: Path) -> Iterator[Path]:
 
 
 def _can_rename(folder: Path, target: Path) -> bool:
-    """Whether files of one folder can be renamed into another: both are on one mounted file system."""
+    """Whether a file can be renamed from one folder into another: both are on the same mounted file system."""
     try:
-        # Always refused, because nothing may be renamed to "."; the reason is another one across file systems.
+        # This always fails, because nothing can be renamed to "."; across file systems the error is EXDEV.
         os.rename(folder, f"{target}/.")
     except OSError as error:
         return error.errno != errno.EXDEV
@@ -190,10 +190,10 @@ def _can_rename(folder: Path, target: Path) -> bool:
 
 
 def _locked_folder(parent: Path) -> tuple[Path, int]:
-    """A new folder in `parent`, and the open handle that holds its lock."""
+    """A new folder in `parent`, and the open file descriptor that holds its lock."""
     while True:
         path = Path(tempfile.mkdtemp(dir=parent))
-        # Until it is locked, another process may take it for a leftover and remove it.
+        # Before it is locked, another process may remove it.
         try:
             handle = os.open(path, os.O_RDONLY)
         except FileNotFoundError:
@@ -204,15 +204,15 @@ def _locked_folder(parent: Path) -> tuple[Path, int]:
             os.close(handle)
             continue
         except OSError:
-            # A file system without locks, on which `_sweep` removes nothing.
+            # The file system has no locks, so `_remove_unlocked` removes nothing.
             pass
         if path.exists():
             return path, handle
         os.close(handle)
 
 
-def _sweep(parent: Path) -> None:
-    """Remove the folders in `parent` that no living process has locked."""
+def _remove_unlocked(parent: Path) -> None:
+    """Remove the folders in `parent` that no process has locked."""
     for path in parent.iterdir():
         try:
             handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -220,9 +220,9 @@ def _sweep(parent: Path) -> None:
             continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Only a project's own folder says where things belong: what lies in a cache's is anybody's word.
+            # Only the project's own folder is trusted to name a path; a shared cache is not.
             if parent.parts[-2:] == TEMPORARY.parts:
-                _put_back(path)
+                _restore(path)
             shutil.rmtree(path, ignore_errors=True)
         except OSError:
             continue
@@ -230,8 +230,8 @@ def _sweep(parent: Path) -> None:
             os.close(handle)
 
 
-def _put_back(temporary: Path) -> None:
-    """Put the old folder that `new_folder` has moved away back in its place, if nothing stands there."""
+def _restore(temporary: Path) -> None:
+    """Move the old folder that `new_folder` moved away back to its path, if the path is missing."""
     old, note = temporary / "old", temporary / "place"
     if os.path.lexists(old) and note.exists():
         place = os.path.normpath(temporary.parent / note.read_text(encoding="utf-8"))

@@ -5,23 +5,24 @@ from pathlib import Path
 
 from anamnesis.errors import AnamnesisError, ParamsError
 
-# The profile of the project's own folder; any other, NAME, has the folder profiles/NAME.
+# The profile whose folder is the project's; every other profile NAME has the folder profiles/NAME.
 STANDARD = "laptop"
 PROFILES = "profiles"
-# The file of that folder which a user edits.
+# The file in that folder that a user edits.
 OVERLAY = "profile.yaml"
-# In a project's folder: what stages print, and the tracebacks of errors that nobody foresaw.
+# Relative to the project's folder: the output of stages, and tracebacks of unexpected errors.
 LOGS = Path(".anamnesis") / "logs"
 
 
 def find_root(start: Path | None = None, profile: str | None = None) -> Path:
-    """The nearest folder from `start` (default: the working directory) upward that holds params.yaml and dvc.yaml.
+    """The project's folder: the nearest from `start` upward that contains params.yaml and dvc.yaml.
 
     Args:
-        profile: if given, the folder of that profile of the project found.
+        start: the folder where the search begins; None: the working directory.
+        profile: return the folder of this profile instead.
 
     Raises:
-        AnamnesisError: there is none.
+        AnamnesisError: no folder contains both files.
         ParamsError: there is no profile of that name, or its files have not been written.
     """
     start = (start or Path.cwd()).absolute()
@@ -41,7 +42,7 @@ def find_root(start: Path | None = None, profile: str | None = None) -> Path:
 
 
 def home(root: Path) -> Path:
-    """The project's own folder, also where `root` is that of one of its profiles."""
+    """The project's folder; `root` is that folder or the folder of a profile."""
     root = root.resolve()
     top = root.parent.parent
     return top if root.parent.name == PROFILES and is_root(top) else root
@@ -59,12 +60,16 @@ def profile_folder(top: Path, profile: str) -> Path:
 
 
 def profile_names(top: Path) -> list[str]:
-    """The profiles of the project, the standard one first."""
+    """The names of the project's profiles, the standard one first."""
     return [STANDARD, *sorted({path.parent.name for path in (top / PROFILES).glob(f"*/{OVERLAY}")} - {STANDARD})]
 
 
 def check_profile(top: Path, profile: str) -> None:
-    """Raise a ParamsError that suggests the nearest name where the project has no profile of this one."""
+    """Check that the project has this profile.
+
+    Raises:
+        ParamsError: it has not; the message suggests the nearest name.
+    """
     if profile not in profile_names(top):
         from anamnesis.params import suggest
 
@@ -72,9 +77,9 @@ def check_profile(top: Path, profile: str) -> None:
 
 
 def leftovers(root: Path, experiments: Container[str]) -> list[Path]:
-    """Outputs in metrics/, models/ and predictions/ of experiments that params.yaml no longer has, relative to `root`.
+    """Outputs of experiments that are no longer in params.yaml, as paths relative to `root`.
 
-    `compare` and `register` depend on these folders, so that leftovers change the hashes in dvc.lock.
+    The stages `compare` and `register` depend on all outputs, so leftovers change the hashes in dvc.lock.
 
     Args:
         experiments: the names in params.yaml.
@@ -86,5 +91,5 @@ def leftovers(root: Path, experiments: Container[str]) -> list[Path]:
 
 
 def is_root(folder: Path) -> bool:
-    """Whether a folder is that of a project, or of one of its profiles."""
+    """Whether a folder is a project's, or a profile's."""
     return (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file()

@@ -66,7 +66,7 @@ def test_no_output_holds_a_password(web, tmp_path, monkeypatch):
     web.files["/c/pairs.txt"] = rows
     monkeypatch.setenv("ANAMNESIS_MIRROR", web.address.replace("//", "//me:p4ss@"))
     monkeypatch.setenv("ANAMNESIS_STATUS", str(tmp_path / "status"))
-    monkeypatch.setattr(console, "_told", float("-inf"))
+    monkeypatch.setattr(console, "_last_status", float("-inf"))
     url = "https://me:p4ss@a.example/pairs.txt?token=p4ss&page=2"
     source = {"kind": "url", "files": [{"url": url, "sha256": hashlib.sha256(rows).hexdigest()}]}
     fetch("c", corpus(reader="pairs", source=source), tmp_path)

@@ -190,7 +190,7 @@ def test_a_signal_leaves_nothing_running(project, number):
     assert process.returncode == (-number if number == signal.SIGKILL else 130)
     wait_for(lambda: not any(running(child) for child in family))
     if number != signal.SIGKILL:
-        assert err == "interrupted: nothing half-written was kept; run again to go on\n"
+        assert err == "interrupted: no incomplete output was kept; run the command again to continue\n"
     # Nothing of the interrupted stages was recorded, and nothing stands in the way of the next run.
     lock = project.root / "dvc.lock"
     assert not lock.exists() or "train@" not in lock.read_text()

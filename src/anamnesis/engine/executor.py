@@ -56,7 +56,7 @@ class Task:
 
     @property
     def status(self) -> Path:
-        """The file in which the command says how far it is (see `anamnesis.console.tell`)."""
+        """The file to which the command writes its progress; see `anamnesis.console.progress`."""
         return self.log.with_suffix(".status")
 
 
