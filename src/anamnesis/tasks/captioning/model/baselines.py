@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anamnesis.tasks.captioning.model.captions import Caption, ignore_progress
+from anamnesis.tasks.captioning.model.captions import Caption
 from anamnesis.tasks.captioning.model.images import CaptionedImages
 from anamnesis.tasks.captioning.settings import DigitImages
 
@@ -34,7 +34,7 @@ class NearestCaptioner:
         pixels: NDArray[np.uint8],
         beam: int,
         n_best: int = 1,
-        progress: Callable[[int], object] = ignore_progress,
+        progress: Callable[[int], object] = lambda count: None,
     ) -> list[list[Caption]]:
         """One caption of each image (images, HEIGHT, width), whatever the beam."""
         results = []

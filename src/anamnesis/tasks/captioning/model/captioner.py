@@ -12,7 +12,7 @@ from torch import Tensor
 from anamnesis.nn.search import Hypothesis, State, check_beam, search
 from anamnesis.nn.stack import flatten
 from anamnesis.tasks.captioning.model import letters
-from anamnesis.tasks.captioning.model.captions import Caption, ignore_progress
+from anamnesis.tasks.captioning.model.captions import Caption
 from anamnesis.tasks.captioning.model.network import CaptionNetwork
 from anamnesis.tasks.captioning.settings import DigitImages, Search
 
@@ -40,7 +40,7 @@ class NetworkCaptioner:
         pixels: NDArray[np.uint8],
         beam: int,
         n_best: int = 1,
-        progress: Callable[[int], object] = ignore_progress,
+        progress: Callable[[int], object] = lambda count: None,
     ) -> list[list[Caption]]:
         """The best captions of each image, best first.
 

@@ -16,10 +16,6 @@ class Caption(NamedTuple):
     score: float | None
 
 
-def ignore_progress(count: int) -> None:
-    """Do nothing with the number of finished images."""
-
-
 class Captioner(Protocol):
     """A model that captions images of digits."""
 
@@ -38,7 +34,7 @@ class Captioner(Protocol):
         pixels: NDArray[np.uint8],
         beam: int,
         n_best: int = 1,
-        progress: Callable[[int], object] = ignore_progress,
+        progress: Callable[[int], object] = lambda count: None,
     ) -> list[list[Caption]]:
         """The best captions of each image, best first.
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.translation.model.translations import Translation, ignore_progress
+from anamnesis.tasks.translation.model.translations import Translation
 
 # Sentences in a batch: its similarities to 25,000 training sentences take 25 MB.
 BATCH = 128
@@ -27,7 +27,7 @@ class CopyTranslator:
         self.card = card or {}
 
     def translate(
-        self, texts: list[str], beam: int, n_best: int = 1, progress: Callable[[int], object] = ignore_progress
+        self, texts: list[str], beam: int, n_best: int = 1, progress: Callable[[int], object] = lambda count: None
     ) -> list[list[Translation]]:
         """Each text itself, whatever the beam."""
         progress(len(texts))
@@ -61,7 +61,7 @@ class NearestTranslator:
         self._targets, self.card = list(targets), card or {}
 
     def translate(
-        self, texts: list[str], beam: int, n_best: int = 1, progress: Callable[[int], object] = ignore_progress
+        self, texts: list[str], beam: int, n_best: int = 1, progress: Callable[[int], object] = lambda count: None
     ) -> list[list[Translation]]:
         """One translation of each text, whatever the beam.
 

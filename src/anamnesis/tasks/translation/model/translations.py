@@ -20,10 +20,6 @@ class Translation(NamedTuple):
     ids: list[int]
 
 
-def ignore_progress(count: int) -> None:
-    """Do nothing with the number of finished inputs."""
-
-
 class Translator(Protocol):
     """A model that translates sentences."""
 
@@ -33,7 +29,7 @@ class Translator(Protocol):
         ...
 
     def translate(
-        self, texts: list[str], beam: int, n_best: int = 1, progress: Callable[[int], object] = ignore_progress
+        self, texts: list[str], beam: int, n_best: int = 1, progress: Callable[[int], object] = lambda count: None
     ) -> list[list[Translation]]:
         """The best translations of each text, best first.
 

@@ -17,7 +17,7 @@ from anamnesis.nn.stack import flatten
 from anamnesis.tasks.translation.model.batches import padded
 from anamnesis.tasks.translation.model.languages import EncodedText, Language
 from anamnesis.tasks.translation.model.network import EncoderDecoder, Memory
-from anamnesis.tasks.translation.model.translations import Translation, ignore_progress
+from anamnesis.tasks.translation.model.translations import Translation
 from anamnesis.tasks.translation.settings import Search
 
 # Sentences in a batch of the search.
@@ -44,7 +44,7 @@ class NetworkTranslator:
     search: Search
 
     def translate(
-        self, texts: list[str], beam: int, n_best: int = 1, progress: Callable[[int], object] = ignore_progress
+        self, texts: list[str], beam: int, n_best: int = 1, progress: Callable[[int], object] = lambda count: None
     ) -> list[list[Translation]]:
         """The best translations of each text, best first; an empty text has one empty translation.
 
