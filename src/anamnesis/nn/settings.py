@@ -68,7 +68,11 @@ def cell_settings(base: type[Layers], special: Mapping[str, type[Layers]] | None
     for name in cells.names():
         if name not in plain:
             models.append(_settings(special.get(name, base), (name,), cells.options_of(name)))
-    own = create_model(f"{base.__name__}OwnCell", __base__=(OwnCell, base), __doc__=OwnCell.__doc__)
+    # Of a field that both bases have, Pydantic takes that of the first one.
+    fields: dict[str, Any] = {
+        name: (field.annotation, field) for name, field in base.model_fields.items() if name != "architecture"
+    }
+    own = create_model(f"{base.__name__}OwnCell", __base__=(OwnCell, base), __doc__=OwnCell.__doc__, **fields)
     return Union[(*models, own)]
 
 
