@@ -13,13 +13,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from classification import classification
 from gpu import gpu
 from layers import context, gates
-from measure import Result, alternate
+from measure import Result, alternate, train_epoch
 from memory import memory
+from pydantic import TypeAdapter
 from scale import scale
 from translation import translation
 
@@ -38,32 +41,34 @@ def training() -> Result:
 
     from anamnesis import params
     from anamnesis.nn.stack import detach
-    from anamnesis.tasks.language.module import LanguageModule
-    from anamnesis.tasks.language.network import RecurrentNetwork
-    from anamnesis.tasks.language.settings import Recurrent, Streams
-    from anamnesis.tasks.language.streams import IGNORED, StreamBatches
-    from anamnesis.training.fit import fit
+    from anamnesis.tasks.language.model.network import RecurrentNetwork, segment_loss
+    from anamnesis.tasks.language.model.streams import IGNORED, StreamBatches
+    from anamnesis.tasks.language.settings import Streams
+    from anamnesis.training.plan import NetworkPlan, perplexities
 
     torch.set_num_threads(1)
     experiment = params.load(ROOT / "params.yaml").experiments["sherlock-lstm"]
     streams, vocabulary, segments = experiment.batches, 80, 200
-    assert isinstance(streams, Streams)
-    assert isinstance(experiment.model, Recurrent)
-    assert experiment.training
-    model, settings = experiment.model, experiment.training.model_copy(update={"epochs": 1})
+    model, settings = experiment.model, experiment.training
     ids = np.random.default_rng(0).integers(
         vocabulary, size=streams.batch * streams.steps * segments + 1, dtype=np.uint8
     )
     scratch = Path(tempfile.mkdtemp())
 
     def ours() -> None:
-        # Or the training would resume from the checkpoint of the last turn.
-        (scratch / "bench.ckpt").unlink(missing_ok=True)
         torch.manual_seed(1)
-        batches = StreamBatches(ids, streams, None)
-        valid = StreamBatches(ids[:100], Streams(batch=1, steps=100), None)
-        module = LanguageModule(RecurrentNetwork(model, vocabulary), settings, len(batches), lambda nats: 0.0)
-        fit("bench", module, batches, valid, settings, experiment.trainer, scratch / "bench.ckpt", lambda row: "")
+        network = RecurrentNetwork(model, vocabulary)
+        plan = NetworkPlan(
+            network,
+            partial(segment_loss, network),
+            StreamBatches(ids, streams, None),
+            StreamBatches(ids[:100], Streams(batch=1, steps=100), None),
+            perplexities,
+            headline="valid_perplexity",
+            unit="tokens",
+            units=len(ids) - 1,
+        )
+        train_epoch("bench", plan, settings, experiment.trainer, scratch)
 
     def bare() -> None:
         torch.manual_seed(1)
@@ -105,14 +110,16 @@ def generation() -> Result:
     import torch
 
     from anamnesis.data.tokenizers.characters import Characters
-    from anamnesis.tasks.language.generation import generate
-    from anamnesis.tasks.language.network import RecurrentNetwork, RecurrentPredictor
-    from anamnesis.tasks.language.settings import Recurrent
+    from anamnesis.tasks.language.model.generation import generate
+    from anamnesis.tasks.language.model.network import RecurrentNetwork
+    from anamnesis.tasks.language.model.predictor import RecurrentPredictor
+    from anamnesis.tasks.language.settings import Model
 
     torch.set_num_threads(1)
     torch.manual_seed(1)
     tokenizer = Characters(["<unk>", *(chr(code) for code in range(32, 111))])
-    network = RecurrentNetwork(Recurrent(architecture="lstm", layers=2, hidden=128), tokenizer.vocabulary_size).eval()
+    settings: Any = TypeAdapter(Model).validate_python({"architecture": "lstm", "layers": 2, "hidden": 128})
+    network = RecurrentNetwork(settings, tokenizer.vocabulary_size).eval()
     predictor = RecurrentPredictor(network, {}, tokenizer)
     window, characters = 40, 400
     prompt = "x" * window

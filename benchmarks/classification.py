@@ -1,23 +1,22 @@
-"""Speed of the classifiers of documents: the LSTM written from its gates against the fused one, in a whole training."""
+"""Speed of document classifiers: training with the LSTM written out as its equations against the fused kernel."""
 
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from measure import Result, alternate
+from measure import Result, alternate, train_epoch
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from anamnesis.data.stores.documents import Documents
 
 ROOT = Path(__file__).resolve().parent.parent
 VOCABULARY, LABELS, DOCUMENTS = 11_600, 8, 1280
 
 
 def classification() -> Result:
-    """Documents a second of our training: the settings of news-lstm-gates and news-lstm, on documents made up."""
+    """Documents a second of our training, with the settings of news-lstm-gates and news-lstm on random documents."""
     import torch
 
     torch.set_num_threads(1)
@@ -37,14 +36,17 @@ def classification() -> Result:
     )
 
 
-def _documents(seed: int) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
-    """Ids of documents one after the other, half of them longer than 66 words as news are, and where each starts."""
+def _documents() -> "Documents":
+    """Random documents; half of them are longer than 66 words, as news are."""
     import numpy as np
 
-    random = np.random.default_rng(seed)
+    from anamnesis.data.stores.documents import Documents
+
+    random = np.random.default_rng(1)
     lengths = np.exp(random.normal(np.log(66), 1.0, DOCUMENTS)).astype(np.int64) + 1
     offsets = np.cumsum([0, *lengths.tolist()], dtype=np.int64)
-    return random.integers(3, VOCABULARY, size=offsets[-1]), offsets
+    ids = random.integers(3, VOCABULARY, size=offsets[-1])
+    return Documents(ids, offsets, np.arange(DOCUMENTS) % LABELS)
 
 
 def _training(name: str, scratch: Path) -> Callable[[], None]:
@@ -52,30 +54,38 @@ def _training(name: str, scratch: Path) -> Callable[[], None]:
     import torch
 
     from anamnesis import params
-    from anamnesis.tasks.classification.network import DocumentNetwork
-    from anamnesis.tasks.classification.reading import Reading
-    from anamnesis.tasks.classification.settings import Experiment, TfIdf
-    from anamnesis.tasks.labels.module import Batch, ClassificationModule
+    from anamnesis.tasks.classification.model.batches import word_batch
+    from anamnesis.tasks.classification.model.network import DocumentNetwork
     from anamnesis.training.batches import Batches
-    from anamnesis.training.fit import fit
+    from anamnesis.training.classification import classification_loss, epoch_metrics, new_sums
+    from anamnesis.training.plan import NetworkPlan
 
     experiment = params.load(ROOT / "params.yaml").experiments[name]
-    assert isinstance(experiment, Experiment)
-    assert experiment.training
-    assert not isinstance(experiment.model, TfIdf)
-    model, settings = experiment.model, experiment.training.model_copy(update={"epochs": 1})
-    reading = Reading(*_documents(1), experiment, VOCABULARY)
-    labels = torch.arange(DOCUMENTS) % LABELS
+    documents = _documents()
+    labels = torch.from_numpy(documents.labels)
 
-    def batches(documents: int) -> Batches[Batch]:
-        return Batches(lambda rows: (reading.pick(rows), labels[rows]), documents, experiment.batch, None)
+    def batches(count: int) -> Batches[Any]:
+        return Batches(
+            lambda rows: (word_batch(documents, rows.numpy(), experiment.model, VOCABULARY), labels[rows]),
+            count,
+            experiment.batch,
+            None,
+        )
 
     def run() -> None:
-        # Or the training would resume from the checkpoint of the last turn.
-        (scratch / f"{name}.ckpt").unlink(missing_ok=True)
         torch.manual_seed(1)
-        train = batches(DOCUMENTS)
-        module = ClassificationModule(DocumentNetwork(model, VOCABULARY + 1, LABELS), settings, len(train))
-        fit(name, module, train, batches(32), settings, experiment.trainer, scratch / f"{name}.ckpt", lambda row: "")
+        network = DocumentNetwork(experiment.model, VOCABULARY + 1, LABELS)
+        plan = NetworkPlan(
+            network,
+            lambda batch, state: classification_loss(network, batch),
+            batches(DOCUMENTS),
+            batches(32),
+            epoch_metrics,
+            headline="valid_accuracy",
+            unit="documents",
+            units=DOCUMENTS,
+            sums=new_sums(LABELS),
+        )
+        train_epoch(name, plan, experiment.training, experiment.trainer, scratch)
 
     return run

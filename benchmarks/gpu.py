@@ -8,18 +8,20 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layers import equations
-from measure import Result, alternate
+from measure import Result, alternate, train_epoch
+from pydantic import TypeAdapter
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from anamnesis.training.module import TaskModule
+    from anamnesis.training.plan import NetworkPlan
 
 Step = Callable[[Any, Any], "tuple[Tensor, Any]"]
 """(batch on the device, state) -> the loss, and the state that the next batch begins with."""
@@ -62,17 +64,14 @@ class Task:
         name: in the table.
         unit: of its speed.
         count: how many of them an epoch has.
-        module: makes the Lightning module.
-        loader, held_out: make the batches, anew.
-        step: the same loss, as a plain loop has it.
+        plan: returns the plan of the training, with a new network.
+        step: the loss of a bare loop.
     """
 
     name: str
     unit: str
     count: int
-    module: "Callable[[], TaskModule]"
-    loader: Callable[[], Any]
-    held_out: Callable[[], Any]
+    plan: "Callable[[], NetworkPlan]"
     step: Callable[[Any], Step]
 
 
@@ -153,28 +152,18 @@ def _ours(task: Task, device: str, precision: str, scratch: Path) -> Callable[[]
     """An epoch of our training, a checkpoint of which is not part."""
     import torch
 
-    from anamnesis.training.fit import fit
     from anamnesis.training.settings import Trainer
 
     accelerator = "gpu" if device == "cuda" else "cpu"
     machine = Trainer.model_validate({"accelerator": accelerator, "precision": precision})
     torch.manual_seed(1)
-    # It learns on from turn to turn.
-    module = task.module()
+    # Each turn continues the training.
+    plan = task.plan()
 
     def run() -> None:
         # The trainer switches it on for good, and the loop would pay for it, too.
         try:
-            fit(
-                "bench",
-                module,
-                task.loader(),
-                task.held_out(),
-                _settings(),
-                machine,
-                scratch / "b.ckpt",
-                lambda row: "",
-            )
+            train_epoch("bench", plan, _settings(), machine, scratch)
         finally:
             torch.use_deterministic_algorithms(False)
 
@@ -187,7 +176,8 @@ def _bare(task: Task, device: str, precision: str) -> Callable[[], None]:
     from lightning_utilities.core.apply_func import apply_to_collection
 
     torch.manual_seed(1)
-    network = task.module().network.to(device)
+    plan = task.plan()
+    network = plan.network.to(device)
     step = task.step(network)
 
     def sent(part: Any) -> Any:
@@ -198,7 +188,7 @@ def _bare(task: Task, device: str, precision: str) -> Callable[[], None]:
         optimizer = torch.optim.Adam(network.parameters(), lr=0.001, fused=True)
         state = None
         total = torch.zeros((), device=device)
-        for batch in task.loader():
+        for batch in plan.train:
             moved = apply_to_collection(batch, torch.Tensor, sent)
             with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16-mixed"):
                 loss, state = step(moved, state)
@@ -217,17 +207,28 @@ def _language(sizes: Sizes) -> Task:
     import numpy as np
 
     from anamnesis.nn.stack import detach
-    from anamnesis.tasks.language.module import LanguageModule
-    from anamnesis.tasks.language.network import RecurrentNetwork
-    from anamnesis.tasks.language.settings import Recurrent, Streams
-    from anamnesis.tasks.language.streams import StreamBatches
+    from anamnesis.tasks.language.model.network import RecurrentNetwork, segment_loss
+    from anamnesis.tasks.language.model.streams import StreamBatches
+    from anamnesis.tasks.language.settings import Model, Streams
+    from anamnesis.training.plan import NetworkPlan, perplexities
 
-    model, streams = Recurrent(architecture="lstm", hidden=sizes.hidden), Streams(batch=sizes.streams, steps=STEPS)
+    model: Any = TypeAdapter(Model).validate_python({"architecture": "lstm", "hidden": sizes.hidden})
+    streams = Streams(batch=sizes.streams, steps=STEPS)
     count = sizes.streams * STEPS * sizes.batches
     ids = np.random.default_rng(0).integers(sizes.vocabulary, size=count + 1)
 
-    def module() -> LanguageModule:
-        return LanguageModule(RecurrentNetwork(model, sizes.vocabulary), _settings(), sizes.batches, lambda nats: 0.0)
+    def plan() -> NetworkPlan:
+        network = RecurrentNetwork(model, sizes.vocabulary)
+        return NetworkPlan(
+            network,
+            partial(segment_loss, network),
+            StreamBatches(ids, streams, None),
+            StreamBatches(ids[:100], Streams(batch=1, steps=100), None),
+            perplexities,
+            headline="valid_perplexity",
+            unit="tokens",
+            units=count,
+        )
 
     def step(network: Any) -> Step:
         def run(batch: Any, state: Any) -> "tuple[Tensor, Any]":
@@ -242,9 +243,7 @@ def _language(sizes: Sizes) -> Task:
         f"language model, LSTM of {sizes.hidden} units",
         "tokens",
         count,
-        module,
-        lambda: StreamBatches(ids, streams, None),
-        lambda: StreamBatches(ids[:100], Streams(batch=1, steps=100), None),
+        plan,
         step,
     )
 
@@ -253,10 +252,10 @@ def _translation(sizes: Sizes) -> Task:
     """An encoder-decoder with attention."""
     import numpy as np
 
-    from anamnesis.tasks.translation.batches import PairBatches
-    from anamnesis.tasks.translation.module import TranslationModule
-    from anamnesis.tasks.translation.network import EncoderDecoder
+    from anamnesis.tasks.translation.model.batches import PairBatches
+    from anamnesis.tasks.translation.model.network import EncoderDecoder
     from anamnesis.tasks.translation.settings import Attentive
+    from anamnesis.training.plan import NetworkPlan, perplexities
 
     model = Attentive(architecture="attention", cell="gru", hidden=sizes.hidden)
     random = np.random.default_rng(1)
@@ -269,12 +268,22 @@ def _translation(sizes: Sizes) -> Task:
     lengths = np.exp(random.normal(np.log(9), 0.5, sizes.batches * sizes.tokens // 12)).astype(np.int64).clip(1, 50)
     sources, targets = sentences(2), sentences(3)
 
-    def loader() -> PairBatches:
-        return PairBatches(sources, targets, 1, sizes.tokens, 1)
+    def plan() -> NetworkPlan:
+        network = EncoderDecoder(model, sizes.vocabulary, sizes.vocabulary)
+        return NetworkPlan(
+            network,
+            lambda batch, state: network.loss(batch),
+            PairBatches(sources, targets, 1, sizes.tokens, 1),
+            PairBatches(sources[:2], targets[:2], 1, sizes.tokens, None),
+            perplexities,
+            headline="valid_perplexity",
+            unit="target tokens",
+            units=sum(map(len, targets)),
+        )
 
     def step(network: Any) -> Step:
         def run(batch: Any, state: Any) -> "tuple[Tensor, Any]":
-            return network.loss(network(batch), batch.targets)[0] / len(batch.targets), None
+            return network.loss(batch).mean, None
 
         return run
 
@@ -282,9 +291,7 @@ def _translation(sizes: Sizes) -> Task:
         f"translator with attention, GRU of {sizes.hidden} units",
         "target tokens",
         sum(map(len, targets)),
-        lambda: TranslationModule(EncoderDecoder(model, sizes.vocabulary, sizes.vocabulary), _settings(), 1),
-        loader,
-        lambda: PairBatches(sources[:2], targets[:2], 1, sizes.tokens, None),
+        plan,
         step,
     )
 

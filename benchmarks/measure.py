@@ -1,9 +1,11 @@
-"""What a measure is: two things timed in turns in one run, and the ratio that is wanted of them."""
+"""Measures: functions timed alternately in one run, and the ratio of their times."""
 
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 ROUNDS = 5
 
@@ -34,3 +36,16 @@ def alternate(*functions: Callable[[], object], rounds: int = ROUNDS) -> list[fl
             if turn:
                 seconds.append(time.perf_counter() - start)
     return [statistics.median(seconds) for seconds in times]
+
+
+def train_epoch(name: str, plan: Any, training: Any, trainer: Any, folder: Path) -> None:
+    """Train the network of a plan for one epoch, starting with its present weights.
+
+    Args:
+        folder: an empty folder for the checkpoint.
+    """
+    from anamnesis.training.fit import fit
+
+    # Otherwise the training would resume from the checkpoint of the previous turn.
+    (folder / "bench.ckpt").unlink(missing_ok=True)
+    fit(name, plan, training.model_copy(update={"epochs": 1}), trainer, folder / "bench.ckpt", lambda row: "")

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from measure import Result, alternate
+from measure import Result, alternate, train_epoch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,8 +81,6 @@ def _training() -> list[Result]:
     import torch
 
     from anamnesis.tasks.translation.model.batches import PairBatches
-    from anamnesis.training.fit import fit
-    from anamnesis.training.module import TrainingModule
     from anamnesis.training.plan import NetworkPlan, perplexities
     from anamnesis.training.settings import Trainer, Training
 
@@ -94,8 +92,6 @@ def _training() -> list[Result]:
     trained, network = _network(), _network()
 
     def ours() -> None:
-        # Or the training would resume from the checkpoint of the last turn.
-        (scratch / "bench.ckpt").unlink(missing_ok=True)
         plan = NetworkPlan(
             trained,
             lambda batch, state: trained.loss(batch),
@@ -106,16 +102,7 @@ def _training() -> list[Result]:
             unit="target tokens",
             units=tokens,
         )
-        fit(
-            "bench",
-            TrainingModule(plan, settings),
-            plan.train,
-            plan.valid,
-            settings,
-            Trainer(),
-            scratch / "bench.ckpt",
-            lambda row: "",
-        )
+        train_epoch("bench", plan, settings, Trainer(), scratch)
 
     def bare() -> None:
         batches = _batches(1)

@@ -61,10 +61,8 @@ def _fit_network(job: Job, plan: NetworkPlan) -> dict[str, Any]:
 
     from anamnesis.training.best import Row
     from anamnesis.training.fit import fit
-    from anamnesis.training.module import TrainingModule
 
     experiment, first = job.experiment, leads(job.experiment)
-    module = TrainingModule(plan, experiment.training)
 
     def after_epoch(row: Row) -> str:
         if not first:
@@ -84,9 +82,7 @@ def _fit_network(job: Job, plan: NetworkPlan) -> dict[str, Any]:
         job.watch.begin(job.checkpoint.stem, resumed=job.checkpoint.exists())
     fitted = fit(
         job.name,
-        module,
-        plan.train,
-        plan.valid,
+        plan,
         experiment.training,
         experiment.trainer,
         job.checkpoint,

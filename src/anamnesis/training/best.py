@@ -17,11 +17,11 @@ class Best(Callback):
     All of it is part of a checkpoint, so a resumed run ends with the same history, samples and weights.
 
     Args:
-        on_epoch: called with the new row; returns what the model makes of the task now, as text.
+        after_epoch: called with the new row; returns what the model makes of the task now, as text.
     """
 
-    def __init__(self, on_epoch: Callable[[Row], str]) -> None:
-        self.on_epoch = on_epoch
+    def __init__(self, after_epoch: Callable[[Row], str]) -> None:
+        self.after_epoch = after_epoch
         self.history: list[Row] = []
         self.samples: list[str] = []
         self.loss = float("inf")
@@ -40,7 +40,7 @@ class Best(Callback):
         if loss < self.loss:
             self.loss, self.epoch = loss, trainer.current_epoch + 1
             self.weights = {name: value.detach().cpu().clone() for name, value in module.network.named_parameters()}
-        self.samples.append(self.on_epoch(row))
+        self.samples.append(self.after_epoch(row))
 
     def state_dict(self) -> dict[str, Any]:
         names = ("history", "samples", "loss", "epoch", "weights")

@@ -27,6 +27,7 @@ from anamnesis.training.checkpoints import Checkpoints
 from anamnesis.training.guards import FiniteLoss, Terminate
 from anamnesis.training.module import TrainingModule
 from anamnesis.training.optimizers import MONITOR
+from anamnesis.training.plan import NetworkPlan
 from anamnesis.training.prefetch import Prefetched
 
 
@@ -60,34 +61,30 @@ def seed(value: int) -> None:
 
 def fit(
     name: str,
-    module: TrainingModule,
-    train: Any,
-    valid: Any,
+    plan: NetworkPlan,
     training: settings.Training,
     machine: settings.Trainer,
     checkpoint: Path,
-    on_epoch: Callable[[Row], str],
+    after_epoch: Callable[[Row], str],
 ) -> Fitted:
-    """Train `module` and return its best weights.
+    """Train the network of a plan and return its best weights.
 
     Args:
         name: the experiment, for messages.
-        module: logs `valid_loss` after each validation.
-        train: sized iterable of batches with `state_dict` and `load_state_dict` that hold its position, and `shard`,
-            by which each of several processes takes its part of every batch.
-        valid: likewise.
+        plan: the network, its data and its loss.
         training: the experiment's `training` block.
         machine: its `trainer` block.
-        checkpoint: where the state is stored to resume from; used if it is there and whole.
-        on_epoch: called with each epoch's row of history; returns a sample of what the model makes of the task.
+        checkpoint: the file of the training's state; an undamaged one is resumed.
+        after_epoch: called with the row of each epoch in history.csv; returns a sample of the network's work.
 
     Raises:
-        AnamnesisError: the loss is NaN or infinite, or the machine is not what the settings ask for.
+        AnamnesisError: the loss is NaN or infinite, or this machine is not the one that the settings ask for.
         SystemExit: the process was asked to end (SIGINT, SIGTERM); the last checkpoint stays.
     """
     _quiet()
     memory.keep()
-    best = Best(on_epoch)
+    module, train, valid = TrainingModule(plan, training), plan.train, plan.valid
+    best = Best(after_epoch)
     callbacks: list[Callback] = [FiniteLoss(name), Bar(name), best, Terminate()]
     if training.patience is not None:
         callbacks.append(EarlyStopping(MONITOR, patience=training.patience, check_finite=False))
