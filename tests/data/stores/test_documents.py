@@ -13,7 +13,6 @@ from anamnesis.data.stores import store
 from anamnesis.data.stores.store import open_documents, read_stats
 from anamnesis.data.tokenizers import tokenizer
 from anamnesis.errors import AnamnesisError
-from anamnesis.stages.tokenize import tokenize
 
 TRAIN = [
     ("sport", 'The cat ran. "Well run,"\n\nsaid the dög.'),
@@ -39,10 +38,10 @@ def name(values: dict[str, Any]) -> str:
 
 
 @pytest.fixture
-def made(tmp_path: Path, entry: Callable[..., Any]) -> Callable[..., tuple[Path, dict[str, Any]]]:
-    """Writes tables to files, makes a token store of them, and returns its folder and its counts."""
+def make(tmp_path: Path, entry: Callable[..., Any]) -> Callable[..., tuple[Path, dict[str, Any]]]:
+    """A function that writes a token store of three tables and returns its folder and its counts."""
 
-    def _made(
+    def _make(
         train: Rows = TRAIN, valid: Rows = VALID, test: Rows = TEST, **values: Any
     ) -> tuple[Path, dict[str, Any]]:
         for split, rows in (("train", train), ("valid", valid), ("test", test)):
@@ -51,12 +50,12 @@ def made(tmp_path: Path, entry: Callable[..., Any]) -> Callable[..., tuple[Path,
         sources = {split: tmp_path / f"{split}.csv" for split in store.SPLITS}
         return tmp_path / "store", store.write(tmp_path / "store", entry(**values), sources)
 
-    return _made
+    return _make
 
 
 @pytest.mark.parametrize("values", KINDS, ids=name)
-def test_every_document_by_itself(made, values):
-    folder, stats = made(**values)
+def test_every_document_by_itself(make, values):
+    folder, stats = make(**values)
     assert stats == read_stats(folder)
     assert stats["labels"] == ["arts", "news", "sport"]
     assert stats["alphabet"] == len(set("".join(content for _, content in TRAIN)))
@@ -83,8 +82,8 @@ def test_every_document_by_itself(made, values):
 
 
 @pytest.mark.parametrize("values", [KINDS[0], KINDS[4]], ids=name)
-def test_the_text_of_a_document_comes_back(made, values):
-    folder, _ = made(**values)
+def test_the_text_of_a_document_comes_back(make, values):
+    folder, _ = make(**values)
     learned = tokenizer.load(folder / "tokenizer.json")
     documents = open_documents(folder, "train")
     assert [documents.text(number, learned) for number in range(4)] == [content for _, content in TRAIN]
@@ -92,49 +91,26 @@ def test_the_text_of_a_document_comes_back(made, values):
         documents[4]
 
 
-def test_nothing_is_learned_across_documents(made):
+def test_nothing_is_learned_across_documents(make):
     rows = [("a", "xy"), ("b", "zx"), ("a", "y")] * 50
-    folder, _ = made(rows, rows, rows, kind="subwords", size=300)
+    folder, _ = make(rows, rows, rows, kind="subwords", size=300)
     tokens = set(tokenizer.load(folder / "tokenizer.json").tokens)
     assert {"xy", "zx"} <= tokens
     assert not {"yz", "xyzx", "yzx"} & tokens
     # A document without an end mark is no part of the next one's sentence, nor its last word of the next one's first.
-    folder, _ = made(rows, rows, rows, kind="words")
+    folder, _ = make(rows, rows, rows, kind="words")
     assert tokenizer.load(folder / "tokenizer.json").tokens[3:] == ["xy", "y", "zx"]
-    folder, _ = made(rows, rows, rows, kind="characters")
+    folder, _ = make(rows, rows, rows, kind="characters")
     assert tokenizer.load(folder / "tokenizer.json").tokens[1:] == ["x", "y", "z"]
 
 
-def test_vocabulary_and_labels_come_from_train(made):
-    folder, stats = made([("a", "one two"), ("b", "two")], [("b", "one three")], [("a", "three")], kind="words")
+def test_vocabulary_and_labels_come_from_train(make):
+    folder, stats = make([("a", "one two"), ("b", "two")], [("b", "one three")], [("a", "three")], kind="words")
     assert tokenizer.load(folder / "tokenizer.json").tokens[3:] == ["two", "one"]
     assert open_documents(folder, "valid").ids.tolist() == [4, 0]
     assert stats["splits"]["valid"]["unknown_characters"] == len("three")
     with pytest.raises(AnamnesisError, match=r"valid.csv: the label 'c' does not occur in the training split"):
-        made([("a", "x")], [("c", "x")], kind="characters")
-
-
-def test_a_second_run_gives_the_same_bytes(made):
-    folder, _ = made(kind="words")
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    made(kind="words")
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert set(before) == {
-        "tokenizer.json",
-        "stats.json",
-        *(f"{split}{kind}.npy" for split in store.SPLITS for kind in ("", ".offsets", ".labels")),
-    }
-
-
-def test_the_stage(made, entry, tmp_path):
-    made(kind="characters")
-    raw = tmp_path / "data" / "raw" / "small"
-    raw.mkdir(parents=True)
-    for split in store.SPLITS:
-        (tmp_path / f"{split}.csv").rename(raw / f"{split}.csv")
-    line = tokenize("mine", entry(kind="words"), tmp_path)
-    assert " words of 7 documents with 3 labels, vocabulary " in line
-    assert len(open_documents(tmp_path / "data" / "tokens" / "mine", "test")) == 1
+        make([("a", "x")], [("c", "x")], kind="characters")
 
 
 @pytest.mark.parametrize(
@@ -142,26 +118,21 @@ def test_the_stage(made, entry, tmp_path):
     [
         (b"", "found the columns \\(none\\); allowed: label, text"),
         (b"place,value\n1,2\n", "found the columns place, value; allowed: label, text"),
-        (b"label,text\n", "there are no documents in it"),
+        (b"label,text\n", "the table has no documents"),
         (b"label,text\na,b\na\n", "line 3: 1 columns; 2 are expected"),
         (b'label,text\na,"b\n', "line 2: unexpected end of data"),
         (b"label,text\na,b\na,\xff\n", "line 3: not UTF-8"),
-        (b"label,text\na,b\na,\n", "document 2 has nothing in it to tokenize"),
+        (b"label,text\na,b\na,\n", "document 2 has nothing to tokenize"),
     ],
 )
 @pytest.mark.parametrize("split", ["train", "valid"])
-def test_a_table_of_something_else(made, entry, tmp_path, split, data, problem):
-    folder, stats = made([("a", "b")], [("a", "b")], [("a", "b")], kind="characters")
+def test_tables_that_are_no_documents(make, entry, tmp_path, split, data, problem):
+    folder, stats = make([("a", "b")], [("a", "b")], [("a", "b")], kind="characters")
     (tmp_path / f"{split}.csv").write_bytes(data)
     with pytest.raises(AnamnesisError, match=f"{split}.csv: {problem}") as caught:
         store.write(folder, entry(kind="characters"), {name: tmp_path / f"{name}.csv" for name in store.SPLITS})
     assert "\n" not in str(caught.value)
     assert read_stats(folder) == stats
-
-
-def test_no_bigrams(made):
-    with pytest.raises(AnamnesisError, match=r"found kind 'bigrams'; allowed: characters, words or subwords"):
-        made(kind="bigrams")
 
 
 def test_a_text_is_no_documents(build):
@@ -171,8 +142,8 @@ def test_a_text_is_no_documents(build):
 
 
 @pytest.mark.parametrize("offsets", [[0, 3, 4], [1, 3, 5], [0, 3, 3], [0, 5], [0, 4, 3]])
-def test_offsets_that_do_not_fit(made, offsets):
-    folder, _ = made([("a", "xyz"), ("b", "x")], [("a", "x")], [("a", "x")], kind="characters")
+def test_offsets_that_do_not_fit(make, offsets):
+    folder, _ = make([("a", "xyz"), ("b", "x")], [("a", "x")], [("a", "x")], kind="characters")
     assert len(open_documents(folder, "train")) == 2
     np.save(folder / "train.offsets.npy", np.array(offsets, np.int64))
     if offsets == [0, 3, 4]:
@@ -181,11 +152,11 @@ def test_offsets_that_do_not_fit(made, offsets):
         open_documents(folder, "train")
 
 
-def test_damaged_arrays(made):
-    folder, _ = made(kind="characters")
+def test_damaged_arrays(make):
+    folder, _ = make(kind="characters")
     np.save(folder / "train.offsets.npy", np.zeros(3))
     with pytest.raises(AnamnesisError, match=r"not an array of offsets: allowed: one axis of int64"):
         open_documents(folder, "train")
     (folder / "valid.labels.npy").unlink()
-    with pytest.raises(AnamnesisError, match=r"valid.labels.npy: there is no such file; make it first"):
+    with pytest.raises(AnamnesisError, match=r"valid.labels.npy: no such file; make it first"):
         open_documents(folder, "valid")

@@ -45,7 +45,7 @@ def test_images_come_back_as_they_are(sources, tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], "there are no images"),
+        ([], "the table has no images"),
         ([[17] + [0] * 63 + [3]], "pixels from 0 to 16, and a digit"),
         ([[-1] + [0] * 63 + [3]], "pixels from 0 to 16, and a digit"),
         ([["x"] + [0] * 63 + [3]], "pixels from 0 to 16, and a digit"),
@@ -75,5 +75,5 @@ def test_damaged_stores_are_refused(sources, tmp_path):
     with pytest.raises(AnamnesisError, match="does not fit"):
         store.open_images(folder, "valid")
     (folder / "train.npy").unlink()
-    with pytest.raises(AnamnesisError, match=r"train\.npy: there is no such file"):
+    with pytest.raises(AnamnesisError, match=r"train\.npy: no such file"):
         store.open_images(folder, "train")

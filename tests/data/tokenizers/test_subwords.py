@@ -95,7 +95,7 @@ def test_vocabulary_size_and_bytes():
 
 def test_training_repeats_in_another_process_and_with_one_thread():
     code = (
-        "from anamnesis.tokens import subwords; import random; r = random.Random(1);"
+        "from anamnesis.data.tokenizers import subwords; import random; r = random.Random(1);"
         "t = ' '.join(''.join(r.choices('abcdefgh', k=r.randint(1, 6))) for _ in range(20000));"
         "s = subwords.learn([t], 700); print(s.tokens, s.merges)"
     )

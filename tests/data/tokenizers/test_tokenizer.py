@@ -62,7 +62,7 @@ def changed(number: int, **values) -> bytes:
         (changed(2, lower="yes"), "lower"),
         (changed(2, language="th"), "spaces"),
         (changed(5, tokens=LEARNED[5].tokens[1:]), "byte"),
-        (changed(5, tokens=[*LEARNED[5].tokens, "字"]), "no byte"),
+        (changed(5, tokens=[*LEARNED[5].tokens, "字"]), "no symbol of a byte"),
         (changed(5, merges=[["a", "zz"]]), "merge"),
         (changed(5, merges=[["a"]]), "merges.0"),
     ],
