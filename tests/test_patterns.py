@@ -26,9 +26,8 @@ BUILT = {
     "anamnesis.data.sources.patterns": [
         paths.matcher(each) for each in ("**/*.mo", "a/**/{b,cd}-?.txt", "*/nl/*.json")
     ],
-    "anamnesis.data.readers.pairs": [re.compile(r"(.*?)(de|en)(?:-[0-9a-f]{8,})?\.json")],
+    "anamnesis.data.readers.translations": [re.compile(r"(.*?)(de|en)(?:-[0-9a-f]{8,})?\.json")],
     "anamnesis.data.readers.passages": [re.compile(r"\S(?:[\s\S]{0,18}\S)?(?!\S)|\S{20}")],
-    "anamnesis.data.settings": [],  # It only checks that a user's expression is one.
     "anamnesis.data.readers.text": [],
     "anamnesis.report.forecasting": [re.compile(r"\d{4}-\d{2}"), re.compile(r"\d{4}-\d{2}-\d{2}")],
     "anamnesis.data.text.placeholders": [placeholders._any(["%s", "{name}", "<b>"]), re.compile(r"[\w\-@]+")],
@@ -89,7 +88,7 @@ def patterns() -> Iterator[Any]:
         for number, compiled in enumerate(built):
             whole = module in (
                 "anamnesis.data.sources.patterns",
-                "anamnesis.data.readers.pairs",
+                "anamnesis.data.readers.translations",
                 "anamnesis.report.forecasting",
             )
             yield pytest.param(compiled, "fullmatch" if whole else "finditer", id=f"{module}-built-{number}")

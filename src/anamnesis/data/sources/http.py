@@ -24,6 +24,7 @@ LONGEST_WAIT = 30
 MOST_REDIRECTS = 10
 # Statuses after which a request is sent again.
 TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
+CONTENT_RANGE = re.compile("bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})")
 
 Result = TypeVar("Result")
 Report = Callable[[int, int | None], None]
@@ -182,8 +183,7 @@ class Client:
         """
 
         def read(response: requests.Response) -> tuple[int, int, bytes] | None:
-            digits = "([0-9]{1,15})"
-            place = re.fullmatch(f"bytes {digits}-{digits}/{digits}", response.headers.get("Content-Range", ""))
+            place = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
             if response.status_code != 206 or not place:
                 return None
             first, last, size = map(int, place.groups())
