@@ -1,4 +1,4 @@
-"""Greedy and beam search for a recurrent decoder, batched over sentences; it knows no corpus and no network."""
+"""Greedy and beam search for any recurrent decoder, for a batch of sentences at once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,25 +12,26 @@ from anamnesis.errors import AnamnesisError
 from anamnesis.nn.settings import WIDEST_BEAM
 
 State = tuple[Tensor, ...]
-"""What a decoder carries from token to token, its parts each (rows, size...)."""
+"""The decoder's state between two tokens, each part (rows, size...)."""
 
 Step = Callable[[Tensor, State, Tensor], tuple[Tensor, State]]
-"""Reads one token in each row, and returns what may follow it.
+"""One step of a decoder: log-probabilities of the next token, (rows, vocabulary), and the next state.
 
-Takes the tokens (rows,) int64, the state, and the number of the sentence that each row belongs to (rows,) int64, in
-ascending order. Returns natural logarithms of probabilities (rows, vocabulary), -inf for what must not follow, and the
-next state. While the rows stay with their sentences, the sentence numbers are the very same tensor, so what was looked
-up by them can be kept.
+Its arguments are the tokens (rows,) int64, the state, and the number of each row's sentence (rows,) int64, in ascending
+order. Tokens with a log-probability of -inf never follow. While the rows belong to the same sentences, the sentence
+numbers are the same tensor object, so that a step may cache what it has looked up by them.
 """
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A sequence that a decoder may mean.
+    """A sequence that a search found.
 
-    `ids` holds neither the start nor the end token; `finished` says whether the end token came, and else the limit cut
-    it off. `log_probability` includes the end token's; `score` is log_probability / length ** length_penalty, with the
-    end token counted in the length.
+    Attributes:
+        ids: its tokens, without start and end token.
+        finished: whether it has an end token; if not, the limit cut it off.
+        log_probability: the sum over its tokens, the end token included, in nats.
+        score: log_probability / length ** length_penalty; the length counts the end token.
     """
 
     ids: list[int]
@@ -74,25 +75,24 @@ def search(
 def greedy(
     step: Step, state: State, start: int, end: int, limits: Tensor, length_penalty: float = 1.0
 ) -> list[Hypothesis]:
-    """The sequence of each sentence that takes the likeliest token at every step.
+    """The hypothesis of each sentence that takes the most probable token at every step.
 
     Args:
-        state: the decoder's before the first token, its parts each (sentences, size...).
-        limits: the most tokens of a sentence's sequence (sentences,), int64, the end token included.
+        state: the decoder's state before the first token, each part (sentences, size...).
+        limits: the most tokens of each sentence's sequence, the end token included, (sentences,), int64.
 
     Raises:
-        AnamnesisError: a limit is below 1 or the length penalty below 0, or the decoder gives no probability to any
-            token.
+        AnamnesisError: a limit is below 1, the length penalty is below 0, or no token has a probability.
     """
-    sentences, powers = _checked(limits, length_penalty)
+    sentences, powers = _prepare(limits, length_penalty)
     tokens = torch.full_like(limits, start)
     totals = torch.zeros_like(limits, dtype=torch.float64)
     ids = limits.new_full((len(limits), len(powers)), end)
     for time in range(len(powers)):
         deadline.check()
-        following, state = step(tokens, state, sentences)
-        # As the beam takes its candidates, so that equally likely tokens are told apart in the same way.
-        best, tokens = (found.squeeze(1) for found in following.topk(1))
+        log_probabilities, state = step(tokens, state, sentences)
+        # As in `beam`, so that both searches choose the same one of equally probable tokens.
+        best, tokens = (part.squeeze(1) for part in log_probabilities.topk(1))
         totals[sentences] += best
         ids[sentences, time] = tokens
         live = (tokens != end) & (limits[sentences] > time + 1)
@@ -102,12 +102,12 @@ def greedy(
         if rows < len(sentences):
             kept = torch.nonzero_static(live, size=rows).squeeze(1)
             tokens, sentences, state = tokens[kept], sentences[kept], _rows(state, kept)
-    found = []
+    hypotheses = []
     for row, limit, total in zip(ids.tolist(), limits.tolist(), totals.tolist(), strict=True):
         length = min(row.index(end) + 1 if end in row else limit, limit)
-        found.append(_hypothesis(row[:length], end, total, total / length**length_penalty))
-    _refuse_impossible([np.isfinite(hypothesis.log_probability) for hypothesis in found])
-    return found
+        hypotheses.append(_hypothesis(row[:length], end, total, total / length**length_penalty))
+    _check_possible([np.isfinite(hypothesis.log_probability) for hypothesis in hypotheses])
+    return hypotheses
 
 
 @torch.inference_mode()
@@ -121,41 +121,43 @@ def beam(
     n_best: int = 1,
     length_penalty: float = 1.0,
 ) -> list[list[Hypothesis]]:
-    """The sequences of each sentence with the best scores that a beam search meets, best first.
+    """The hypotheses of each sentence with the best scores in a beam search, best first.
 
-    A hypothesis that ends leaves the beam, which is narrower by one from then on (Sutskever et al. 2014, section 3.2,
-    "Sequence to Sequence Learning with Neural Networks"). One that reaches the limit counts as it is. So a width of 1
-    is greedy search, and one of all sequences there are is exhaustive search. Hypotheses of a beam are equally long and
-    compete by log-probability; the ended ones by score, whose normalisation is the power of the length in Wu et al.
-    2016, section 7, "Google's Neural Machine Translation System". Of equal scores the earlier ended is first.
+    A hypothesis that ends leaves the beam, which is then narrower by one (Sutskever et al. 2014, section 3.2, "Sequence
+    to Sequence Learning with Neural Networks"). A hypothesis at the limit counts without an end token. So a width of 1
+    is greedy search, and a width of the number of all sequences is exhaustive search. Unfinished hypotheses have equal
+    lengths and compete by log-probability. Finished ones compete by score, normalised by the power of the length in Wu
+    et al. 2016, section 7, "Google's Neural Machine Translation System"; of equal scores the one that ended earlier
+    comes first.
 
-    A sentence is done when its beam is empty, or no score in reach is above its `n_best` best: a log-probability only
-    falls and a length ends at the limit, so log_probability / limit ** length_penalty bounds what can become of a
-    hypothesis. This changes no result. Rows that ended are not computed again.
+    The search for a sentence stops when its beam is empty, or when no hypothesis can still exceed the `n_best` best
+    scores: log-probabilities only decrease and lengths end at the limit, so log_probability / limit ** length_penalty
+    is an upper bound. Stopping changes no result. Finished rows are not computed again.
 
     Args:
-        state: the decoder's before the first token, its parts each (sentences, size...).
-        limits: the most tokens of a sentence's sequence (sentences,), int64, the end token included.
-        width: the number of hypotheses of a sentence, ended ones included.
-        n_best: how many to return of each sentence; fewer where there are not so many sequences.
+        state: the decoder's state before the first token, each part (sentences, size...).
+        limits: the most tokens of each sentence's sequence, the end token included, (sentences,), int64.
+        width: hypotheses of each sentence, finished ones included.
+        n_best: hypotheses to return for each sentence, or all if there are fewer sequences.
 
     Raises:
-        AnamnesisError: a limit or the width is below 1, the length penalty below 0, or n_best not from 1 to the width;
-            or the decoder gives no probability to any token.
+        AnamnesisError: a limit or the width is below 1, the length penalty is below 0, `n_best` is not from 1 to the
+            width, or no token has a probability.
     """
     if width < 1:
         raise AnamnesisError(f"beam: found {width}; allowed: at least 1")
     if not 1 <= n_best <= width:
         raise AnamnesisError(f"n_best: found {n_best}; allowed: from 1 to the beam's width, which is {width}")
-    sentences, powers = _checked(limits, length_penalty)
+    sentences, powers = _prepare(limits, length_penalty)
     number = len(limits)
-    # A sentence owns `width` places of a grid (sentences, width). Rows hold the occupied ones alone, in their order.
+    # Each sentence has `width` places in a grid (sentences, width). A row of the state is an occupied place; the rows
+    # are in the order of their places.
     places = sentences * width
     counts = torch.ones_like(limits)
     free = torch.full_like(limits, width)
     slots = torch.arange(width, device=limits.device).expand(number, width)
     tokens = torch.full_like(limits, start)
-    # Doubles, so that how a sum is rounded does not decide between hypotheses.
+    # In double precision, so that rounding errors do not decide between hypotheses.
     totals = torch.zeros_like(limits, dtype=torch.float64)
     reach = powers[limits - 1]
     best_scores = totals.new_full((number, n_best), -torch.inf)
@@ -163,12 +165,12 @@ def beam(
     history: list[tuple[Tensor, Tensor]] = []
     for time in range(len(powers)):
         deadline.check()
-        following, state = step(tokens, state, sentences)
-        # No more than `width` continuations of one hypothesis can be among the `width` best of its sentence.
-        each = min(width, following.shape[1])
-        likeliest, candidates = following.topk(each)
+        log_probabilities, state = step(tokens, state, sentences)
+        # Of one hypothesis, at most `width` continuations can be among the `width` best of its sentence.
+        each = min(width, log_probabilities.shape[1])
+        best, candidates = log_probabilities.topk(each)
         grid = totals.new_full((number * width, each), -torch.inf)
-        grid[places] = totals[:, None] + likeliest
+        grid[places] = totals[:, None] + best
         grid_tokens = candidates.new_zeros(number * width, each)
         grid_tokens[places] = candidates
         grid_totals, chosen = grid.view(number, -1).topk(width)
@@ -189,7 +191,7 @@ def beam(
         bound = grid_totals.where(live, -torch.inf).amax(1) / reach
         live &= (bound > best_scores[:, -1])[:, None]
         before, counts = counts, live.sum(1)
-        # The one wait for the device in a step.
+        # The only synchronisation with the device in a step.
         rows, stay = torch.stack([counts.sum(), (counts == before).all()]).tolist()
         if rows == 0:
             break
@@ -200,8 +202,8 @@ def beam(
         tokens, totals, state = grid_tokens.view(-1)[places], grid_totals.view(-1)[places], _rows(state, kept_rows)
         if not stay:
             sentences = places // width
-    _refuse_impossible((best_scores[:, 0] > -torch.inf).tolist())
-    ids, lengths = _traced(history, best_origins, width)
+    _check_possible((best_scores[:, 0] > -torch.inf).tolist())
+    ids, lengths = _trace_back(history, best_origins, width)
     return [
         [
             _hypothesis(row[:length], end, total, score)
@@ -212,8 +214,12 @@ def beam(
     ]
 
 
-def _checked(limits: Tensor, length_penalty: float) -> tuple[Tensor, Tensor]:
-    """The sentences' numbers (sentences,), and length ** length_penalty of the lengths from 1 to the longest limit."""
+def _prepare(limits: Tensor, length_penalty: float) -> tuple[Tensor, Tensor]:
+    """Numbers of the sentences (sentences,), and length ** length_penalty for each length up to the largest limit.
+
+    Raises:
+        AnamnesisError: a limit is below 1, or the length penalty is below 0.
+    """
     if not length_penalty >= 0:
         raise AnamnesisError(f"length_penalty: found {length_penalty}; allowed: at least 0")
     least, longest = (int(limits.min()), int(limits.max())) if len(limits) else (1, 0)
@@ -227,14 +233,15 @@ def _rows(state: State, rows: Tensor) -> State:
     return tuple(part.index_select(0, rows) for part in state)
 
 
-def _traced(
+def _trace_back(
     history: list[tuple[Tensor, Tensor]], origins: Tensor, width: int
 ) -> tuple[list[list[list[int]]], list[list[int]]]:
-    """Tokens, and how many they are, of hypotheses that stood in place origin % width after step origin // width.
+    """The tokens and the length of each hypothesis.
 
     Args:
-        history: of each step the tokens in the places and the places they follow, each (sentences, width).
-        origins: (sentences, n_best).
+        history: for each step, the token in each place and the place of its predecessor, each (sentences, width).
+        origins: step * width + place of each hypothesis' last token, (sentences, n_best).
+        width: places of a sentence.
     """
     lasts, slots = np.divmod(origins.cpu().numpy(), width)
     ids = np.zeros((*lasts.shape, len(history)), np.int64)
@@ -250,7 +257,7 @@ def _hypothesis(ids: list[int], end: int, log_probability: float, score: float) 
     return Hypothesis(ids[:-1] if finished else ids, finished, log_probability, score)
 
 
-def _refuse_impossible(possible: list[bool]) -> None:
+def _check_possible(possible: list[bool]) -> None:
     if not all(possible):
         raise AnamnesisError(
             f"sentence {possible.index(False) + 1} of {len(possible)}: the decoder gives no token a probability; "
