@@ -1,4 +1,4 @@
-"""Layers of the user's own: the documented example works everywhere, and what is wrong with one is told in one line."""
+"""Own cells: the documented example works everywhere, and a faulty cell is refused in one line."""
 
 import re
 from pathlib import Path
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from pydantic import TypeAdapter
 from listener import Recorder, interrupt
+from pydantic import TypeAdapter
 
 import anamnesis
 from anamnesis import models, params
@@ -96,22 +96,22 @@ def test_a_stack_of_it_learns_to_remember(project: Path) -> None:
 
 
 def test_the_documented_experiments_train_resume_generate_and_fit_the_probe(project: Path) -> None:
+    from anamnesis.tasks.language.model.generation import generate
+    from anamnesis.tasks.language.train import train
+
     from anamnesis.data.stores import store
     from anamnesis.data.tokenizers.settings import Characters
-    from anamnesis.tasks.language import saved
-    from anamnesis.tasks.language.generation import generate
-    from anamnesis.tasks.language.train import train
     from anamnesis.tasks.memory.model import budget
 
-    content = params.read(ROOT / "params.yaml") | {"own": yaml.safe_load(documented("yaml"))["own"]}
+    content = params.read(ROOT / "params.yaml") | {"dependent": yaml.safe_load(documented("yaml"))["dependent"]}
     checked = params.check(content)
-    assert list(checked.own) == ["sherlock-mgu", "memory-mgu"]
+    assert list(checked.dependent) == ["sherlock-mgu", "memory-mgu"]
     language: Any = checked.experiments["sherlock-mgu"]
     probe: Any = checked.experiments["memory-mgu"]
 
     cell, count = budget.largest(probe)
     assert probe.parameters * 0.9 < count <= probe.parameters
-    assert cell.kind == "cell"
+    assert cell.architecture == "cell"
 
     text = "".join(chr(97 + (place * place) % 23) + "\n" * (place % 17 == 0) for place in range(6000))
     for split, part in (("train", text[:5000]), ("valid", text[5000:5500]), ("test", text[5500:])):
@@ -129,7 +129,7 @@ def test_the_documented_experiments_train_resume_generate_and_fit_the_probe(proj
         train("own", language, project, Recorder())
         files = sorted((project / "models" / "own").iterdir())
         made.append({path.name: path.read_bytes() for path in files})
-        model = saved.load(project / "models" / "own")
+        model = models.load(project / "models" / "own")
         for path in files:
             path.unlink()
         (project / "models" / "own").rmdir()

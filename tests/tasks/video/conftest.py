@@ -60,8 +60,7 @@ def experiment() -> Callable[..., Experiment]:
 
     def make(architecture: str = "cnn-lstm", **changes: Any) -> Experiment:
         content: dict[str, Any] = {
-            "task": "classification",
-            "reads": "videos",
+            "task": "video",
             "tokens": "images",
             "videos": {"frames": 5, "size": 14, "train": 90, "valid": 20, "test": 24},
             "model": MODELS[architecture],

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.video import gif
+from anamnesis.tasks.video.evaluation import gif
 
 
 def video(frames: int = 5, size: int = 14) -> np.ndarray:
@@ -29,8 +29,8 @@ def saved(pictures: list[Image.Image], **options: Any) -> bytes:
 @pytest.mark.parametrize(("frames", "size", "scale"), [(2, 9, 1), (12, 20, 8), (30, 14, 3)])
 def test_a_video_comes_back_as_it_was(tmp_path: Path, frames: int, size: int, scale: int) -> None:
     made = video(frames, size)
-    data = gif.written(made, scale)
-    assert data == gif.written(made.copy(), scale)
+    data = gif.encode(made, scale)
+    assert data == gif.encode(made.copy(), scale)
     (tmp_path / "video.gif").write_bytes(data)
     assert (gif.read(tmp_path / "video.gif", size) == made).all()
     with Image.open(io.BytesIO(data)) as image:
@@ -40,7 +40,7 @@ def test_a_video_comes_back_as_it_was(tmp_path: Path, frames: int, size: int, sc
 def test_frames_that_hardly_differ_or_not_at_all() -> None:
     made = np.repeat(video(1), 4, 0)
     made[2, 3, 4] ^= 255
-    found = gif.parsed(gif.written(made), 14, "video")
+    found = gif.decode(gif.encode(made), 14, "video")
     # Pillow joins equal frames to one that lasts longer.
     assert [frame.tolist() for frame in found] == [made[0].tolist(), made[2].tolist(), made[3].tolist()]
 
@@ -52,13 +52,13 @@ def test_other_pictures_of_the_same_video() -> None:
     coloured = [picture.convert("RGB") for picture in pictures]
     negative = [Image.fromarray(frame) for frame in made]
     for variant in (pictures, large, coloured, negative):
-        assert (gif.parsed(saved(variant), 14, "video") == made).all()
+        assert (gif.decode(saved(variant), 14, "video") == made).all()
 
 
 def test_a_picture_is_made_smaller_by_means() -> None:
     random = np.random.default_rng(3)
     large = random.integers(100, 256, (2, 28, 28), dtype=np.uint8)
-    found = gif.parsed(saved([Image.fromarray(frame) for frame in large]), 14, "video")
+    found = gif.decode(saved([Image.fromarray(frame) for frame in large]), 14, "video")
     for frame in range(2):
         for row in range(14):
             for column in range(14):
@@ -85,7 +85,7 @@ def picture(width: int, height: int, dot: int = 0) -> Image.Image:
 )
 def test_videos_that_do_not_fit(pictures: list[Image.Image], reason: str) -> None:
     with pytest.raises(AnamnesisError, match=reason) as caught:
-        gif.parsed(saved(pictures), 14, "mine.gif")
+        gif.decode(saved(pictures), 14, "mine.gif")
     assert str(caught.value).startswith("mine.gif: ")
     assert "\n" not in str(caught.value)
 
@@ -93,9 +93,9 @@ def test_videos_that_do_not_fit(pictures: list[Image.Image], reason: str) -> Non
 def test_files_that_are_no_videos(tmp_path: Path) -> None:
     png = io.BytesIO()
     picture(14, 14).save(png, "PNG")
-    for data in (b"", b"GIF89a", b"hello", png.getvalue(), gif.written(video())[:60]):
+    for data in (b"", b"GIF89a", b"hello", png.getvalue(), gif.encode(video())[:60]):
         with pytest.raises(AnamnesisError, match=r"^x: not a GIF file, or a damaged one$"):
-            gif.parsed(data, 14, "x")
+            gif.decode(data, 14, "x")
     with pytest.raises(AnamnesisError, match=r"no\.gif: cannot be read"):
         gif.read(tmp_path / "no.gif", 14)
     with pytest.raises(AnamnesisError, match="cannot be read"):
@@ -104,7 +104,7 @@ def test_files_that_are_no_videos(tmp_path: Path) -> None:
 
 def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "video.gif"
-    path.write_bytes(gif.written(video(), 1))
+    path.write_bytes(gif.encode(video(), 1))
     monkeypatch.setattr(gif, "LARGEST", path.stat().st_size)
     gif.read(path, 14)
     monkeypatch.setattr(gif, "LARGEST", path.stat().st_size - 1)
@@ -113,27 +113,27 @@ def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_header_that_asks_for_gigabytes_is_refused_before_it_is_obeyed() -> None:
-    data = bytearray(gif.written(video(), 1))
+    data = bytearray(gif.encode(video(), 1))
     data[6:10] = b"\xff\xff\xff\xff"
     with pytest.raises(AnamnesisError, match=r"found a picture of|damaged"):
-        gif.parsed(bytes(data), 14, "x")
+        gif.decode(bytes(data), 14, "x")
     # The second frame asks for more than the field.
-    plain = bytearray(gif.written(video(2), 1))
+    plain = bytearray(gif.encode(video(2), 1))
     place = plain.rindex(b"\x2c\x00\x00\x00\x00\x0e\x00\x0e\x00")
     plain[place + 5 : place + 9] = b"\xff\xff\xff\xff"
     with pytest.raises(AnamnesisError, match=r"found a picture of 65535 x 65535|damaged"):
-        gif.parsed(bytes(plain), 14, "x")
+        gif.decode(bytes(plain), 14, "x")
 
 
 def test_any_damaged_byte_is_a_video_or_one_line() -> None:
-    data = gif.written(video(3, 9), 1)
+    data = gif.encode(video(3, 9), 1)
     random, lines, videos = np.random.default_rng(6), [], []
     for _ in range(400):
         damaged = bytearray(data)
         for place in random.integers(len(data), size=random.integers(1, 4)):
             damaged[place] = random.integers(256)
         try:
-            found = gif.parsed(bytes(damaged), 9, "x")
+            found = gif.decode(bytes(damaged), 9, "x")
         except AnamnesisError as error:
             lines.append(str(error))
         else:

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from anamnesis.tasks.video.network import VideoNetwork
-from anamnesis.tasks.video.videos import PARTS
 from pydantic import TypeAdapter
 from torch.nn import functional
 
+from anamnesis.tasks.video.model.network import VideoNetwork
+from anamnesis.tasks.video.model.videos import PARTS
 from anamnesis.tasks.video.settings import Model
 
 from .conftest import MODELS

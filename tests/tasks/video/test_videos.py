@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from anamnesis.tasks.video.videos import CLASSES, DIRECTIONS, drawn, make, open_videos
 from pydantic import ValidationError
 
 from anamnesis.data.stores.images import Images
 from anamnesis.data.stores.store import open_images
 from anamnesis.errors import AnamnesisError
+from anamnesis.tasks.video.model.videos import CLASSES, DIRECTIONS, draw_videos, drawn, open_videos
 from anamnesis.tasks.video.settings import Videos
 
 from .conftest import write_store
@@ -48,7 +48,7 @@ def test_the_same_settings_give_the_same_bytes_and_other_seeds_others(project: P
 
 
 def test_splits_have_their_own_randomness() -> None:
-    one, other = (make(dots(), 100, videos(), stream) for stream in (0, 1))
+    one, other = (draw_videos(dots(), 100, videos(), stream) for stream in (0, 1))
     assert one.labels.tolist() != other.labels.tolist()
     assert one.videos.tobytes() != other.videos.tobytes()
 
@@ -60,9 +60,9 @@ def test_a_change_in_one_split_leaves_the_others(project: Path) -> None:
 
 
 def test_the_block_that_is_drawn_at_once_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = make(dots(), 50, videos(), 0)
-    monkeypatch.setattr("anamnesis.tasks.video.videos.BLOCK", 3 * 7 * 16 * 16)
-    assert make(dots(), 50, videos(), 0).sha256() == whole.sha256()
+    whole = draw_videos(dots(), 50, videos(), 0)
+    monkeypatch.setattr("anamnesis.tasks.video.model.videos.BLOCK", 3 * 7 * 16 * 16)
+    assert draw_videos(dots(), 50, videos(), 0).sha256() == whole.sha256()
 
 
 @pytest.mark.parametrize("split", ["train", "valid", "test"])
@@ -101,7 +101,7 @@ def _cut(frame: np.ndarray, known: dict[bytes, int]) -> bytes:
 
 @pytest.mark.parametrize("count", [80, 100, 240, 17])
 def test_classes_are_as_even_as_they_can_be(count: int) -> None:
-    found = np.bincount(make(dots(), count, videos(), 0).labels, minlength=80)
+    found = np.bincount(draw_videos(dots(), count, videos(), 0).labels, minlength=80)
     assert (len(found), found.sum()) == (80, count)
     assert found.max() - found.min() <= 1
 
@@ -110,7 +110,7 @@ def test_classes_are_as_even_as_they_can_be(count: int) -> None:
     ("frames", "speed", "size"), [(12, 0.5, 20), (7, 1.0, 16), (2, 1.0, 12), (5, 0.3, 14), (4, 2.0, 16)]
 )
 def test_digits_move_as_their_labels_say(frames: int, speed: float, size: int) -> None:
-    made = make(dots(), 400, videos(frames=frames, speed=speed, size=size, noise=0.0), 0)
+    made = draw_videos(dots(), 400, videos(frames=frames, speed=speed, size=size, noise=0.0), 0)
     places = corners(made.videos)
     # The second dot is where it should be: nothing was cut off or turned.
     video, frame = np.ogrid[:400, :frames]
@@ -130,7 +130,7 @@ def test_digits_move_as_their_labels_say(frames: int, speed: float, size: int) -
 
 def test_places_are_those_of_a_slow_loop() -> None:
     settings, count = videos(noise=0.0), 60
-    made = make(dots(), count, settings, 3)
+    made = draw_videos(dots(), count, settings, 3)
     random = np.random.default_rng((settings.seed, 3))
     labels = random.permutation(count) % 80
     assert made.labels.tolist() == labels.tolist()
@@ -161,7 +161,7 @@ def test_drawing_is_pasting() -> None:
 
 
 def test_the_middle_frame_tells_nothing_of_the_direction_and_two_frames_do() -> None:
-    made = make(dots(), 8000, videos(frames=12, size=20, noise=0.0), 0)
+    made = draw_videos(dots(), 8000, videos(frames=12, size=20, noise=0.0), 0)
     places, directions = corners(made.videos), made.labels % 8
     cells = places[:, 6, 0] * 20 + places[:, 6, 1]
     used = np.unique(cells)
@@ -181,19 +181,21 @@ def test_the_middle_frame_tells_nothing_of_the_direction_and_two_frames_do() -> 
 
 def test_noise_is_as_strong_as_it_says() -> None:
     grey = Images(np.full((10, 8, 8), 8, np.uint8), np.arange(10, dtype=np.uint8))
-    made = make(grey, 400, videos(noise=0.1, frames=2, size=10, speed=0.01), 0)
+    made = draw_videos(grey, 400, videos(noise=0.1, frames=2, size=10, speed=0.01), 0)
     # Where the digit always is, half black: the noise is not cut off there.
     inside = made.videos[:, :, 1:8, 1:8] / 255
     assert inside.mean() == pytest.approx(0.5, abs=0.005)
     assert inside.std() == pytest.approx(0.1, rel=0.03)
-    assert set(np.unique(make(grey, 9, videos(noise=0.0), 0).videos)) == {0, 128}
+    assert set(np.unique(draw_videos(grey, 9, videos(noise=0.0), 0).videos)) == {0, 128}
 
 
 def test_videos_are_evenly_spread_over_the_images_of_a_digit() -> None:
     # The upper row says which image it is.
     pixels = np.zeros((40, 8, 8), np.uint8)
     pixels[:, 0, 0], pixels[:, 1, 1] = 16, np.arange(40) % 16
-    made = make(Images(pixels, np.repeat(np.arange(10, dtype=np.uint8), 4)), 4000, videos(noise=0.0, frames=2), 0)
+    made = draw_videos(
+        Images(pixels, np.repeat(np.arange(10, dtype=np.uint8), 4)), 4000, videos(noise=0.0, frames=2), 0
+    )
     seen = Counter()
     for video, label, (row, column) in zip(made.videos, made.labels, corners(made.videos)[:, 0], strict=True):
         seen[label // 8, round(video[0, row + 1, column + 1] / 255 * 16)] += 1
