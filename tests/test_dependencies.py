@@ -135,9 +135,12 @@ def test_the_key_of_a_checkpoint_covers_the_code_that_training_depends_on(stage:
 
 def test_reading_the_files_finds_every_import_that_python_makes() -> None:
     """An independent count: what the modules of all tasks have imported once they are imported themselves."""
-    roots = {f"anamnesis.tasks.{task}.{part}" for task in tasks.NAMES for part in ("model.training", "evaluation")}
-    code = f"import sys, importlib\nfor name in {sorted(roots)}: importlib.import_module(name)\nprint(*sys.modules)"
+    others = [task for task in tasks.NAMES if task != "language"]
+    roots = [f"anamnesis.tasks.{task}.{part}" for task in others for part in ("model.training", "evaluation")]
+    code = f"import sys, importlib\nfor name in {roots}: importlib.import_module(name)\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     ours = {name for name in done.stdout.split() if name.split(".")[0] == "anamnesis"}
     assert len(ours) > 50
-    assert ours <= closure(roots, "evaluate", "language", set())
+    assert ours <= closure(set(roots), "evaluate", "language", set())
+    # Other tasks import it inside of functions, which run where a model is needed.
+    assert [name for name in ours if name.startswith("anamnesis.tasks.language.")] == []
