@@ -176,50 +176,47 @@ def _full(folder: Folder, name: str) -> int:
 
 
 def _command(folder: Folder, group: list[str], run: list[str]) -> str:
-    """The shortest command that makes the results of a group: its evaluation, whose needs DVC finds."""
+    """The shortest command that repeats the results of a group: its evaluation, with all that it depends on."""
     profile = folder.settings.profile
-    dvc = "dvc" if profile == STANDARD else f"dvc --cd profiles/{profile}"
-    section = _section(folder.settings, group[0])
-    stage = "evaluate" if section == "experiments" else f"evaluate-{section}"
-    first = group[0]
+    place = "" if profile == STANDARD else f"profiles/{profile}/"
+    evaluate = "evaluate-dependent" if group[0] in folder.settings.dependent else "evaluate"
+    stage = f"{place}dvc.yaml:{evaluate}" if place else evaluate
     if changed := {key: value for name in run for key, value in _changed(folder, name).items()}:
-        sets = " ".join(f"-S {shlex.quote(f'{key}={value}')}" for key, value in changed.items())
-        return f"`{dvc} exp run {sets} {' '.join(f'{stage}@{name}' for name in run)}`"
+        sets = " ".join(f"-S {shlex.quote(f'{place}{file}:{key}={value}')}" for (file, key), value in changed.items())
+        return f"`dvc exp run {sets} {' '.join(f'{stage}@{name}' for name in run)}`"
+    first = group[0]
     if len(group) > 1 and all(name.startswith(first) for name in group):
-        # The shell writes the names out.
-        return f"`{dvc} repro {stage}@{first}{{{','.join(name.removeprefix(first) for name in group)}}}`"
-    return f"`{dvc} repro {' '.join(f'{stage}@{name}' for name in group)}`"
+        # The shell expands the names.
+        return f"`dvc repro {stage}@{first}{{{','.join(name.removeprefix(first) for name in group)}}}`"
+    return f"`dvc repro {' '.join(f'{stage}@{name}' for name in group)}`"
 
 
-def _changed(folder: Folder, name: str) -> dict[str, str]:
-    """The settings that a result was made with and that the whole profile has otherwise, as `key -> value` of DVC's -S.
+def _changed(folder: Folder, name: str) -> dict[tuple[str, str], str]:
+    """The settings of a result that differ from the whole profile, by file and key.
 
-    They are those of the training itself, of its tokens and corpus, and of the model that it starts from. `trainer`
-    says on what machine it ran, not what was trained.
+    They include the settings of its tokens, its corpus and the model that it needs, but not `trainer`, which states
+    the machine.
     """
     if name not in folder.full.experiments:
         return {}
-    start = folder.settings.experiments[name].needed_model
-    ran = _needs(folder.settings, name, _trained_with(folder, name))
-    full = _needs(folder.full, name, folder.full.experiments[name].model_dump(mode="json"))
-    own = {key: value for key, value in ran.items() if value != full.get(key) and ".trainer." not in key}
-    return (_changed(folder, start) if start else {}) | own
+    needed = folder.settings.experiments[name].needed_model
+    ran = _settings(folder.settings, name, _trained_with(folder, name))
+    full = _settings(folder.full, name, folder.full.experiments[name].model_dump(mode="json"))
+    own = {key: value for key, value in ran.items() if value != full.get(key) and ".trainer." not in key[1]}
+    return (_changed(folder, needed) if needed else {}) | own
 
 
-def _needs(settings: Params, name: str, experiment: dict[str, Any]) -> dict[str, str]:
-    """The settings of an experiment, its tokens and its corpus, as `key -> value` of DVC's -S."""
+def _settings(settings: Params, name: str, experiment: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """The settings of an experiment, its tokens and its corpus, by file and key."""
     store = settings.experiments[name].tokens
     tokens = settings.tokens[store]
-    entries = {_section(settings, name): {name: experiment}, "tokens": {store: tokens.model_dump(mode="json")}}
+    section = "dependent" if name in settings.dependent else "experiments"
     block = "own_corpora" if tokens.corpus in settings.own_corpora else "corpora"
-    corpora = {block: {tokens.corpus: settings.corpora[tokens.corpus].model_dump(mode="json")}}
-    # DVC takes a key without a file for one of params.yaml.
-    corpus = {f"{params.CORPORA}:{key}": value for key, value in tracked.flatten(corpora).items()}
-    return tracked.flatten(entries) | corpus
-
-
-def _section(settings: Params, name: str) -> str:
-    return "dependent" if name in settings.dependent else "experiments"
+    files = {
+        params.PARAMS: {section: {name: experiment}, "tokens": {store: tokens.model_dump(mode="json")}},
+        params.CORPORA: {block: {tokens.corpus: settings.corpora[tokens.corpus].model_dump(mode="json")}},
+    }
+    return {(file, key): value for file, content in files.items() for key, value in tracked.flatten(content).items()}
 
 
 def _first_epoch(root: Path, run: list[str], metric: str) -> str:

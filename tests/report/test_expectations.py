@@ -1,217 +1,206 @@
-"""What the numbers must show, and lessons: stated from the metrics, met or not."""
+"""Expectations, met or not, and comparisons: stated from the metrics."""
 
-import json
 import math
-import shutil
 
+import pandas as pd
 import pytest
 
-from anamnesis.report import expectations, leaderboard, lessons, page, results, steadiness
-
-
-@pytest.fixture
-def copied(boards, tmp_path):
-    return shutil.copytree(boards, tmp_path / "project")
-
-
-def findings(root):
-    return {finding.expectation: finding for finding in expectations.findings(root, leaderboard.table(root))}
+from anamnesis import params
+from anamnesis.errors import AnamnesisError
+from anamnesis.report import claims, comparisons, expectations, leaderboard, page
 
 
 def starting(root, words):
-    return next(finding for name, finding in findings(root).items() if name.startswith(words))
+    """The only finding whose expectation starts with these words."""
+    rows = expectations.findings(root, leaderboard.table(root))
+    [finding] = [finding for finding in rows if finding["expectation"].startswith(words)]
+    return finding
 
 
-def change(root, experiment, split, **scores):
-    path = root / "metrics" / f"{experiment}.json"
-    metrics = json.loads(path.read_text())
-    metrics[split] |= scores
-    path.write_text(json.dumps(metrics))
-
-
-def test_says_what_was_measured_on_both_splits(boards):
-    finding = starting(boards, "sherlock-lstm below sherlock-ngram5")
-    assert finding.measured == {"valid": "2.060 against 2.270", "test": "2.090 against 2.290"}
-    assert finding.answer == "yes"
+def compared(root, corpus, title):
+    rows = [row for row in leaderboard.table(root) if row.result.corpus == corpus]
+    return next(each for each in comparisons.compare(root, rows) if each.title == title)
 
 
 @pytest.mark.parametrize(
     ("valid", "test", "answer"),
-    [(2.2, 2.2, "yes"), (2.3, 2.2, "test only"), (2.2, 2.3, "validation only"), (2.3, 2.3, "no"), (2.27, 2.29, "no")],
+    [(2.2, 2.2, "yes"), (2.3, 2.2, "test only"), (2.2, 2.3, "validation only"), (2.27, 2.29, "no")],
 )
-def test_a_miss_is_said_plainly_and_a_draw_is_a_miss(copied, valid, test, answer):
+def test_a_pair_is_answered_by_split_and_a_draw_is_a_miss(copied, change, valid, test, answer):
     change(copied, "sherlock-lstm", "valid", bits_per_character=valid)
     change(copied, "sherlock-lstm", "test", bits_per_character=test)
-    finding = starting(copied, "sherlock-lstm below")
-    assert finding.answer == answer
-    assert finding.met == (answer == "yes")
-    text = page.render(copied)
-    assert f'class="answer {"met" if finding.met else "missed"}">{answer}</span>' in text
-    assert (f"All {len(findings(copied))} expectations" in " ".join(text.split())) == finding.met
+    finding = starting(copied, "sherlock-lstm below sherlock-ngram5 in bits per character")
+    assert (finding["answer"], finding["met"]) == (answer, answer == "yes")
+    assert finding["valid"] == f"{valid:.3f} against 2.270"
+    state = "met" if finding["met"] else "missed"
+    assert f'class="answer {state}">{answer}</span>' in page.render(copied)
 
 
-def test_far_below_asks_for_a_tenth(copied):
-    for split in ("valid", "test"):
-        change(copied, "fairytales20-rnn-nounroll", split, perplexity=100.0)
-        change(copied, "fairytales20-rnn", split, perplexity=91.0)
-    assert starting(copied, "fairytales20-rnn below").answer == "no"
-    for split in ("valid", "test"):
-        change(copied, "fairytales20-rnn", split, perplexity=89.0)
-    assert starting(copied, "fairytales20-rnn below").answer == "yes"
-
-
-def test_longer_memory_is_a_larger_span(copied):
-    assert starting(copied, "memory-scrn remembers longer than memory-rnn").answer == "yes"
-    change(copied, "memory-rnn", "test", memory_span=30.0)
-    assert starting(copied, "memory-scrn remembers longer than memory-rnn").answer == "validation only"
-
-
-def test_experiments_without_metrics_are_left_out(copied):
-    before = set(findings(copied))
-    (copied / "metrics" / "memory-scrn.json").unlink()
-    (copied / "metrics" / "sherlock-ngram5.json").unlink()
-    gone = before - set(findings(copied))
-    assert {name for name in gone if "all" not in name.split()} == {
-        name for name in before if "memory-scrn" in name or "sherlock-ngram5" in name
-    }
-
-
-def test_no_expectation_no_section(made, tmp_path):
-    made.write(tmp_path, without=("sherlock-lstm", "sherlock-uniform"))
-    assert "What the numbers must show" not in page.render(tmp_path)
-
-
-@pytest.mark.parametrize(("perplexity", "met"), [(79.34 / 4 - 0.01, True), (79.34 / 4 + 0.01, False)])
-def test_networks_are_held_against_the_uniform_experiment(copied, perplexity, met):
-    for split in ("valid", "test"):
-        change(copied, "sherlock-uniform", split, perplexity=79.34)
-        change(copied, "sherlock-lstm-windows", split, perplexity=perplexity)
-    finding = starting(copied, "sherlock-characters: all 10 networks")
-    assert finding.met == met
-    assert ("above it: sherlock-lstm-windows" in finding.measured["test"]) != met
-    assert "uniform 79.34" in finding.measured["test"]
-
-
-def test_without_a_uniform_experiment_the_vocabulary_is_the_measure(copied):
-    assert "uniform 1,500" in starting(copied, "fairytales20-bigrams").measured["test"]
-    change(copied, "fairytales20-rnn-nounroll", "test", perplexity=376.0)
-    assert starting(copied, "fairytales20-bigrams").answer == "validation only"
-
-
-def test_news_networks_are_held_against_what_was_published(copied):
-    finding = starting(copied, "reuters-r8: all 7 networks above 78.0 %")
-    assert finding.answer == "yes"
-    assert finding.measured["valid"] == "the worst, news-lstm-batchnorm 88.0 %"
-    change(copied, "news-lstm-relu", "test", accuracy=0.78)
-    finding = starting(copied, "reuters-r8: all 7 networks above 78.0 %")
-    assert finding.answer == "validation only"
-    assert finding.measured["test"] == "missed by: news-lstm-relu 78.0 %"
-
-
-@pytest.mark.parametrize(("valid", "test", "met"), [(0.951, 0.94, True), (0.951, 0.9399, False), (0.93, 0.95, True)])
-def test_the_best_news_network_is_held_to_its_test_accuracy(copied, valid, test, met):
-    for split, value in (("valid", valid), ("test", test)):
-        change(copied, "news-birnn", split, accuracy=value)
-    finding = starting(copied, "reuters-r8: news-birnn, the best network, at 94.0 %")
-    assert finding.answer == ("yes" if met else "no")
-    assert set(finding.measured) == {"valid", "test"}
-
-
-def test_every_network_is_held_against_the_best_baseline_in_the_sense_of_its_board(copied):
-    assert starting(copied, "sunspots: all 2 networks better than sunspots-last").answer == "yes"
-    assert starting(copied, "digits: all 2 networks better than captions-nearest").answer == "yes"
-    change(copied, "sunspots-fc5", "test", rmse=21.0)
-    change(copied, "captions-gru", "valid", exact_match=0.2)
-    finding = starting(copied, "sunspots: all 2 networks better than sunspots-last")
-    assert finding.answer == "validation only"
-    assert finding.measured["test"] == "missed by: sunspots-fc5 21.00; sunspots-last 21.00"
-    assert starting(copied, "digits: all 2 networks better than captions-nearest").answer == "test only"
-
-
-def test_videos_need_both_parts(copied):
-    assert starting(copied, "videos-cnn-lstm above videos-cnn in accuracy").answer == "yes"
-    assert starting(copied, "videos-cnn-lstm, the best network, at 95.0 % accuracy or more").answer == "yes"
-    for split in ("valid", "test"):
-        change(copied, "videos-cnn-lstm", split, accuracy=0.949)
-        change(copied, "videos-lstm", split, accuracy=0.949 if split == "valid" else 0.95)
-    assert starting(copied, "videos-cnn-lstm, the best network, at 95.0 % accuracy or more").answer == "no"
-    assert starting(copied, "videos-cnn-lstm above videos-lstm in accuracy").answer == "no"
-
-
-def test_captions_are_held_to_nineteen_of_twenty(copied):
-    assert starting(copied, "captions-lstm, the best network, at 95.0 % exact match").answer == "yes"
-    change(copied, "captions-lstm", "test", exact_match=0.9499)
-    assert starting(copied, "captions-lstm, the best network, at 95.0 % exact match").answer == "validation only"
+def test_a_margin_asks_for_a_relative_difference(copied, change):
+    change(copied, "fairytales20-rnn-nounroll", "both", perplexity=100.0)
+    for perplexity, answer in ((91.0, "no"), (89.0, "yes")):
+        change(copied, "fairytales20-rnn", "both", perplexity=perplexity)
+        assert starting(copied, "fairytales20-rnn below fairytales20-rnn-nounroll")["answer"] == answer
 
 
 @pytest.mark.parametrize(("rmse", "answer"), [(21.0, "yes"), (21.01, "no")])
-def test_the_lstm_may_be_as_good_as_the_last_value(copied, rmse, answer):
-    for split in ("valid", "test"):
-        change(copied, "sunspots-lstm3", split, rmse=rmse)
-    assert starting(copied, "sunspots-lstm3 at or below sunspots-last in RMSE").answer == answer
+def test_a_draw_counts_where_it_is_allowed(copied, change, rmse, answer):
+    change(copied, "sunspots-lstm3", "both", rmse=rmse)
+    assert starting(copied, "sunspots-lstm3 at or below sunspots-last in RMSE")["answer"] == answer
 
 
-def test_steadiness_of_a_trend_is_none_and_of_a_zigzag_twice_its_height():
-    # From exp(a - b e) nothing strays; exp(+-u) about it strays by 2 u from the line through its neighbours.
-    def curve(u):
-        values = [math.exp(4 - 0.1 * e + u * (-1) ** e) for e in range(1, 13)]
-        return results.Curve("perplexity", [results.Epoch(e, None, value) for e, value in enumerate(values, 1)])
+def test_architectures_are_compared_by_their_best_experiments(copied, change):
+    assert starting(copied, "memory-scrn above memory-rnn in memory span")["met"]
+    change(copied, "memory-rnn", "test", memory_span=30.0)
+    assert starting(copied, "memory-scrn above memory-rnn")["answer"] == "validation only"
+    assert starting(copied, "videos-cnn-lstm above videos-cnn in accuracy")["met"]
+    assert starting(copied, "en-nl-attention above en-nl-seq2seq in BLEU")["valid"] == "30.2 against 21.0"
+    # The best network with attention reads words, which no network without attention does.
+    change(copied, "en-nl-attention-words", "both", bleu=40.0, perplexity=2.0)
+    assert starting(copied, "en-nl-attention-words above en-nl-seq2seq in BLEU")["met"]
+    assert starting(copied, "en-nl-attention below en-nl-seq2seq in perplexity")["met"]
+    change(copied, "en-nl-seq2seq", "both", bleu=11.0)
+    assert starting(copied, "en-nl-seq2seq above en-nl-nearest")["answer"] == "no"
 
-    calm, restless = steadiness.steadiness("a", curve(0.0)), steadiness.steadiness("b", curve(0.08))
-    assert calm.fluctuation == pytest.approx(0, abs=1e-12)
-    assert (calm.rises, calm.largest) == (0, 0.0)
-    assert restless.fluctuation == pytest.approx(0.16)
+
+def test_experiments_without_metrics_are_left_out(copied):
+    before = {each["expectation"] for each in expectations.findings(copied, leaderboard.table(copied))}
+    (copied / "metrics" / "memory-scrn.json").unlink()
+    after = {each["expectation"] for each in expectations.findings(copied, leaderboard.table(copied))}
+    gone = {name for name in before - after if "uniform" not in name}
+    assert gone == {name for name in before if "memory-scrn" in name}
+
+
+@pytest.mark.parametrize(("perplexity", "met"), [(79.34 / 4 - 0.01, True), (79.34 / 4 + 0.01, False)])
+def test_networks_are_compared_with_a_uniform_model(copied, change, perplexity, met):
+    change(copied, "sherlock-uniform", "both", perplexity=79.34)
+    change(copied, "sherlock-lstm-windows", "both", perplexity=perplexity)
+    finding = starting(copied, "sherlock-characters: the perplexity of all 9 networks")
+    assert finding["met"] == met
+    assert finding["test"].endswith("; uniform 79.34")
+    assert finding["test"].startswith("missed by: sherlock-lstm-windows") != met
+    # Without a uniform experiment, the size of the vocabulary is the measure.
+    assert starting(copied, "fairytales20-bigrams")["test"].endswith("uniform 1,500")
+
+
+def test_levels_hold_for_all_networks_or_for_the_best(copied, change):
+    all_above = "reuters-r8: all 5 networks above 78.0 % accuracy"
+    assert starting(copied, all_above)["valid"] == "the worst: news-lstm-gates 89.0 %"
+    change(copied, "news-lstm-relu", "test", accuracy=0.78)
+    finding = starting(copied, all_above)
+    assert (finding["answer"], finding["test"]) == ("validation only", "missed by: news-lstm-relu 78.0 %")
+    best = "reuters-r8: news-birnn, the best network, at 94.0 % accuracy or more on test data"
+    for valid, test, met in ((0.951, 0.94, True), (0.951, 0.9399, False), (0.93, 0.95, True)):
+        change(copied, "news-birnn", "valid", accuracy=valid)
+        change(copied, "news-birnn", "test", accuracy=test)
+        assert starting(copied, best)["met"] == met
+
+
+def test_all_networks_are_compared_with_the_best_baseline(copied, change):
+    assert starting(copied, "sunspots: all 2 networks better than sunspots-last")["met"]
+    change(copied, "sunspots-fc5", "test", rmse=21.0)
+    finding = starting(copied, "sunspots: all 2 networks better than sunspots-last")
+    assert finding["answer"] == "validation only"
+    assert finding["test"] == "missed by: sunspots-fc5 21.00; sunspots-last 21.00"
+    change(copied, "captions-gru", "valid", exact_match=0.2)
+    assert starting(copied, "digits: all 2 networks better than captions-nearest")["answer"] == "test only"
+
+
+def test_a_claim_that_fails_here_states_its_source_and_why(copied, made):
+    settings = {"task": "forecasting", "tokens": "sines-values", "training": {"epochs": 1, "learning_rate": 0.1}}
+    model = {"architecture": "fc", "window": 20, "hidden": 20}
+    made.add(copied, "sines-fc20", settings | {"model": model}, {"rmse": 0.01, "rmse_free_running": 1.0}, "fc")
+    finding = starting(copied, "sines-fc5 below sines-fc20 in RMSE")
+    assert finding["answer"] == "no"
+    assert "Ours disagrees: the network of 20 units does not overfit here" in page.render(copied)
+
+
+def curve(unrest):
+    """A learning curve with a falling trend, which it leaves by `unrest` in turns."""
+    return "epoch,valid_perplexity\n" + "".join(
+        f"{e},{math.exp(4 - 0.1 * e + unrest * (-1) ** e)!r}\n" for e in range(1, 13)
+    )
+
+
+def test_fluctuation_of_a_trend_is_none_and_of_a_zigzag_twice_its_height(copied):
+    scrn, rnn = (copied / "predictions" / f"fairytales100-{each}" / "curve.csv" for each in ("scrn", "rnn"))
+    scrn.write_text(curve(0.0))
+    rnn.write_text(curve(0.08))
+    calm, restless = (comparisons.fluctuation(copied, path.parent.name) for path in (scrn, rnn))
+    assert calm["fluctuation"] == pytest.approx(0, abs=1e-12)
+    assert (calm["rises"], calm["largest"]) == (0, 0.0)
+    assert restless["fluctuation"] == pytest.approx(0.16)
     # Eight of twelve epochs count; every other step rises, by exp(0.16 - 0.1).
-    assert (restless.rises, restless.steps) == (4, 7) or (restless.rises, restless.steps) == (3, 7)
-    assert restless.largest == pytest.approx(math.expm1(0.16 - 0.1))
+    assert (restless["steps"], restless["largest"]) == (7, pytest.approx(math.expm1(0.06)))
+    assert starting(copied, "fairytales100-scrn steadier")["met"]
+    rnn.write_text(curve(0.0))
+    scrn.write_text(curve(0.08))
+    assert starting(copied, "fairytales100-scrn steadier")["answer"] == "no"
+    assert compared(copied, "fairytales100", "RNN against SCRN").text.endswith("fairytales100-rnn is steadier.")
+    rnn.write_text("epoch,valid_perplexity\n1,3\n2,2\n3,1\n")
+    assert comparisons.fluctuation(copied, "fairytales100-rnn") is None
 
 
-def test_too_short_a_curve_says_nothing():
-    short = results.Curve("perplexity", [results.Epoch(e, None, 9.0 - e) for e in range(1, 4)])
-    assert steadiness.steadiness("a", short) is None
-    assert "too few epochs" in steadiness.sentence(None, None, "a", "b")
-
-
-def test_the_unsteadier_is_named_as_such(copied):
-    assert starting(copied, "fairytales100-scrn steadier").answer == "yes"
-    folder = copied / "predictions"
-    calm = (folder / "fairytales100-scrn" / "curve.csv").read_text()
-    restless = (folder / "fairytales100-rnn" / "curve.csv").read_text()
-    (folder / "fairytales100-scrn" / "curve.csv").write_text(restless)
-    (folder / "fairytales100-rnn" / "curve.csv").write_text(calm)
-    assert starting(copied, "fairytales100-scrn steadier").answer == "no"
-    rows = [row for row in leaderboard.table(copied) if row.result.corpus == "fairytales100"]
-    [comparison] = steadiness.compare(copied, rows)
-    # The one with three layers is no match for an SCRN of one.
-    assert {name for name, _ in comparison.figure.legend} == {"fairytales100-rnn", "fairytales100-scrn"}
-    assert "fairytales100-scrn is not steadier than fairytales100-rnn" in comparison.sentences[0]
-
-
-def test_the_lesson_of_one_step_states_both_perplexities(boards):
-    rows = [row for row in leaderboard.table(boards) if row.result.corpus == "fairytales20"]
-    lesson = lessons.lessons(boards, rows)[0]
-    assert set(lesson.experiments) == {"fairytales20-rnn", "fairytales20-rnn-nounroll"}
-    assert "through 50 steps at once" in lesson.text
-    assert "22.50 (validation) and 22.50 (test) against 51.00 (validation) and 51.00 (test)" in lesson.text
-    assert f"{100 * (1 - 22.5 / 51):.0f} % lower" in lesson.text
+def test_comparisons_state_settings_scores_and_differences(boards):
+    unrolled = compared(boards, "fairytales20", "Why training looks back")
+    assert [row["different settings"] for row in unrolled.rows] == ["–", "steps: 50 → 1"]
+    assert [row["Test"] for row in unrolled.rows] == ["22.50", "51.00"]
+    assert unrolled.rows[1]["difference, test"] == f"+{100 * (51 / 22.5 - 1):.1f} %"
+    techniques = compared(boards, "reuters-r8", "What each technique changes")
+    assert {row["experiment"]: row["different settings"] for row in techniques.rows} == {
+        "news-lstm": "–",
+        "news-lstm-dropout": "dropout: 0 → 0.3",
+        "news-lstm-relu": "dense: none → 64",
+    }
+    assert [row["difference, validation"] for row in techniques.rows] == ["–", "+2.0", "+1.0"]
+    # sqrt(0.905 * 0.095 / 300) is 1.69 %.
+    assert "300 test documents has a standard error of 1.7 percentage points" in techniques.text
 
 
 def test_transfer_is_compared_in_bits_per_character_alone(boards):
+    transfer = compared(boards, "fairytales20", "What pre-training gives")
+    assert transfer.rows[1]["difference, test"] == "−0.300"
+    drawn = {point["experiment"] for values in transfer.figure.spec["datasets"].values() for point in values}
+    assert drawn == set(transfer.experiments)
+    # Their perplexities are those of two tokenizers: no chart compares them.
     rows = [row for row in leaderboard.table(boards) if row.result.corpus == "fairytales20"]
-    lesson = lessons.lessons(boards, rows)[1]
-    assert {*lesson.experiments} == {f"fairytales20-lstm-{kind}" for kind in ("finetuned", "scratch", "untouched")}
-    assert "saves 0.300 bits per character" in lesson.text
-    drawn = [point for layer in lesson.figure.spec["layer"] for point in layer["data"]["values"]]
-    assert {point["experiment"] for point in drawn} == set(lesson.experiments)
-    assert next(p["value"] for p in drawn if p["experiment"].endswith("finetuned") and p["epoch"] == 1) == 2.34
-    # Its perplexities are of two tokenizers: no chart compares them.
-    curves = page._curves(boards, rows, lessons.lessons(boards, rows), steadiness.compare(boards, rows))
-    perplexities = {name for measure, figure in curves for name, _ in figure.legend if measure == "perplexity"}
-    assert not perplexities & set(lesson.experiments)
+    curves = page.draw_curves(boards, rows, comparisons.compare(boards, rows))
+    assert not {name for _, figure in curves for name, _ in figure.legend} & set(transfer.experiments)
 
 
-def test_transfer_that_costs_says_so(copied):
-    for split in ("valid", "test"):
-        change(copied, "fairytales20-lstm-finetuned", split, bits_per_character=2.5)
-    rows = [row for row in leaderboard.table(copied) if row.result.corpus == "fairytales20"]
-    assert "saves nothing here: it costs 0.050 more" in lessons.lessons(copied, rows)[1].text
+def test_the_file_names_experiments_of_the_project():
+    content = claims.read()
+    names = set(params.load(claims.FILE.parents[3] / "params.yaml").experiments)
+    for claim in content.claims:
+        # A pattern of repetitions matches nothing in the profile without them.
+        for pattern in (pattern for pattern in claim.experiments if not pattern.endswith("-seed*")):
+            assert any(claim.model_copy(update={"experiments": [pattern]}).matches(name) for name in names)
+    assert all(len(content.about(name)) <= 1 for name in names)
+    assert {name for comparison in content.comparisons for name in comparison.experiments} <= names
+    pairs = [each for each in content.expectations if getattr(each, "better", None) and not getattr(each, "task", None)]
+    assert {name for pair in pairs for name in (pair.better, pair.worse)} <= names
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("claims: [{experiments: [a], source: b}]", r"claims\.0\.claim: Field required"),
+        ("claims: [{experiments: [a], claim: c, source: b}]", "source: found b; allowed: "),
+    ],
+)
+def test_a_wrong_file_is_one_clear_line(tmp_path, text, message):
+    path = tmp_path / "expectations.yaml"
+    path.write_text(text)
+    with pytest.raises(AnamnesisError, match=message):
+        claims.read(path)
+
+
+def test_a_damaged_curve_is_named(copied):
+    path = copied / "predictions" / "fairytales100-rnn" / "curve.csv"
+    for damage in ("a,b\n1,2\n", "epoch,valid_perplexity\nx,2\n", "epoch,valid_perplexity\n1,much\n"):
+        path.write_text(damage)
+        with pytest.raises(AnamnesisError, match=r"fairytales100-rnn/curve\.csv: not a learning curve"):
+            comparisons.fluctuation(copied, "fairytales100-rnn")
+    pd.DataFrame({"epoch": [1], "valid_loss": [2.0]}).to_csv(path, index=False)
+    with pytest.raises(AnamnesisError, match="valid_perplexity"):
+        comparisons.fluctuation(copied, "fairytales100-rnn")

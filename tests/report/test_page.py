@@ -1,33 +1,33 @@
-"""The page: whole, self-contained, safe with any text, the same bytes each time."""
+"""The page: whole, self-contained, safe with any text, the same bytes each time, robust against damaged files."""
 
+import html as entities
 import json
-import math
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pytest
 
-from anamnesis.boards import Question
-from anamnesis.report import charts, leaderboard, page, results
-from anamnesis.report.compare import compare
+from anamnesis.report import charts, comparisons, leaderboard, page, results, texts
+from anamnesis.stages.compare import compare
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
+HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)><!-- {{ 7*7 }}"
 
 
 class Page(HTMLParser):
-    """Checks that every element is closed in order, and collects what the tests ask about."""
+    """Checks that every element is closed in order, and collects attributes, texts, charts and rows of tables."""
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.attributes, self.text, self.headings, self.specs, self.rows = [], [], [], [], [], []
+        self.open, self.attributes, self.text, self.specs, self.rows = [], [], [], [], []
         self.feed(text)
         self.close()
 
     def handle_starttag(self, tag, attrs):
-        attributes = dict(attrs)
-        self.attributes.append((tag, attributes))
+        self.attributes.append((tag, dict(attrs)))
         if tag not in VOID:
-            self.open.append((tag, attributes))
+            self.open.append((tag, dict(attrs)))
         if tag == "tr":
             self.rows.append([])
 
@@ -46,8 +46,8 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="session")
-def html(project):
-    return (project / "reports" / "index.html").read_text(encoding="utf-8")
+def html(boards):
+    return (boards / "reports" / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -55,34 +55,31 @@ def parsed(html):
     return Page(html)
 
 
+def sections_of(html):
+    """The content of each section without inner sections, by its anchor."""
+    return dict(re.findall(r'<section id="([^"]+)"((?:(?!<section ).)*?)</section>', html, re.DOTALL))
+
+
 def test_is_well_formed_and_its_links_lead_somewhere(parsed):
     assert not parsed.open
     identifiers = [attributes["id"] for _, attributes in parsed.attributes if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
-    targets = [attributes["href"] for tag, attributes in parsed.attributes if tag == "a"]
+    targets = {attributes["href"] for tag, attributes in parsed.attributes if tag == "a"}
     assert {target[1:] for target in targets if target.startswith("#")} <= set(identifiers)
     assert {target for target in targets if not target.startswith("#")} == {"leaderboard.csv", "curves.csv"}
 
 
-def test_names_every_experiment_with_its_scores(parsed, project):
-    for row in leaderboard.table(project):
-        cells = next(cells for cells in parsed.rows if row.result.experiment in cells)
-        shown = [cell for cell in cells if cell]
-        assert f"{row.result.scores['valid']['bits_per_character']:.3f}" in shown
-        assert f"{row.result.scores['test']['bits_per_character']:.3f}" in shown
-
-
-def test_baselines_and_winners_are_marked_in_words(parsed, project):
-    for row in leaderboard.table(project):
-        cells = next(cells for cells in parsed.rows if row.result.experiment in cells)
+def test_names_every_experiment_with_its_rank_and_marks_in_words(parsed, boards):
+    for row in leaderboard.table(boards):
+        cells = next(cells for cells in parsed.rows if row.result.experiment in cells and str(row.rank) in cells[:2])
         assert any("baseline" in cell for cell in cells) == row.result.baseline
         assert ("best" in cells) == (row.rank == 1)
 
 
 def test_loads_nothing_from_anywhere(html, parsed):
     for tag, attributes in parsed.attributes:
-        assert "src" not in attributes
         assert "srcset" not in attributes
+        assert attributes.get("src", "data:").startswith("data:")
         if tag == "link":
             assert attributes["href"].startswith("data:")
     styles = re.search(r"<style>(.*?)</style>", html, re.DOTALL).group(1)
@@ -93,158 +90,206 @@ def test_loads_nothing_from_anywhere(html, parsed):
     assert len(html.encode()) < 3_000_000
 
 
-def test_text_of_users_stays_text(made, tmp_path):
-    hostile = "<script>alert('x')</script><img src=x onerror=alert(1)></script><!-- {{ 7*7 }}"
-    made.write(tmp_path)
-    path = tmp_path / "predictions" / "sherlock-lstm" / "samples.json"
-    path.write_text(json.dumps([{"prompt": hostile, "strategy": hostile, "text": hostile}]))
-    before = Page(page.render(tmp_path))
+def test_charts_compile_and_hold_no_data_twice(parsed):
+    import vl_convert
+
+    for spec in parsed.specs:
+        assert "<svg" in vl_convert.vegalite_to_svg(spec | ({"width": 500} if spec["width"] == "container" else {}))
+        values = [json.dumps(each) for each in spec["datasets"].values()]
+        assert len(values) == len(set(values))
+        assert "$schema" not in spec
+        assert "config" not in spec
+
+
+def test_bars_hold_the_scores_of_the_leaderboard(parsed, boards):
+    shown = {}
+    for spec in parsed.specs:
+        for value in (value for values in spec["datasets"].values() for value in values if "role" in value):
+            shown[value["experiment"]] = value["valid"], value["test"]
+    for row in leaderboard.table(boards):
+        metric = leaderboard.BOARDS[row.result.task].metric
+        assert shown[row.result.experiment] == tuple(row.result.scores[split][metric] for split in results.SPLITS)
+
+
+def test_curves_ring_the_epoch_with_the_lowest_loss(boards):
+    def rings(figure):
+        [ring] = [layer for layer in figure.spec["layer"] if layer["mark"].get("filled") is False]
+        return {point["experiment"]: point["epoch"] for point in figure.spec["datasets"][ring["data"]["name"]]}
+
+    rows = [
+        row for row in leaderboard.table(boards) if row.result.corpus == "sherlock" and row.result.task == "language"
+    ]
+    [(_, figure)] = page.draw_curves(boards, rows, [])
+    curve = results.curve(boards, "sherlock-lstm")
+    lowest = curve.epochs.loc[curve.epochs["valid"].idxmin(), "epoch"]
+    assert rings(figure)["sherlock-lstm"] == lowest < curve.epochs["epoch"].max()
+    rows = [row for row in leaderboard.table(boards) if row.result.corpus == "reuters-r8"]
+    figures = dict(page.draw_curves(boards, rows, []))
+    assert list(figures) == ["accuracy", "loss"]
+    # The accuracy is highest in the fifth epoch.
+    assert all(set(rings(figure).values()) == {3} for figure in figures.values())
+    assert [name for name, colour in figures["accuracy"].legend if colour is None] == ["news-tfidf"]
+
+
+def test_experiments_with_other_tokens_have_a_figure_of_their_own(boards):
+    rows = [row for row in leaderboard.table(boards) if row.result.corpus == "en-nl"]
+    figures = page.draw_curves(boards, rows, comparisons.compare(boards, rows))
+    assert [figure.title for _, figure in figures] == ["en-nl-subwords", "en-nl-words"]
+
+
+def test_text_of_users_stays_text(copied):
+    def write(path, content):
+        (copied / "predictions" / path).write_text(content)
+
+    sample = {"prompt": HOSTILE, "strategy": HOSTILE, "text": HOSTILE}
+    write("sherlock-lstm/samples.json", json.dumps([sample, sample | {"strategy": "a", "text": "\n \n"}]))
+    guess = {"word": HOSTILE, "probability": 0.5}
+    blank = {"text": f"{HOSTILE} ____", "word": HOSTILE, "probability": 0.5, "guesses": [guess]}
+    write("novel-cloze-rnn/blanks.json", json.dumps([blank]))
+    quoted = '"' + HOSTILE + '"'
+    write("authors-states/confusion.csv", f"actual,predicted,count\n{quoted},{quoted},3\n")
+    write("news-birnn/mistakes.csv", f"actual,predicted,probability,text\na,b,0.5,{quoted}\n")
+    weights = [{"source": [HOSTILE], "target": [HOSTILE], "weights": [[1.0]]}]
+    write("en-nl-attention/attention.json", json.dumps(weights))
+    text = page.render(copied)
+    before = Page(text)
     assert sum(tag == "script" for tag, _ in before.attributes) == 2 + len(before.specs)
-    assert not any(tag == "img" for tag, _ in before.attributes)
-    assert sum(hostile in part for part in before.text) >= 3
+    assert not any("onerror" in attributes for _, attributes in before.attributes)
+    assert sum(HOSTILE in part for part in before.text) >= 6
+    assert "(nothing but white space)" in text
 
 
-def test_a_sample_of_white_space_is_named_as_such(made, tmp_path):
-    made.write(tmp_path)
-    path = tmp_path / "predictions" / "sherlock-lstm" / "samples.json"
-    path.write_text(json.dumps([{"prompt": "a", "strategy": "greedy", "text": "\n \n"}]))
-    assert page.render(tmp_path).count("(nothing but white space)") == 1
-
-
-def test_same_prompt_stands_side_by_side_and_chinese_is_labelled(project, html):
-    rows = [row for row in leaderboard.table(project) if row.result.corpus == "sanguo"]
-    groups = page.sample_groups(project, rows)
-    assert [(group.prompt, group.strategy) for group in groups] == [
+def test_samples_stand_side_by_side_and_chinese_is_labelled(boards, html):
+    rows = leaderboard.table(boards)
+    groups = texts.sample_groups(boards, rows, [row for row in rows if row.result.corpus == "sanguo"])
+    assert [(group["prompt"], group["strategy"]) for group in groups] == [
         ("却说曹操", strategy) for strategy in ("temperature 0.7", "top-k 10", "greedy")
     ]
     for group in groups:
-        assert [text.title for text in group.texts] == ["sanguo-lstm", "sanguo-ngram3"]
+        assert [text["title"] for text in group["texts"]] == ["sanguo-lstm", "sanguo-ngram3"]
     assert '<p dir="auto" lang="zh"><mark>却说曹操</mark>引军至城下' in html
 
 
-def test_second_run_writes_the_same_bytes(made, tmp_path):
-    outputs = []
-    for name in ("first", "second"):
-        root = made.write(tmp_path / name)
-        compare(root)
-        compare(root)
-        outputs.append({path.name: path.read_bytes() for path in (root / "reports").iterdir()})
-    assert outputs[0] == outputs[1]
-    assert set(outputs[0]) == {"index.html", "leaderboard.csv", "curves.csv"}
+def test_word_numbers_stand_beside_the_language_model(boards):
+    rows = leaderboard.table(boards)
+    ranked = [row for row in rows if (row.result.task, row.result.corpus) == ("forecasting", "novel")]
+    groups = texts.sample_groups(boards, rows, ranked)
+    assert [group["strategy"] for group in groups] == ["novel-numbers-fc5", "novel-numbers-mean"]
+    for group in groups:
+        assert [text["title"] for text in group["texts"]] == [group["strategy"], group["strategy"], "novel-lstm"]
+        assert "temperature" in group["texts"][-1]["note"]
 
 
-def test_bars_hold_the_scores_of_the_leaderboard(parsed, project):
-    bars = [spec for spec in parsed.specs if "values" in spec.get("data", {})]
-    shown = [(value["experiment"], value["valid"], value["test"]) for spec in bars for value in spec["data"]["values"]]
-    assert shown == [
-        (row.result.experiment, *(row.result.scores[split]["bits_per_character"] for split in ("valid", "test")))
-        for row in leaderboard.table(project)
-    ]
+def test_blanks_show_guesses_and_the_word_that_was_not_guessed(html):
+    section = sections_of(html)["cloze-novel"]
+    assert section.count('class="guess right"') == section.count('<span class="spoken"> right</span>') == 3
+    assert section.count("… mr. <span>14 %</span>") == 1
+    assert "she was &lt;b&gt;not&lt;/b&gt; <mark>mr.</mark> to be pleased" in section
 
 
-def test_curves_ring_the_epoch_with_the_lowest_validation_perplexity(project):
-    rows = [row for row in leaderboard.table(project) if row.result.experiment == "sherlock-lstm"]
-    curve = results.curve(project, "sherlock-lstm")
-    spec = charts.curves(rows, {"sherlock-lstm": curve})
-    rings = [layer["data"]["values"] for layer in spec["layer"] if layer["mark"].get("filled") is False]
-    lowest = min(curve.epochs, key=lambda epoch: epoch.valid)
-    assert lowest is not curve.epochs[-1], "the fixture's best epoch must not be its last"
-    assert [ring["epoch"] for ring in rings[0]] == [lowest.epoch]
+def test_mappings_lead_to_the_leaderboards(boards, html):
+    found = page.mappings({row.result.task for row in leaderboard.table(boards)})
+    assert {mapping["name"]: list(mapping["boards"]) for mapping in found} == {
+        "one-to-one": ["forecasting"],
+        "one-to-many": ["captioning"],
+        "many-to-one": ["classification", "video", "cloze"],
+        "many-to-many": ["language", "translation"],
+    }
+    assert all(f'<a href="#board-{task}">' in html for mapping in found for task in mapping["boards"])
+    assert [mapping["name"] for mapping in page.mappings(["memory", "captioning"])] == ["one-to-many"]
 
 
-def test_experiments_with_other_tokens_get_a_chart_of_their_own(made, tmp_path):
-    import yaml
+def test_second_run_writes_the_same_bytes(copied):
+    before = {path.name: path.read_bytes() for path in (copied / "reports").iterdir()}
+    compare(copied)
+    assert before == {path.name: path.read_bytes() for path in (copied / "reports").iterdir()}
+    assert set(before) == {"index.html", "leaderboard.csv", "curves.csv"}
 
-    made.write(tmp_path)
-    settings = yaml.safe_load((tmp_path / "params.yaml").read_text())
-    settings["tokens"]["sherlock-bigrams"] = {"corpus": "sherlock", "kind": "bigrams"}
-    settings["experiments"]["sherlock-gru"]["tokens"] = "sherlock-bigrams"
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
-    html = page.render(tmp_path)
-    assert "<strong>sherlock-bigrams</strong>" in html
-    drawn = [
-        {value["experiment"] for values in spec["datasets"].values() for value in values}
-        for spec in Page(html).specs
-        if "params" in spec
-    ]
-    assert {"sherlock-gru"} in drawn
-    assert not any("sherlock-gru" in names and len(names) > 1 for names in drawn)
+
+def test_any_one_experiment_is_enough(copied):
+    for name in ("sherlock-uniform", "memory-scrn", "novel-numbers-fc5", "en-nl-copy", "captions-lstm", "sines-ar"):
+        root = copied.parent / name
+        (root / "metrics").mkdir(parents=True)
+        for file in ("params.yaml", "corpora.yaml", f"metrics/{name}.json"):
+            shutil.copy(copied / file, root / file)
+        # There are no predictions, as after an interrupted evaluation.
+        assert f"<strong>{name}</strong> is best" in page.render(root)
 
 
 @pytest.mark.parametrize(
-    ("network", "baseline", "said"),
+    ("experiment", "file", "damage"),
     [
-        (2.0, 2.25, "0.250 less than the best baseline"),
-        (2.25, 2.0, "No network beats this baseline"),
-        (2.0, 2.0, "are equal"),
-        (2.0, None, "no baseline"),
-        (None, 2.0, "no network"),
+        ("novel-cloze-rnn", "blanks.json", '[{"text": "a"}]'),
+        ("sherlock-lstm", "context.csv", "split,tokens\ntest,1\n"),
+        ("memory-rnn", "gradients.csv", "when,distance,norm\ninitial,1,much\n"),
+        ("fairytales100-scrn", "curve.csv", "epoch\n1\n"),
+        ("videos-cnn", "directions.csv", "actual,predicted,count\nup,down,many\n"),
+        ("captions-gru", "captions.csv", "reference\none two\n"),
+        ("captions-lstm", "images/01-three-seven-one.png", "no image"),
+        ("sherlock-lstm", "samples.json", '["a"]'),
+        ("fairytales20-lstm-finetuned", "curve.csv", "\0"),
+        ("en-nl-attention", "translations.csv", "source,reference\na,b\n"),
+        ("en-nl-attention", "attention.json", "{"),
+        ("sunspots-fc5", "forecasts.csv", "split,time,value\ntrain,1,2\n"),
     ],
 )
-def test_verdict(network, baseline, said):
-    entries = [] if network is None else [_result("net", network)]
-    entries += [] if baseline is None else [_result("floor", baseline, baseline=True)]
-    assert said in page.verdict(leaderboard.rank(entries))
+def test_a_damaged_file_costs_its_own_part_alone(copied, html, experiment, file, damage):
+    (copied / "predictions" / experiment / file).write_text(damage)
+    damaged = compare(copied)
+    assert damaged
+    text = (copied / "reports" / "index.html").read_text(encoding="utf-8")
+    for line in damaged:
+        assert f"{experiment}/{file}: " in line
+        assert line.endswith(f"; run `anamnesis repro {experiment}`")
+        assert line in entities.unescape(text)
+    sections, whole = sections_of(text), sections_of(html)
+    assert sections.keys() == whole.keys()
+    own = next(row for row in leaderboard.table(copied) if row.result.experiment == experiment).result
+    changed = {anchor for anchor, content in sections.items() if content != whole[anchor]}
+    assert changed <= {f"{own.task}-{own.corpus}", "memory", "expectations"}
+    for anchor in changed - {"memory", "expectations"}:
+        # The parts under other headings are as before.
+        lost = set(re.split("(?=<h4)", whole[anchor])) - set(re.split("(?=<h4)", sections[anchor]))
+        assert 1 <= len(lost) <= 6
 
 
-def test_data_that_layers_share_is_written_once():
-    shared, own = {"values": [{"x": 1}]}, {"values": [{"x": 2}]}
-    spec = {"layer": [{"data": shared, "mark": mark} for mark in "ab"] + [{"data": own, "mark": "c"}, {"mark": "d"}]}
-    found = charts.once(spec)
-    [(name, values)] = found["datasets"].items()
-    assert values == [{"x": 1}]
-    assert [layer.get("data") for layer in found["layer"]] == [{"name": name}, {"name": name}, own, None]
-    assert spec["layer"][0]["data"] is shared
-    assert charts.once({"mark": "bar", **own}) == {"mark": "bar", **own}
+def test_attention_that_does_not_fit_its_tokens_is_refused():
+    for weights in ([[0.5, 0.5]], [[1.0], [1.0]]):
+        with pytest.raises(ValueError, match="do not fit"):
+            charts.attention({"source": ["a"], "target": ["b"], "weights": weights}, "net")
 
 
-def test_labels_that_would_overlap_share_one_line():
-    points = [{"value": value, "label": name} for name, value in (("a", 1.0), ("b", 5.0), ("c", 5.4), ("d", 20.0))]
-    found = charts.labelled(points, "value", 0.5)
-    assert [(each["label"], each["value"]) for each in found] == [("d", 20.0), ("c, b", 5.4), ("a", 1.0)]
-    # On a logarithmic axis 20 is as near to 5.4 as 5 to 1.35.
-    found = charts.labelled(points, "value", math.log(3.9), logarithmic=True)
-    assert [each["label"] for each in found] == ["d, c", "b", "a"]
+def test_an_unexpected_value_costs_its_own_part_alone(boards, html, monkeypatch):
+    real = page.confusion
+    spec = {"description": "", "data": {"values": [{"x": float("nan")}]}}
+    odd = [{"what": "digit", "shown": [("videos-cnn", spec)], "others": []}]
+    monkeypatch.setattr(page, "confusion", lambda *given: odd if given[1][0].result.task == "video" else real(*given))
+    damaged = []
+    sections, whole = sections_of(page.render(boards, damaged)), sections_of(html)
+    [line] = damaged
+    assert line.startswith("Confusions of digits cannot be drawn: ")
+    assert line.endswith("; run `anamnesis repro videos-cnn-lstm videos-cnn videos-lstm`")
+    assert {anchor for anchor, section in sections.items() if section != whole[anchor]} == {"video-digits"}
 
 
-@pytest.mark.parametrize(
-    ("values", "kind"),
-    [([4.0, 90.0], "log"), ([4.0, 9.0], "linear"), ([1.0, 1.0], "linear"), ([2.0, 1e30], "log")],
-)
-def test_axis_is_logarithmic_only_where_it_helps_and_covers_all_values(values, kind):
-    row = leaderboard.rank([_result("net", values[0])])
-    epochs = [results.Epoch(number, None, value) for number, value in enumerate(values, 1)]
-    vertical = charts.curves(row, {"net": results.Curve("perplexity", epochs)})["layer"][2]["encoding"]["y"]
-    low, high = vertical["scale"]["domain"]
-    assert vertical["scale"].get("type", "linear") == kind
-    assert low < min(values)
-    assert max(values) < high
-    assert kind == "linear" or 2 <= len(vertical["axis"]["values"]) <= 40
+def test_damaged_metrics_cost_their_own_experiment_alone(copied):
+    path = copied / "metrics" / "sherlock-lstm.json"
+    path.write_text("<<<<<<< HEAD\n" + path.read_text() + ">>>>>>> other\n")
+    broken = copied / "metrics" / "videos-cnn.json"
+    broken.write_text(broken.read_text().replace('"accuracy": 0.13', '"accuracy": NaN'))
+    damaged = compare(copied)
+    assert damaged[0].endswith("line 1 is a conflict mark of Git; run `anamnesis repro sherlock-lstm`")
+    assert "videos-cnn.json: not the metrics of an experiment: ValueError(nan)" in damaged[1]
+    assert "<strong>sherlock-lstm</strong> has damaged metrics" in (copied / "reports" / "index.html").read_text()
+    table = (copied / "reports" / "leaderboard.csv").read_text()
+    assert ",sherlock-gru," in table
+    assert ",videos-cnn," not in table
 
 
-def _result(name, value, baseline=False):
-    scores = {split: {"perplexity": value, "bits_per_character": value} for split in ("valid", "test")}
-    return results.Result(
-        experiment=name,
-        task="language",
-        corpus="c",
-        tokens="t",
-        kind="characters",
-        language=None,
-        architecture="a",
-        baseline=baseline,
-        parameters=1,
-        scores=scores,
-        question=Question("language", "c", "1", "2"),
-        asked="the whole text",
-    )
-
-
-def test_charts_draw_and_label_each_bar_with_its_score(parsed):
-    import vl_convert
-
-    assert parsed.specs
-    for spec in parsed.specs:
-        drawn = vl_convert.vegalite_to_svg(spec | {"width": 500})
-        for value in spec.get("data", {}).get("values", []):
-            assert f"{value['valid']:.3f}" in drawn
+def test_labels_too_close_to_each_other_are_joined():
+    points = [{"value": value, "label": name} for name, value in (("a", 10.0), ("b", 9.5), ("c", 2.0))]
+    assert [(each["label"], each["value"]) for each in charts.join_labels(points, "value", 1.0)] == [
+        ("a, b", 10.0),
+        ("c", 2.0),
+    ]
+    assert len(charts.join_labels(points, "value", 0.04, logarithmic=True)) == 3

@@ -205,7 +205,6 @@ def table(root: Path, experiment: str, name: str, columns: Mapping[str, type]) -
             dtype=dict(columns),
             keep_default_na=False,
             na_values=numbers,
-            float_precision="round_trip",
         )
     except (OSError, ValueError) as error:
         raise AnamnesisError(f"{path}: cannot be read: {_line(error)}; {hint(experiment)}") from None
@@ -232,7 +231,7 @@ def curve(root: Path, experiment: str, measure: str | None = None) -> Curve | No
     if not path.is_file():
         return None
     try:
-        frame = read_csv(path, float_precision="round_trip")
+        frame = read_csv(path)
         measures = [column.removeprefix("valid_") for column in map(str, frame) if column.startswith("valid_")]
         measure = measure or measures[0]
         valid = to_numeric(frame[f"valid_{measure}"])
