@@ -1,4 +1,4 @@
-"""The page of results: what the textbooks say beside what was measured, from the files of one folder alone."""
+"""The page of the textbooks: their claims beside our scores, from the files of one folder alone."""
 
 import json
 import re
@@ -12,14 +12,30 @@ from settings_files import write_settings
 
 from anamnesis import models as saved
 from anamnesis import params
-from anamnesis.errors import AnamnesisError
+from anamnesis.report.claims import Claims
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = SimpleNamespace(**runpy.run_path(str(ROOT / "scripts" / "results_page.py")))
-CLAIMS = [
-    SCRIPT.Claim(experiments=["sherlock-rnn*"], claim="better than chance", source="A book.", metrics=["perplexity"]),
-    SCRIPT.Claim(experiments=["novel-lstm"], claim="78 %", source="Another.", first_epoch=True, tokens=["novel-w*"]),
-]
+CLAIMS = Claims.model_validate(
+    {
+        "sources": {"a": {"title": "A book", "chapter": "3"}, "b": {"title": "Another"}},
+        "claims": [
+            {
+                "experiments": ["sherlock-rnn*"],
+                "claim": "better than chance",
+                "source": "a",
+                "metrics": ["perplexity"],
+            },
+            {
+                "experiments": ["novel-lstm"],
+                "claim": "78 %",
+                "source": "b",
+                "first_epoch": True,
+                "tokens": ["novel-w*"],
+            },
+        ],
+    }
+)
 BITS = {1: (2.25, 2.27), 2: (2.35, 2.39), 3: (2.30, 2.30)}
 
 
@@ -27,7 +43,7 @@ def trained(root, name, epochs, seconds=None, history=""):
     """The card, history and timings that a training of so many epochs leaves."""
     entry = params.load(root / "params.yaml").experiments[name].model_dump(mode="json")
     entry["training"]["epochs"] = epochs
-    kept = {"experiment": name, "board": "language", "corpus": "sherlock", "inputs": "", **entry}
+    kept = {"experiment": name, "corpus": "sherlock", "inputs": "", **entry}
     card = saved.store(root, name, {}, kept, {})
     (root / "models" / name / "history.csv").write_text(history)
     path = root / "metrics" / f"{name}.json"
@@ -69,17 +85,17 @@ def test_a_group_has_its_claim_mean_epochs_command_hardware_and_wall_time(folder
     assert found["bits per character, valid"].startswith("2.300 ± 0.050<br>perplexity 4.9")
     assert found["test"].startswith("2.320 ± 0.062<br>perplexity ")
     assert found["epochs"] == "10"
-    assert found["command"] == "`dvc --cd profiles/seed repro evaluate@sherlock-rnn{,-seed2,-seed3}`"
+    assert found["command"] == "`dvc repro profiles/seed/dvc.yaml:evaluate@sherlock-rnn{,-seed2,-seed3}`"
     assert found["hardware"] == "A"
     assert found["wall time"] == "3 min 01 s"
     assert "- **A**: two cores" in page
-    assert "[^1]: A book." in page
+    assert "[^1]: A book, 3." in page
 
 
 def test_an_experiment_without_results_is_not_run(folder):
     found = row(SCRIPT.page(folder, CLAIMS, ["two cores"]), "sherlock-gru")
     assert (found["bits per character, valid"], found["test"], found["wall time"]) == ("not run", "not run", "–")
-    assert found["command"] == "`dvc --cd profiles/seed repro evaluate@sherlock-gru`"
+    assert found["command"] == "`dvc repro profiles/seed/dvc.yaml:evaluate@sherlock-gru`"
     assert "12 of its 13 experiments have been run" in SCRIPT.page(folder, CLAIMS, []).replace("\n", " ")
 
 
@@ -96,7 +112,8 @@ def test_fewer_epochs_than_the_profile_are_labelled_with_the_command_that_trains
     found = row(SCRIPT.page(folder, CLAIMS, [], full), "novel-lstm")
     assert found["epochs"] == "8 of 50"
     assert found["command"] == (
-        "`dvc --cd profiles/seed exp run -S experiments.novel-lstm.training.epochs=8 evaluate@novel-lstm`"
+        "`dvc exp run -S profiles/seed/params.yaml:experiments.novel-lstm.training.epochs=8 "
+        "profiles/seed/dvc.yaml:evaluate@novel-lstm`"
     )
     assert row(SCRIPT.page(folder, CLAIMS, [], full), "sherlock-rnn")["epochs"] == "10"
     # Without the whole profile beside it there is nothing to be fewer than.
@@ -113,15 +130,16 @@ def test_a_command_sets_all_that_is_otherwise_in_the_whole_profile(folder):
     given = params.load(folder / "params.yaml")
     clip, split = given.experiments["novel-lstm"].training.clip_norm, given.corpora[corpus].split
     assert found["command"] == (
-        f"`dvc --cd profiles/seed exp run -S experiments.novel-lstm.training.clip_norm={clip} "
-        f"-S corpora.yaml:corpora.{corpus}.split.valid={split.valid} "
-        f"-S corpora.yaml:corpora.{corpus}.split.test={split.test} evaluate@novel-lstm`"
+        f"`dvc exp run -S profiles/seed/params.yaml:experiments.novel-lstm.training.clip_norm={clip} "
+        f"-S profiles/seed/corpora.yaml:corpora.{corpus}.split.valid={split.valid} "
+        f"-S profiles/seed/corpora.yaml:corpora.{corpus}.split.test={split.test} "
+        "profiles/seed/dvc.yaml:evaluate@novel-lstm`"
     )
 
 
 def test_the_size_of_a_memory_network_is_not_taken_for_a_setting(folder, made):
-    model = {"architecture": "gru"}
-    settings = {"task": "memory", "tokens": "sherlock-characters", "model": model, "parameters": 6000}
+    settings = {"task": "memory", "tokens": "sherlock-characters", "model": {"architecture": "gru"}, "parameters": 6000}
+    settings["training"] = {"epochs": 1, "learning_rate": 0.1}
     made.add(folder, "memory-gru", settings, {"memory_span": 20})
     experiment = params.load(folder / "params.yaml").experiments["memory-gru"]
     stats = {"corpus": "sherlock", "vocabulary_size": 9}
@@ -129,13 +147,13 @@ def test_the_size_of_a_memory_network_is_not_taken_for_a_setting(folder, made):
     card |= {"allowed_parameters": 6000, "parameters": 5832}
     saved.store(folder, "memory-gru", {}, card, {})
     found = row(SCRIPT.page(folder, CLAIMS, []), "memory-gru")
-    assert found["command"] == "`dvc --cd profiles/seed repro evaluate@memory-gru`"
+    assert found["command"] == "`dvc repro profiles/seed/dvc.yaml:evaluate@memory-gru`"
 
 
 def test_a_command_sets_what_the_model_it_starts_from_had_otherwise(folder):
     content = params.read(folder / "params.yaml")
     start = content["experiments"]["sherlock-lstm"]
-    content["derived"] = {"sherlock-lstm-on": start | {"start": "sherlock-lstm"}}
+    content["dependent"] = {"sherlock-lstm-on": start | {"needs": "models/sherlock-lstm"}}
     write_settings(folder, content)
     metrics = json.loads((folder / "metrics" / "sherlock-lstm.json").read_text())
     (folder / "metrics" / "sherlock-lstm-on.json").write_text(json.dumps(metrics | {"experiment": "sherlock-lstm-on"}))
@@ -143,8 +161,8 @@ def test_a_command_sets_what_the_model_it_starts_from_had_otherwise(folder):
     content["experiments"]["sherlock-lstm"] = start | {"training": start["training"] | {"epochs": epochs + 1}}
     found = row(SCRIPT.page(folder, CLAIMS, [], params.check(content)), "sherlock-lstm-on")
     assert found["command"] == (
-        f"`dvc --cd profiles/seed exp run -S experiments.sherlock-lstm.training.epochs={epochs} "
-        "evaluate-derived@sherlock-lstm-on`"
+        f"`dvc exp run -S profiles/seed/params.yaml:experiments.sherlock-lstm.training.epochs={epochs} "
+        "profiles/seed/dvc.yaml:evaluate-dependent@sherlock-lstm-on`"
     )
 
 
@@ -196,22 +214,3 @@ def test_the_same_files_give_the_same_page_and_the_note_stands_in_its_head(folde
 def test_the_whole_profile_is_its_file_over_params_yaml():
     assert SCRIPT.whole("laptop") == params.load(ROOT / "params.yaml")
     assert SCRIPT.whole("seed").experiments["sherlock-lstm-windows"].training.epochs == 50
-
-
-def test_every_claim_is_about_an_experiment_of_the_project():
-    claims = SCRIPT.read_claims(ROOT / "docs" / "claims.yaml")
-    names = params.load(ROOT / "params.yaml").experiments
-    for claim in claims:
-        # What matches repetitions alone has none in the profile without them.
-        for pattern in (pattern for pattern in claim.experiments if not pattern.endswith("-seed*")):
-            assert SCRIPT._of([claim.model_copy(update={"experiments": [pattern]})], "") == []
-            assert any(SCRIPT._of([claim.model_copy(update={"experiments": [pattern]})], name) for name in names)
-    for name in names:
-        assert len(SCRIPT._of(claims, name)) <= 1, f"two claims about {name}"
-
-
-def test_a_wrong_claim_is_one_clear_line(tmp_path):
-    path = tmp_path / "claims.yaml"
-    path.write_text("- {experiments: [a], claims: b, source: c}")
-    with pytest.raises(AnamnesisError, match=r"claims\.yaml: 0\.claim: Field required"):
-        SCRIPT.read_claims(path)

@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.report import captioning, confusion, forecasting, leaderboard, memory, texts, translation, video
+from anamnesis.report import captioning, confusion, forecasting, leaderboard, memory, results, texts, translation, video
 
 
 def groups(root, corpus, task):
     """The rows of a group, ranked, and in the order of params.yaml."""
     rows = [row for row in leaderboard.table(root) if (row.result.corpus, row.result.task) == (corpus, task)]
-    order = list(pd.read_csv(root / "reports" / "leaderboard.csv")["experiment"])
+    order = [result.experiment for result in results.load(root).results]
     return rows, sorted(rows, key=lambda row: order.index(row.result.experiment))
 
 
@@ -149,7 +149,7 @@ def test_exact_match_is_drawn_by_number_of_digits(boards):
 def test_mistakes_are_the_first_ten_of_the_best_network(boards):
     found = texts.mistakes(boards, groups(boards, "reuters-r8", "classification")[0])
     assert found["judge"] == "news-birnn"
-    assert [row["probability"] for row in found["rows"]] == [round(0.9 - k / 50, 6) for k in range(10)]
+    assert [row["probability"] for row in found["rows"]] == pytest.approx([0.9 - k / 50 for k in range(10)])
 
 
 def test_confusions_are_shares_of_the_actual_label_and_the_best_of_each_kind_are_open(boards):
@@ -240,7 +240,7 @@ def test_free_running_forecasts_stand_beside_one_step_ones_of_the_same_moments(b
 def test_errors_by_horizon_are_drawn_and_described(boards):
     found = forecasting.forecasting(boards, *groups(boards, "sunspots", "forecasting"))
     assert [name for name, _ in found["horizons"].legend] == ["sunspots-fc5", "sunspots-lstm3", "sunspots-last"]
-    assert "sunspots-lstm3, has an RMSE of 20.07 one step ahead and of 54.75 at 20 steps" in found["text"]
+    assert "sunspots-lstm3, has an RMSE of 20.08 one step ahead and of 54.75 at 20 steps" in found["text"]
     assert "sunspots-last, has an RMSE of 23.10 one step ahead and of 63.00 at 20 steps" in found["text"]
 
 
