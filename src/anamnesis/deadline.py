@@ -1,4 +1,4 @@
-"""A time limit on a computation: the caller sets the limit, and the computation checks it between two steps."""
+"""A time limit on a computation: the caller sets the limit, and the computation calls `check` between its steps."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,19 +10,19 @@ from anamnesis.errors import AnamnesisError
 
 
 class LimitError(AnamnesisError):
-    """A computation was ended before it was complete."""
+    """A computation was stopped before it was complete."""
 
 
 class TimeLimitError(LimitError):
-    """A computation took longer than it may."""
+    """A computation exceeded its time limit."""
 
 
 class StoppingError(LimitError):
-    """The process was asked to end while it computed."""
+    """The process is shutting down."""
 
 
 class _Limit(NamedTuple):
-    """`end` is a time of the monotonic clock, in seconds."""
+    """A time limit; `end` is a time of the monotonic clock in seconds."""
 
     seconds: float
     end: float
@@ -34,10 +34,11 @@ _limit: ContextVar[_Limit | None] = ContextVar("limit", default=None)
 
 @contextmanager
 def time_limit(seconds: float, is_stopping: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """Let every `check` inside the block raise an error once the block has run for so many seconds.
+    """Let `check` raise an error after this block has run for some seconds, or when the process is shutting down.
 
     Args:
-        is_stopping: says whether the process was asked to end; then, too, `check` raises an error.
+        seconds: the time limit.
+        is_stopping: whether the process is shutting down.
     """
     token = _limit.set(_Limit(seconds, monotonic() + seconds, is_stopping))
     try:
@@ -47,11 +48,11 @@ def time_limit(seconds: float, is_stopping: Callable[[], bool] = lambda: False) 
 
 
 def check() -> None:
-    """Call this between two steps of a computation; it does nothing where the caller set no time limit.
+    """Check the time limit, if there is one; call this between the steps of a computation.
 
     Raises:
         TimeLimitError: the time limit has passed.
-        StoppingError: the process was asked to end.
+        StoppingError: the process is shutting down.
     """
     limit = _limit.get()
     if limit is None:

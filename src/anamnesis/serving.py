@@ -1,6 +1,6 @@
-"""What all served models have in common: the limits of a request, its options, its errors and its time limit.
+"""Requests to served models of all tasks: limits, options, errors and the time limit.
 
-A task's module `prediction` offers `example(card)` and `answer(model, texts, options)`.
+A task's module `prediction` has the functions `example(card)` and `answer(model, texts, options)`.
 """
 
 import json
@@ -56,13 +56,13 @@ def answer(
     Args:
         task: the task's module `prediction`.
         model: what `models.load` returned.
-        options: the options of the request; those left out have the values that `task.example` shows.
-        is_stopping: as for `deadline.time_limit`.
+        options: the options of the request; `task.example` shows their defaults.
+        is_stopping: whether the process is shutting down; see `deadline.time_limit`.
 
     Raises:
         AnamnesisError: there are too many texts, a text or an option is not allowed, or the model cannot answer a text.
         TimeLimitError: the answers take longer than the time limit.
-        StoppingError: the process was asked to end.
+        StoppingError: the process is shutting down.
     """
     seconds = time_limit()
     if len(texts) > MOST_TEXTS:
@@ -81,7 +81,7 @@ def time_limit() -> float:
     """The seconds that one request may take.
 
     Raises:
-        AnamnesisError: the environment variable holds no number above 0.
+        AnamnesisError: the environment variable ANAMNESIS_TIME_LIMIT is not a number above 0.
     """
     text = os.environ.get(TIME_LIMIT_VARIABLE, "")
     if not text:
@@ -96,66 +96,68 @@ def time_limit() -> float:
 
 
 def allowed_options(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A model's usual options, each moved to the nearest value that a request may ask for."""
+    """A model's default options, each moved to the nearest allowed value."""
     numbers = {name: value for name, value in values.items() if name in LIMITS}
     return {**values, **{name: _nearest(value, *LIMITS[name]) for name, value in numbers.items()}}
 
 
-def complete(options: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a request, with the usual value of each option that is left out.
+def complete(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a request, with the defaults of options that it does not set.
 
     Args:
-        usual: the usual value of every option that the model has.
+        options: the options of the request.
+        defaults: the default of every option that the model has.
 
     Raises:
         AnamnesisError: the model has no such option, or a value is not allowed.
     """
     for name, value in options.items():
-        if name not in usual:
+        if name not in defaults:
             from anamnesis.params import suggest
 
-            known = suggest(name, list(usual)) if usual else "this model has no options"
+            known = suggest(name, list(defaults)) if defaults else "this model has no options"
             raise AnamnesisError(f"found the option {name!r}; {known}")
-        _check(name, value, usual[name])
-    # A number of NumPy becomes one of Python.
-    return {**usual, **{name: type(usual[name])(value) for name, value in options.items()}}
+        _check(name, value, defaults[name])
+    # Converts NumPy numbers to Python numbers.
+    return {**defaults, **{name: type(defaults[name])(value) for name, value in options.items()}}
 
 
 def limits(options: Mapping[str, Any]) -> dict[str, str]:
-    """The values that a request may ask for, as text, for each of a model's options that is a number."""
+    """The allowed values of each option that is a number, as text."""
     return {name: _range(name) for name in options if name in LIMITS}
 
 
 def place(answers: Mapping[int, str], texts: Sequence[str]) -> list[str]:
-    """One answer for each text: the answer of its number, counted from 1, or an empty one."""
+    """One answer for each text: the answer with the text's number, counted from 1, or an empty answer."""
     return [answers.get(number, "") for number in range(1, len(texts) + 1)]
 
 
 def numbered(texts: Sequence[str]) -> dict[int, str]:
-    """The texts that hold more than white space, by their numbers, counted from 1."""
+    """The texts that are not only white space, by their numbers, counted from 1."""
     return {number: text for number, text in enumerate(texts, start=1) if text.strip()}
 
 
-def ranking(found: Sequence[tuple[str, float]], top: int) -> str:
-    """The answer of a model that gives probabilities: the likeliest, or with `top` that many as one JSON object.
+def ranking(ranked: Sequence[tuple[str, float]], top: int) -> str:
+    """The most probable name, or with `top` a JSON object with that many names and their probabilities.
 
     Args:
-        found: what may be answered with its probability, the likeliest first.
+        ranked: names with their probabilities, the most probable first.
+        top: the number of names; 0: the most probable name as plain text.
     """
     if not top:
-        return found[0][0]
-    return json.dumps({name: round(probability, 6) for name, probability in found[:top]}, ensure_ascii=False)
+        return ranked[0][0]
+    return json.dumps({name: round(probability, 6) for name, probability in ranked[:top]}, ensure_ascii=False)
 
 
-def _check(name: str, value: Any, usual: Any) -> None:
+def _check(name: str, value: Any, default: Any) -> None:
     found = repr(value)[:40]
-    if isinstance(usual, bool):
+    if isinstance(default, bool):
         if not isinstance(value, bool):
             raise AnamnesisError(f"{name}: found {found}; allowed: true or false")
         return
     least, most = LIMITS[name]
     fits, wanted = isinstance(value, Integral), "a whole number "
-    if isinstance(usual, float):
+    if isinstance(default, float):
         fits, wanted = isinstance(value, Real), "a number "
     if isinstance(value, bool) or not fits:
         raise AnamnesisError(f"{name}: found {found}; allowed: {wanted}{_range(name)}")

@@ -7,14 +7,14 @@ from anamnesis.cli import pipeline
 def test_repro_syncs_only_what_is_not_yet(root, monkeypatch, capsys):
     from anamnesis.engine import run
     from anamnesis.report import terminal
-    from anamnesis.tracking import projection, sync
+    from anamnesis.tracking import result_runs, sync
     from anamnesis.tracking.store import TrackingError
 
     calls = []
     monkeypatch.chdir(root)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     monkeypatch.setattr(run, "repro", lambda root, targets, jobs, console: True)
-    monkeypatch.setattr(sync, "project", lambda names, root: calls.append("sync") or projection.Summary())
+    monkeypatch.setattr(sync, "project", lambda names, root: calls.append("sync") or result_runs.Summary())
     monkeypatch.setattr(sync, "choose", lambda settings, root: {"models": []})
     monkeypatch.setattr(terminal, "print_leaderboard", lambda root: print("the leaderboard"))
     (root / "mlflow.db").touch()

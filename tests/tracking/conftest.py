@@ -1,18 +1,16 @@
-"""A project folder whose results are made by hand, with an MLflow database that is copied instead of made."""
+"""A project folder with results from the fixture `finish`, and a copy of an empty MLflow database."""
 
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from settings_files import write_settings
 
 from anamnesis import files, params, profiles
 from anamnesis import models as folders
 from anamnesis.data.tokenizers import characters, tokenizer
-from anamnesis.tasks.language import saved
 from anamnesis.tracking import store
 
 TEXT = "it was the best of times, it was the worst of times\n"
@@ -62,7 +60,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path) 
 
 @pytest.fixture
 def seed(root: Path) -> Path:
-    """The folder of the project's profile `seed`, which is like the project in all but its budgets."""
+    """The folder of the project's profile `seed`, with the same settings as the project."""
     folder = root / "profiles" / "seed"
     files.write_text(folder / "profile.yaml", "{}\n")
     profiles.write(root, "seed")
@@ -75,10 +73,10 @@ Finish = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def finish(root: Path) -> Finish:
-    """finish(name, valid=..., test=...): the files of a finished experiment, as the stages write them.
+    """A function that writes the result files of an experiment and returns the model's card.
 
-    Scores are bits per character; another `seed` makes another fingerprint; `texts` are digests of splits; `asked` is
-    the question; `folder` is that of a profile.
+    `valid` and `test` are bits per character. A model with another `seed` has another fingerprint. `texts` are digests
+    of splits, `asked` is the question, and `folder` is the folder of a profile.
     """
     project = root
 
@@ -96,16 +94,12 @@ def finish(root: Path) -> Finish:
         settings = params.load(root / "params.yaml")
         experiment = settings.experiments[name].model_copy(update={"seed": seed})
         tokens = root / "data" / "tokens" / experiment.tokens
-        inputs = folders.inputs_digest(experiment, tokens)
+        inputs = folders.inputs_digest(experiment, root)
         stats = {"corpus": settings.tokens[experiment.tokens].corpus}
         model = root / "models" / name
         shutil.rmtree(model, ignore_errors=True)
-        card = saved.save(
-            model,
-            {"nothing": np.zeros(0)},
-            folders.new_card(name, experiment, stats, 7, epochs, inputs),
-            tokens / "tokenizer.json",
-        )
+        new_card = folders.new_card(name, experiment, stats, 7, epochs, inputs)
+        card = folders.save(model, {}, {**new_card, "alphabet": 15}, {"tokenizer.json": (tokens / "tokenizer.json").read_bytes()})
         rows = [f"{epoch},0.01,{20 / epoch:g},{21 / epoch:g},{5 / epoch:g}" for epoch in range(1, epochs + 1)]
         files.write_text(
             model / "history.csv",

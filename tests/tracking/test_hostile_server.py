@@ -13,7 +13,7 @@ from anamnesis import models as folders
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.language import saved
-from anamnesis.tracking import journal, live, projection, registry, sync
+from anamnesis.tracking import journal, live, result_runs, registry, sync
 from anamnesis.tracking.store import EXPERIMENT, FINGERPRINT, TrackingError
 
 MLMODEL = "flavors: {python_function: {artifacts: {model: {path: %s}}}}"
@@ -175,10 +175,10 @@ def test_a_run_whose_artifacts_are_a_folder_of_this_machine_gets_none(
     training.fail()
     assert "keeps artifacts in" in capsys.readouterr().err
     with pytest.raises(TrackingError, match="keeps artifacts in"):
-        projection.project(["toy-a"], root)
+        result_runs.sync_runs(["toy-a"], root)
     server.answers["experiments/get-by-name"] = {"experiment": experiment | {"artifact_location": str(root)}}
     with pytest.raises(TrackingError, match="keeps artifacts in"):
-        projection.project(["toy-a"], root)
+        result_runs.sync_runs(["toy-a"], root)
     assert files_of(root) == before
 
 
@@ -188,11 +188,11 @@ def test_names_of_a_server_are_not_shown_unless_they_are_names(root: Path, serve
         "registered-models/search": {"registered_models": [{"name": name} for name in names]},
         "registered-models/get": {"registered_model": {"name": "language-toy", "aliases": [{"alias": "\x1b[2J"}]}},
     }
-    assert registry.only("language", root) == "language-toys"
+    assert registry.only_model("language", root) == "language-toys"
     with pytest.raises(AnamnesisError, match=r"allowed: \(none\)$"):
         registry.resolve("language-toy", root)
 
 
 def test_the_journal_takes_no_other_words_from_tags() -> None:
-    entry = journal.entry("language-toy", {FINGERPRINT: "../x", EXPERIMENT: "../y"}, {})
+    entry = journal.new_entry("language-toy", {FINGERPRINT: "../x", EXPERIMENT: "../y"}, {})
     assert (entry["fingerprint"], entry["experiment"]) == ("", "")

@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from anamnesis import params
-from anamnesis.tracking import live, projection
+from anamnesis.tracking import live, result_runs
 
 
 def begin(
@@ -41,14 +41,14 @@ def test_a_training_is_seen_while_it_runs_and_found_afterwards(
     run.log({"train_perplexity": 10.0}, 2)
     run.finish(card["fingerprint"])
     # The projection completes this run, and makes no other.
-    summary = projection.project(["toy-a"], root)
+    summary = result_runs.sync_runs(["toy-a"], root)
     assert summary.completed == ["toy-a"]
     (whole,) = runs(client)
     assert (whole.info.run_id, whole.info.status) == (seen.info.run_id, "FINISHED")
     assert sorted(m.step for m in client.get_metric_history(whole.info.run_id, "epoch/train_perplexity")) == [1, 2]
     assert sorted(m.step for m in client.get_metric_history(whole.info.run_id, "epoch/valid_perplexity")) == [1, 2]
     assert "test/perplexity" in whole.data.metrics
-    assert projection.project(["toy-a"], root).unchanged == ["toy-a"]
+    assert result_runs.sync_runs(["toy-a"], root).unchanged == ["toy-a"]
 
 
 def test_live_and_rebuilt_runs_hold_the_same(root: Path, finish, client: MlflowClient) -> None:
@@ -56,10 +56,10 @@ def test_live_and_rebuilt_runs_hold_the_same(root: Path, finish, client: MlflowC
     run = begin(root, inputs=card["inputs"])
     run.log({"learning_rate": 0.01, "train_perplexity": 20.0}, 1)
     run.finish(card["fingerprint"])
-    projection.project(["toy-a"], root)
+    result_runs.sync_runs(["toy-a"], root)
     (completed,) = runs(client)
     client.delete_run(completed.info.run_id)
-    projection.project(["toy-a"], root)
+    result_runs.sync_runs(["toy-a"], root)
     (rebuilt,) = runs(client)
     assert completed.info.run_id != rebuilt.info.run_id
     assert (completed.data.metrics, completed.data.params) == (rebuilt.data.metrics, rebuilt.data.params)
@@ -168,7 +168,7 @@ def test_a_result_whose_training_was_killed_at_its_end_takes_over_the_run(
 ) -> None:
     card = finish("toy-a")
     killed_training(root, card["inputs"])
-    assert projection.project(["toy-a"], root).completed == ["toy-a"]
+    assert result_runs.sync_runs(["toy-a"], root).completed == ["toy-a"]
     (run,) = runs(client)
     assert (run.info.status, run.data.tags["anamnesis.fingerprint"]) == ("FINISHED", card["fingerprint"])
 
@@ -177,10 +177,10 @@ def test_a_dead_run_is_marked_also_when_its_result_is_not_trained_again(
     root: Path, finish, client: MlflowClient
 ) -> None:
     card = finish("toy-a")
-    whole = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
+    whole = result_runs.sync_runs(["toy-a"], root).runs["toy-a"].info.run_id
     for inputs in ("other", card["inputs"]):
         killed_training(root, inputs)
-    assert projection.project(["toy-a"], root).unchanged == ["toy-a"]
+    assert result_runs.sync_runs(["toy-a"], root).unchanged == ["toy-a"]
     assert {run.info.run_id == whole: run.info.status for run in runs(client)} == {True: "FINISHED", False: "KILLED"}
 
 
@@ -191,7 +191,7 @@ def test_a_dead_run_with_other_values_than_the_result_is_not_taken_over(
     card = finish("toy-a", epochs=3)
     (root / "models" / "toy-a" / "history.csv").write_text("epoch,train_perplexity\n1,14\n2,13\n3,12\n")
     killed_training(root, card["inputs"])
-    assert projection.project(["toy-a"], root).created == ["toy-a"]
+    assert result_runs.sync_runs(["toy-a"], root).created == ["toy-a"]
     (whole,) = [run for run in runs(client) if run.data.tags.get("anamnesis.fingerprint")]
     values = [(m.step, m.value) for m in client.get_metric_history(whole.info.run_id, "epoch/train_perplexity")]
     assert values == [(1, 14.0), (2, 13.0), (3, 12.0)]
@@ -215,7 +215,7 @@ def test_a_training_that_starts_while_others_ask_is_seen(root: Path, client: Mlf
 
 def test_the_same_bits_trained_again_are_one_run(root: Path, finish, client: MlflowClient) -> None:
     card = finish("toy-a")
-    before = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
+    before = result_runs.sync_runs(["toy-a"], root).runs["toy-a"].info.run_id
     again = begin(root, inputs=card["inputs"])
     again.log({"train_perplexity": 20.0}, 1)
     again.finish(card["fingerprint"])

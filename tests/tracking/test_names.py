@@ -8,7 +8,7 @@ import yaml
 from mlflow import MlflowClient
 
 from anamnesis import params
-from anamnesis.tracking import live, names, project_run, projection, store, sync
+from anamnesis.tracking import live, names, project_run, result_runs, store, sync
 from anamnesis.tracking.names import changed_settings
 
 
@@ -44,7 +44,7 @@ def test_a_run_is_named_by_its_changes_and_by_the_dvc_experiment(
     for cached in (store.git_commit, names._committed):
         cached.cache_clear()
     plain = finish("toy-a")
-    assert projection.project(["toy-a"], root).runs["toy-a"].info.run_name == "toy-a"
+    assert result_runs.sync_runs(["toy-a"], root).runs["toy-a"].info.run_name == "toy-a"
     # As in `dvc exp run -S experiments.toy-a.seed=3`.
     change(root, seed=3)
     monkeypatch.setenv("DVC_EXP_NAME", "crass-volt")
@@ -60,7 +60,7 @@ def test_a_run_is_named_by_its_changes_and_by_the_dvc_experiment(
     # The same name when it is rebuilt later, without DVC's.
     client.delete_run(training.run_id)
     monkeypatch.delenv("DVC_EXP_NAME")
-    assert projection.project(["toy-a"], root).runs["toy-a"].info.run_name == "toy-a seed=3"
+    assert result_runs.sync_runs(["toy-a"], root).runs["toy-a"].info.run_name == "toy-a seed=3"
 
 
 def test_the_run_of_mlflow_run_stays_only_if_others_are_below_it(root: Path, finish, client: MlflowClient) -> None:

@@ -63,7 +63,7 @@ def test_a_pipeline_waits_once_for_a_server_that_does_not_answer(
         patch.setenv("MLFLOW_TRACKING_URI", "")
         scores.log_result("toy-a", root)
         assert capsys.readouterr().err == ""
-    asks = (lambda: registry.resolve("language-toy", root), lambda: registry.only("language", root))
+    asks = (lambda: registry.resolve("language-toy", root), lambda: registry.only_model("language", root))
     for ask in (*asks, lambda: promotion.promote("language-toy", root=root)):
         with pytest.raises(store.TrackingError, match="cannot be used"):
             ask()
@@ -81,7 +81,7 @@ def test_nothing_that_goes_wrong_with_tracking_fails_a_stage(
     def refuse(*arguments: object) -> None:
         raise OSError("No locks available, as of http://alice:s3cr@tpw@host/")
 
-    monkeypatch.setattr(scores, "project_results", refuse)
+    monkeypatch.setattr(scores, "log_results", refuse)
     scores.log_result("toy-a", root)
     said = capsys.readouterr().err
     assert "No locks available" in said
@@ -97,7 +97,7 @@ def test_a_training_whose_server_goes_away_tells_the_others(root: Path, monkeypa
         monkeypatch.setenv("MLFLOW_TRACKING_URI", fake.address)
         connected = store.connect(root)
         assert store.connect(root).uri == fake.address
-    with pytest.raises(store.TrackingError) as caught, store.reaching(connected.uri):
+    with pytest.raises(store.TrackingError) as caught, store.convert_errors(connected.uri):
         connected.client.search_experiments()
     store.remember_outage(root, connected.uri, caught.value)
     with pytest.raises(store.TrackingError, match="did not answer 0 minutes ago"):

@@ -122,10 +122,10 @@ def test_names_mean_the_same_in_every_folder(root, seed, finish) -> None:
         for model, folder in (("language-toy", root), ("seed-language-toy@champion", seed)):
             card = registry.read_json(registry.resolve(model, here) / "model.json")
             assert card["fingerprint"] == registry.read_json(folder / "models" / "toy-a" / "model.json")["fingerprint"]
-    assert registry.only("language", root) == "language-toy"
-    assert registry.only("language", seed) == "seed-language-toy"
+    assert registry.only_model("language", root) == "language-toy"
+    assert registry.only_model("language", seed) == "seed-language-toy"
     with pytest.raises(AnamnesisError, match="no seed-cloze model is registered"):
-        registry.only("cloze", seed)
+        registry.only_model("cloze", seed)
 
 
 def test_a_moved_database_is_noticed_in_a_profile(root, seed, finish, tmp_path_factory) -> None:

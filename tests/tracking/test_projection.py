@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from anamnesis import files, params
 from anamnesis.errors import AnamnesisError, ParamsError
-from anamnesis.tracking import live, projection, scores, store
+from anamnesis.tracking import live, result_runs, scores, store
 
 
 def rows(root: Path) -> dict[str, int]:
@@ -28,7 +28,7 @@ def test_a_run_holds_all_that_the_files_say(root: Path, finish, client: MlflowCl
         root / ".anamnesis" / "timings" / "toy-a.json",
         {"fingerprint": card["fingerprint"], "seconds": 12.5, "tokens_per_second": 9000.0},
     )
-    summary = projection.project(["toy-a"], root)
+    summary = result_runs.sync_runs(["toy-a"], root)
     assert summary.created == ["toy-a"]
     run = client.get_run(summary.runs["toy-a"].info.run_id)
     assert client.get_experiment(run.info.experiment_id).name == "language/toy"
@@ -60,7 +60,7 @@ def test_a_run_holds_all_that_the_files_say(root: Path, finish, client: MlflowCl
 def test_speed_of_another_training_is_left_out(root: Path, finish, client: MlflowClient) -> None:
     finish("toy-a")
     files.write_json(root / ".anamnesis" / "timings" / "toy-a.json", {"fingerprint": "another", "seconds": 12.5})
-    run = projection.project(["toy-a"], root).runs["toy-a"]
+    run = result_runs.sync_runs(["toy-a"], root).runs["toy-a"]
     assert "training/seconds" not in client.get_run(run.info.run_id).data.metrics
 
 
@@ -68,44 +68,44 @@ def test_twice_adds_nothing_and_a_deleted_database_comes_back(root: Path, finish
     for name in ("toy-a", "toy-b", "other-a"):
         finish(name)
     assert (
-        str(projection.project(None, root)) == "runs in MLflow: 3 created, 0 completed, 0 unchanged, 1 without a result"
+        str(result_runs.sync_runs(None, root)) == "runs in MLflow: 3 created, 0 completed, 0 unchanged, 1 without a result"
     )
     before = rows(root)
-    assert len(projection.project(None, root).unchanged) == 3
+    assert len(result_runs.sync_runs(None, root).unchanged) == 3
     assert rows(root) == before
     assert before["runs"] == 3
     (root / "mlflow.db").unlink()
     shutil.rmtree(root / "mlartifacts")
-    assert len(projection.project(None, root).created) == 3
+    assert len(result_runs.sync_runs(None, root).created) == 3
     assert rows(root) == before
 
 
 def test_a_run_in_the_trash_is_rebuilt(root: Path, finish, client: MlflowClient) -> None:
     finish("toy-a")
-    old = projection.project(["toy-a"], root).runs["toy-a"].info
+    old = result_runs.sync_runs(["toy-a"], root).runs["toy-a"].info
     client.delete_run(old.run_id)
-    summary = projection.project(["toy-a"], root)
+    summary = result_runs.sync_runs(["toy-a"], root)
     assert summary.created == ["toy-a"]
     assert summary.runs["toy-a"].info.run_id != old.run_id
     client.delete_experiment(old.experiment_id)
-    projection.project(["toy-a"], root)
+    result_runs.sync_runs(["toy-a"], root)
     assert client.get_experiment(old.experiment_id).lifecycle_stage == "active"
 
 
 def test_a_moved_project_does_not_write_to_its_old_place(root: Path, finish, tmp_path_factory) -> None:
     finish("toy-a")
-    projection.project(None, root)
+    result_runs.sync_runs(None, root)
     moved = tmp_path_factory.mktemp("moved") / "project"
     shutil.copytree(root, moved)
     with pytest.raises(store.TrackingError, match="was moved or copied: delete"):
-        projection.project(None, moved)
+        result_runs.sync_runs(None, moved)
 
 
 def test_deleted_artifacts_come_back_in_the_same_run(root: Path, finish, client: MlflowClient) -> None:
     finish("toy-a")
-    run = projection.project(["toy-a"], root).runs["toy-a"].info
+    run = result_runs.sync_runs(["toy-a"], root).runs["toy-a"].info
     shutil.rmtree(root / "mlartifacts")
-    summary = projection.project(["toy-a"], root)
+    summary = result_runs.sync_runs(["toy-a"], root)
     assert (summary.completed, summary.runs["toy-a"].info.run_id) == (["toy-a"], run.run_id)
     assert (Path(run.artifact_uri) / "history.csv").is_file()
 
@@ -130,12 +130,12 @@ def test_an_interrupted_projection_is_finished_the_next_time(
     with monkeypatch.context() as patch:
         patch.setattr(owner, failing, killed)
         with pytest.raises(KeyboardInterrupt):
-            projection.project(["toy-a"], root)
-    assert projection.project(["toy-a"], root).completed == ["toy-a"]
+            result_runs.sync_runs(["toy-a"], root)
+    assert result_runs.sync_runs(["toy-a"], root).completed == ["toy-a"]
     broken = rows(root)
-    assert projection.project(["toy-a"], root).unchanged == ["toy-a"]
+    assert result_runs.sync_runs(["toy-a"], root).unchanged == ["toy-a"]
     shutil.copyfile(empty_database, root / "mlflow.db")
-    projection.project(["toy-a"], root)
+    result_runs.sync_runs(["toy-a"], root)
     assert rows(root) == broken
 
 
@@ -143,15 +143,15 @@ def test_scores_that_come_later_or_change_are_added_once(root: Path, finish, cli
     finish("toy-a")
     scores = (root / "metrics" / "toy-a.json").read_text()
     (root / "metrics" / "toy-a.json").unlink()
-    run_id = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
+    run_id = result_runs.sync_runs(["toy-a"], root).runs["toy-a"].info.run_id
     assert "test/perplexity" not in client.get_run(run_id).data.metrics
     (root / "metrics" / "toy-a.json").write_text(scores)
     for _ in range(2):
-        assert projection.project(["toy-a"], root).runs["toy-a"].info.run_id == run_id
+        assert result_runs.sync_runs(["toy-a"], root).runs["toy-a"].info.run_id == run_id
     assert history(client, run_id, "test/bits_per_character") == [(0, 4.1)]
     (root / "metrics" / "toy-a.json").write_text(scores.replace("4.1", "4.2"))
     for _ in range(2):
-        projection.project(["toy-a"], root)
+        result_runs.sync_runs(["toy-a"], root)
     assert history(client, run_id, "test/bits_per_character") == [(0, 4.1), (0, 4.2)]
     assert client.get_run(run_id).data.metrics["test/bits_per_character"] == 4.2
 
@@ -180,15 +180,15 @@ def test_scores_of_another_model_are_not_logged(root: Path, finish, client: Mlfl
     scores = (root / "metrics" / "toy-a.json").read_text()
     finish("toy-a", seed=2)
     (root / "metrics" / "toy-a.json").write_text(scores)
-    run_id = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
+    run_id = result_runs.sync_runs(["toy-a"], root).runs["toy-a"].info.run_id
     assert "test/perplexity" not in client.get_run(run_id).data.metrics
 
 
 def test_another_result_of_the_same_experiment_is_another_run(root: Path, finish, client: MlflowClient) -> None:
     finish("toy-a")
-    first = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
+    first = result_runs.sync_runs(["toy-a"], root).runs["toy-a"].info.run_id
     finish("toy-a", seed=2)
-    summary = projection.project(["toy-a"], root)
+    summary = result_runs.sync_runs(["toy-a"], root)
     assert summary.created == ["toy-a"]
     second = summary.runs["toy-a"].info.run_id
 
@@ -198,7 +198,7 @@ def test_another_result_of_the_same_experiment_is_another_run(root: Path, finish
 
     assert current() == [second]
     finish("toy-a", seed=1)
-    assert projection.project(["toy-a"], root).runs["toy-a"].info.run_id == first
+    assert result_runs.sync_runs(["toy-a"], root).runs["toy-a"].info.run_id == first
     assert current() == [first]
     # Runs of other people keep theirs: of another working copy, and of a project that knows nothing of this one.
     own = client.get_run(first).info.experiment_id
@@ -206,7 +206,7 @@ def test_another_result_of_the_same_experiment_is_another_run(root: Path, finish
     stranger = client.create_run(client.create_experiment("team/churn"), tags={"current": "true"})
     finish("other-a")
     shutil.rmtree(root / "models" / "toy-a")
-    projection.project(None, root)
+    result_runs.sync_runs(None, root)
     assert current() == [foreign.info.run_id]
     assert client.get_run(stranger.info.run_id).data.tags["current"] == "true"
 
@@ -214,37 +214,37 @@ def test_another_result_of_the_same_experiment_is_another_run(root: Path, finish
 def test_a_run_with_other_values_than_the_result_is_replaced(root: Path, finish, client: MlflowClient) -> None:
     """An earlier version could mix the epochs of two trainings."""
     finish("toy-a")
-    old = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
-    client.set_tag(old, projection.PROJECTED, "of an earlier layout")
-    assert projection.project(["toy-a"], root).completed == ["toy-a"]
-    client.set_tag(old, projection.PROJECTED, "of an earlier layout")
+    old = result_runs.sync_runs(["toy-a"], root).runs["toy-a"].info.run_id
+    client.set_tag(old, result_runs.PROJECTED, "of an earlier layout")
+    assert result_runs.sync_runs(["toy-a"], root).completed == ["toy-a"]
+    client.set_tag(old, result_runs.PROJECTED, "of an earlier layout")
     client.log_metric(old, "epoch/train_perplexity", 9.0, step=2)
-    assert projection.project(["toy-a"], root).created == ["toy-a"]
-    new = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
+    assert result_runs.sync_runs(["toy-a"], root).created == ["toy-a"]
+    new = result_runs.sync_runs(["toy-a"], root).runs["toy-a"].info.run_id
     assert new != old
     assert history(client, new, "epoch/train_perplexity") == [(1, 20.0), (2, 10.0)]
     assert "anamnesis.fingerprint" not in client.get_run(old).data.tags
 
 
 def test_an_experiment_without_result_is_no_run(root: Path) -> None:
-    summary = projection.project(None, root)
+    summary = result_runs.sync_runs(None, root)
     assert (summary.created, len(summary.untrained)) == ([], 4)
     assert rows(root)["runs"] == 0
 
 
 def test_more_epochs_than_one_call_may_carry(root: Path, finish, client: MlflowClient) -> None:
     finish("toy-a", epochs=400)
-    run_id = projection.project(["toy-a"], root).runs["toy-a"].info.run_id
+    run_id = result_runs.sync_runs(["toy-a"], root).runs["toy-a"].info.run_id
     assert [step for step, _ in history(client, run_id, "epoch/train_perplexity")] == list(range(1, 401))
 
 
 def test_errors_name_the_file_or_the_nearest_name(root: Path, finish) -> None:
     with pytest.raises(ParamsError, match="did you mean 'toy-a'"):
-        projection.project(["toy-aa"], root)
+        result_runs.sync_runs(["toy-aa"], root)
     finish("toy-a")
     (root / "models" / "toy-a" / "model.json").write_text("{")
     with pytest.raises(AnamnesisError, match=r"models/toy-a/model\.json: not valid JSON"):
-        projection.project(["toy-a"], root)
+        result_runs.sync_runs(["toy-a"], root)
 
 
 def test_the_commit_is_that_of_the_project(root: Path) -> None:

@@ -1,3 +1,5 @@
+"""The alias `champion` moves only to a better answer to the same question, or with a reason."""
+
 import shutil
 from pathlib import Path
 
@@ -14,119 +16,103 @@ def register(root: Path) -> None:
     sync.register(params.load(root / "params.yaml"), root)
 
 
-def champion(client: MlflowClient) -> str:
-    return client.get_model_version_by_alias("language-toy", "champion").tags["anamnesis.experiment"]
+def champion_tags(client: MlflowClient) -> dict[str, str]:
+    return client.get_model_version_by_alias("language-toy", "champion").tags
 
 
 @pytest.fixture
-def rivals(root: Path, finish):
-    """rivals(test, **data): toy-a is champion with test 4.0, toy-b challenges with this test score."""
+def register_rivals(root: Path, finish):
+    """A function that registers toy-a as champion with test score 4.0, and toy-b as challenger."""
 
-    def make(score: float | None, asked: str = "the whole text", **data: str) -> None:
+    def register_both(score: float | None, asked: str = "the whole text", **texts: str) -> None:
         finish("toy-a", valid=4.0, test=4.0)
         register(root)
-        finish("toy-b", valid=3.0, test=score, texts=data, asked=asked)
-        if asked != "the whole text":
-            # Of two questions with as many entrants the first in params.yaml is registered, so the other needs more.
-            finish("toy-c", valid=3.5, test=score, texts=data, asked=asked)
+        finish("toy-b", valid=3.0, test=score, texts=texts, asked=asked)
+        if asked != "the whole text" or texts:
+            # A question needs more entrants than the one before it in params.yaml.
+            finish("toy-c", valid=3.5, test=score, texts=texts, asked=asked)
         register(root)
 
-    return make
+    return register_both
 
 
-def test_a_better_challenger_becomes_champion(root: Path, rivals, client: MlflowClient) -> None:
-    rivals(3.5)
+def test_a_better_challenger_becomes_champion(root: Path, register_rivals, client: MlflowClient) -> None:
+    register_rivals(3.5)
     promotion = promote("language-toy", root=root)
     assert promotion.moved
     assert "from version 1 (toy-a) to version 2 (toy-b)" in str(promotion)
-    tags = client.get_model_version_by_alias("language-toy", "champion").tags
-    assert champion(client) == "toy-b"
+    tags = champion_tags(client)
+    assert tags["anamnesis.experiment"] == "toy-b"
     expected = {"from": "1", "from_experiment": "toy-a", "from_score": "4.0", "score": "3.5", "forced": "false"}
     assert {key: tags[f"anamnesis.promoted.{key}"] for key in expected} == expected
     assert tags["anamnesis.promoted.at"].endswith("Z")
-    # Again: nothing moves, nothing is added.
+    # A second call changes nothing.
     again = promote("language-toy", root=root)
     assert not again.moved
     assert "already is champion" in str(again)
-    assert client.get_model_version_by_alias("language-toy", "champion").tags == tags
+    assert champion_tags(client) == tags
     assert len(journal.read(root)) == 2
+    with pytest.raises(AnamnesisError, match="did you mean 'language-toy'"):
+        promote("language-toys", root=root)
 
 
 @pytest.mark.parametrize("test", [4.0, 4.5])
-def test_a_challenger_that_is_not_better_needs_force_and_a_reason(root: Path, rivals, client, test: float) -> None:
-    rivals(test)
+def test_a_challenger_that_is_not_better_needs_force_and_a_reason(
+    root: Path, register_rivals, client, empty_database: Path, test: float
+) -> None:
+    register_rivals(test)
     with pytest.raises(AnamnesisError, match=f"not better: test bits_per_character {test:g} against 4"):
         promote("language-toy", root=root)
-    for reason in (None, "", "  "):
+    for reason in (None, "  "):
         with pytest.raises(AnamnesisError, match="--force needs a reason"):
             promote("language-toy", force=True, reason=reason, root=root)
-    assert champion(client) == "toy-a"
+    assert champion_tags(client)["anamnesis.experiment"] == "toy-a"
     assert promote("language-toy", force=True, reason="smaller", root=root).moved
-    tags = client.get_model_version_by_alias("language-toy", "champion").tags
-    assert (tags["anamnesis.promoted.reason"], tags["anamnesis.promoted.forced"]) == ("smaller", "true")
+    # The promotion survives a deleted database.
+    register(root)
+    shutil.copyfile(empty_database, root / "mlflow.db")
+    sync.sync(root)
+    tags = champion_tags(store.connect(root).client)
+    promoted = tags["anamnesis.promoted.reason"], tags["anamnesis.promoted.forced"]
+    assert (tags["anamnesis.experiment"], *promoted) == ("toy-b", "smaller", "true")
 
 
-def test_a_challenger_that_was_asked_something_else_is_not_compared(root: Path, rivals, client: MlflowClient) -> None:
-    rivals(1.0, asked="lower-cased words")
-    assert client.get_model_version_by_alias("language-toy", "challenger").tags["anamnesis.experiment"] == "toy-b"
-    line = r"different questions \(challenger: lower-cased words; champion: the whole text\)"
-    with pytest.raises(AnamnesisError, match=line):
+@pytest.mark.parametrize(
+    ("rival", "message"),
+    [
+        (
+            {"score": 1.0, "asked": "lower-cased words"},
+            r"different questions \(challenger: lower-cased words; champion: the whole text\)",
+        ),
+        (
+            {"score": 1.0, "test": "another text"},
+            r"the whole text, digest .*; champion: the whole text, digest ",
+        ),
+        ({"score": None}, "a test score is missing"),
+    ],
+)
+def test_only_test_scores_of_one_question_are_compared(root: Path, register_rivals, client, rival, message) -> None:
+    register_rivals(**rival)
+    challenger = client.get_model_version_by_alias("language-toy", "challenger")
+    assert challenger.tags["anamnesis.experiment"] == "toy-b"
+    with pytest.raises(AnamnesisError, match=message):
         promote("language-toy", root=root)
-    assert champion(client) == "toy-a"
+    assert champion_tags(client)["anamnesis.experiment"] == "toy-a"
 
 
-def test_a_champion_of_an_earlier_version_is_compared_once_its_result_says_what_it_was_asked(
-    root: Path, rivals, client: MlflowClient
-) -> None:
-    rivals(3.5)
+def test_a_champion_without_a_question_gets_it_from_its_result(root: Path, register_rivals, client) -> None:
+    register_rivals(3.5)
     for tag in ("anamnesis.question", "anamnesis.asked"):
         client.delete_model_version_tag("language-toy", "1", tag)
-    with pytest.raises(AnamnesisError, match="what the champion was asked is not noted"):
+    with pytest.raises(AnamnesisError, match="the champion has no question"):
         promote("language-toy", root=root)
     register(root)
     assert promote("language-toy", root=root).moved
 
 
-def test_two_versions_of_a_text_are_not_compared(root: Path, finish, client: MlflowClient) -> None:
-    finish("toy-a", valid=4.0, test=4.0)
-    register(root)
-    for name, valid in (("toy-b", 3.0), ("toy-c", 3.5)):
-        finish(name, valid=valid, test=1.0, texts={"test": "another text"})
-    register(root)
-    with pytest.raises(AnamnesisError, match=r"the whole text, digest .*; champion: the whole text, digest "):
-        promote("language-toy", root=root)
-    assert champion(client) == "toy-a"
-
-
-def test_a_missing_test_score_is_not_compared(root: Path, rivals, client: MlflowClient) -> None:
-    rivals(None)
-    with pytest.raises(AnamnesisError, match="a test score is missing"):
-        promote("language-toy", root=root)
-    assert champion(client) == "toy-a"
-
-
-def test_a_promotion_survives_a_deleted_database(root: Path, rivals, empty_database: Path) -> None:
-    rivals(4.5)
-    promote("language-toy", force=True, reason="smaller", root=root)
-    register(root)
-    shutil.copyfile(empty_database, root / "mlflow.db")
-    sync.sync(root)
-    client = store.connect(root).client
-    tags = client.get_model_version_by_alias("language-toy", "champion").tags
-    assert (tags["anamnesis.experiment"], tags["anamnesis.promoted.reason"]) == ("toy-b", "smaller")
-
-
-def test_unknown_models_suggest_the_nearest(root: Path, rivals) -> None:
-    rivals(3.5)
-    with pytest.raises(AnamnesisError, match="did you mean 'language-toy'"):
-        promote("language-toys", root=root)
-
-
-@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\n", "\r"])
-def test_line_ends_in_a_reason_do_not_break_the_journal(root: Path, rivals, mark: str) -> None:
-    rivals(4.5)
+@pytest.mark.parametrize("mark", ["\u2028", "\x85", "\x0b", "\n", "\r"])
+def test_line_ends_in_a_reason_do_not_break_the_journal(root: Path, mark: str) -> None:
     reason = f"smaller{mark}and as good"
-    promote("language-toy", force=True, reason=reason, root=root)
-    register(root)
-    assert journal.read(root)[-1]["tags"]["anamnesis.promoted.reason"] == reason
-    assert len(journal.path(root).read_text(encoding="utf-8").split("\n")) == 3
+    for _ in range(2):
+        journal.append(root, journal.new_entry("language-toy", {}, {"anamnesis.promoted.reason": reason}))
+    assert [each["tags"]["anamnesis.promoted.reason"] for each in journal.read(root)] == [reason] * 2

@@ -1,16 +1,17 @@
+"""References to registered models become model folders."""
+
 import shutil
 from pathlib import Path
 
 import pytest
 
-from anamnesis import params
+from anamnesis import models, params
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.language import saved
 from anamnesis.tracking import sync
-from anamnesis.tracking.registry import only, resolve
+from anamnesis.tracking.registry import only_model, resolve
 
 
-def test_a_reference_becomes_a_folder_of_that_model(root: Path, finish, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reference_becomes_the_folder_of_that_model(root: Path, finish, capsys: pytest.CaptureFixture[str]) -> None:
     settings = params.load(root / "params.yaml")
     first = finish("toy-a", valid=2.5)["fingerprint"]
     sync.register(settings, root)
@@ -23,7 +24,6 @@ def test_a_reference_becomes_a_folder_of_that_model(root: Path, finish, capsys: 
         "language-toy/1": first,
         "models:/language-toy/2": second,
     }
-    assert {name: saved.load(resolve(name, root)).card["fingerprint"] for name in expected} == expected
     capsys.readouterr()
     assert resolve("language-toy", root) == root / "models" / "toy-a"
     assert capsys.readouterr().err == (
@@ -33,17 +33,16 @@ def test_a_reference_becomes_a_folder_of_that_model(root: Path, finish, capsys: 
     for reference in ("language-toy@challenger", "language-toy/1"):
         resolve(reference, root)
     assert capsys.readouterr().err == ""
-    # The experiment's folder is another model's now, or is gone: MLflow's copy is taken.
+    # Without the same model in models/, MLflow's copy is used.
     finish("toy-a", valid=2.5, seed=2)
     shutil.rmtree(root / "models" / "toy-b")
-    assert {name: saved.load(resolve(name, root)).card["fingerprint"] for name in expected} == expected
-
+    assert {name: models.read(resolve(name, root))[0]["fingerprint"] for name in expected} == expected
     shutil.rmtree(root / "mlartifacts")
     with pytest.raises(AnamnesisError, match=r"language-toy version 2: its files are gone .*anamnesis sync"):
         resolve("language-toy/2", root)
 
 
-def test_errors_say_what_is_allowed(root: Path, finish) -> None:
+def test_errors_state_what_is_allowed(root: Path, finish) -> None:
     finish("toy-a")
     sync.register(params.load(root / "params.yaml"), root)
     for reference, message in {
@@ -57,13 +56,13 @@ def test_errors_say_what_is_allowed(root: Path, finish) -> None:
             resolve(reference, root)
 
 
-def test_the_only_model_of_a_leaderboard_needs_no_name(root: Path, finish) -> None:
+def test_the_only_model_of_a_task_needs_no_name(root: Path, finish) -> None:
     finish("toy-a")
     sync.register(params.load(root / "params.yaml"), root)
-    assert only("language", root) == "language-toy"
+    assert only_model("language", root) == "language-toy"
     with pytest.raises(AnamnesisError, match=r"no cloze model is registered; .*anamnesis repro.* --model EXPERIMENT$"):
-        only("cloze", root)
+        only_model("cloze", root)
     finish("other-a")
     sync.register(params.load(root / "params.yaml"), root)
     with pytest.raises(AnamnesisError, match=r"language-other, language-toy; .* --model language-other@champion$"):
-        only("language", root)
+        only_model("language", root)

@@ -15,7 +15,7 @@ import pytest
 
 from anamnesis import params
 from anamnesis.tasks.language import saved
-from anamnesis.tracking import live, projection, promotion, registry, sync
+from anamnesis.tracking import live, result_runs, promotion, registry, sync
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_everything_through_a_server(root: Path, server: str, finish, capsys: py
     run.log({"train_perplexity": 20.0}, 1)
     run.sample("it was", 1)
     run.finish(card["fingerprint"])
-    assert projection.project(["toy-a"], root).completed == ["toy-a"]
+    assert result_runs.sync_runs(["toy-a"], root).completed == ["toy-a"]
     sync.register(settings, root)
     better = finish("toy-b", valid=2.25, test=2.25)
     for _ in range(2):

@@ -63,7 +63,7 @@ def classify(
                 failed = True
             rankings.append(ranking)
     else:
-        inputs.note_files(texts or [], here)
+        inputs.warn_of_file_names(texts or [], here)
         rankings = loaded.classify(given)
     for text, ranking in zip(given, rankings, strict=True):
         rows = [(clean(label), probability) for label, probability in ranking[: top or 1]]

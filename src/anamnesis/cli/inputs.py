@@ -16,7 +16,7 @@ def given(texts: list[str] | None, what: str) -> list[str]:
         AnamnesisError: a text is not UTF-8.
     """
     if texts:
-        note_files(texts)
+        warn_of_file_names(texts)
     found = utf8(texts) if texts else [line for line in lines(what) if line.strip()]
     if not found:
         raise ParamsError(f"no {what}: standard input holds no line with text")
@@ -58,7 +58,7 @@ def utf8(texts: list[str]) -> list[str]:
     return texts
 
 
-def note_files(texts: list[str], folder: Path | None = None) -> None:
+def warn_of_file_names(texts: list[str], folder: Path | None = None) -> None:
     """Say on standard error which texts are names of files, for the command reads the name and not the file.
 
     Args:

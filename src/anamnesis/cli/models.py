@@ -59,9 +59,9 @@ def load(name: str | None, task: str, *others: str) -> Any:
 
     root = location.enter()
     if name is None:
-        from anamnesis.tracking.registry import only
+        from anamnesis.tracking.registry import only_model
 
-        name = f"{only(task)}@champion"
+        name = f"{only_model(task)}@champion"
     if "@" in name or "/" in name:
         from anamnesis.tracking.registry import resolve
 
@@ -82,10 +82,10 @@ def load(name: str | None, task: str, *others: str) -> Any:
 def _check_name(name: str, root: Path) -> None:
     """Refuse a name of no experiment, with the nearest experiment or registered model."""
     from anamnesis import params
-    from anamnesis.tracking import registration
+    from anamnesis.tracking import selection
 
     experiments = params.load(root / "params.yaml").experiments
-    references = [f"{each.model}@champion" for each in registration.chosen(root)]
+    references = [f"{each.model}@champion" for each in selection.read_selection(root)]
     if name not in experiments and f"{name}@champion" in references:
         raise ParamsError(f"no experiment is named {name!r}; did you mean the registered model '{name}@champion'?")
     params.lookup(experiments, name, "experiment", references)
@@ -94,10 +94,10 @@ def _check_name(name: str, root: Path) -> None:
 def _example(task: str, root: Path) -> str:
     """The end of a sentence: an experiment of a task, a registered one if there is one, else a trained one."""
     from anamnesis import params
-    from anamnesis.tracking import registration
+    from anamnesis.tracking import selection
 
     experiments = params.load(root / "params.yaml").experiments
     names = [name for name, each in experiments.items() if each.task == task]
     trained = [name for name in names if (root / "models" / name / "model.json").exists()]
-    registered = [each.experiment for each in registration.chosen(root) if each.experiment in trained]
+    registered = [each.experiment for each in selection.read_selection(root) if each.experiment in trained]
     return f", such as {(registered or trained or names)[0]}" if names else ""

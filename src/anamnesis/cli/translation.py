@@ -57,7 +57,7 @@ def translate(
     each token of the translation, under the tokens of the text.
     """
     sentences = inputs.utf8(texts) if texts else inputs.lines("text")
-    inputs.note_files(texts or [])
+    inputs.warn_of_file_names(texts or [])
     attention_file = output_files.target("--attention-file", attention_file, ".png")
     if attention_file is not None and len(sentences) != 1:
         raise ParamsError(f"--attention-file: found {len(sentences)} texts; allowed: one text, for one picture")

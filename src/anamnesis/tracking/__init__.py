@@ -1,1 +1,1 @@
-"""MLflow as a projection of the results: live runs, rebuilt runs, registered models, promotion, serving."""
+"""MLflow: live runs, runs from result files, registered models, promotion, served models."""

@@ -1,4 +1,4 @@
-"""The answers of a served model, with MLflow's errors in place of the project's own."""
+"""The answers of a served model, with errors as MlflowException."""
 
 import logging
 import signal
@@ -18,16 +18,16 @@ from anamnesis.errors import AnamnesisError
 
 
 class RefusedError(MlflowException):
-    """One line on why a request has no answer; MLflow's server puts the texts of the request before it otherwise."""
+    """The reason why a request has no answer, in one line. MLflow's server would put the request's texts before it."""
 
     def serialize_as_json(self) -> str:
-        """The body of the HTTP answer: the one line, without the texts and without a stack trace."""
+        """The body of the HTTP response: the line, without the texts and without a stack trace."""
         self.message = str(self)
         return str(super().serialize_as_json())
 
 
 def answer(task: Any, model: Any, texts: Sequence[str], options: Mapping[str, Any]) -> list[str]:
-    """As `serving.answer`.
+    """The answers of `serving.answer`.
 
     Raises:
         RefusedError: the request has no answer.
@@ -41,15 +41,16 @@ def answer(task: Any, model: Any, texts: Sequence[str], options: Mapping[str, An
     except AnamnesisError as error:
         raise RefusedError(str(error), INVALID_PARAMETER_VALUE) from None
     except Exception:
-        # The stack trace is for the server's log: it holds paths of this machine.
+        # Only the server's log gets the stack trace, which contains paths of this machine.
         logging.getLogger(__name__).exception("the model failed")
-        raise RefusedError("the model failed; the server's log says why", INTERNAL_ERROR) from None
+        raise RefusedError("the model failed; see the server's log", INTERNAL_ERROR) from None
 
 
 def is_stopping() -> bool:
-    """Whether the web server that this process runs was asked to end; uvicorn waits for all its requests then.
+    """Whether the web server of this process is shutting down.
 
-    Uvicorn, which MLflow serves with, handles SIGTERM by a method of its server and notes the signal there.
+    Uvicorn, MLflow's web server, then waits for all requests. Its handler of SIGTERM is a method of the server, whose
+    attribute `should_exit` it sets.
     """
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     return getattr(server, "should_exit", False) is True

@@ -1,7 +1,7 @@
-"""Who has been champion: one line for each change, kept beside the project and not in MLflow's database.
+"""The journal of champions: a file with one line for each change of the alias `champion`.
 
-Runs and versions can be rebuilt from result files; a person's decision to promote cannot. This file is why a deleted
-tracking database comes back with the champion it had.
+Runs and versions can be created again from result files; a person's decision to promote a model cannot. With this
+file, a deleted tracking database gets its champions back.
 """
 
 import json
@@ -14,12 +14,12 @@ from anamnesis.tracking.store import experiment_of, fingerprint_of, shared_state
 
 
 def path(root: Path) -> Path:
-    """The file, one JSON object a line; that of the profiles, too, whose models have other names."""
+    """The path of the journal, a file with one JSON object in each line, which all profiles share."""
     return shared_state(root) / "champions.jsonl"
 
 
 def read(root: Path) -> list[dict[str, Any]]:
-    """Every change of a champion, oldest first.
+    """All changes of champions, oldest first.
 
     Raises:
         AnamnesisError: a line is not a JSON object.
@@ -28,7 +28,7 @@ def read(root: Path) -> list[dict[str, Any]]:
     if not file.is_file():
         return []
     entries = []
-    # JSON leaves other line ends as they are inside of a text, such as U+2028 in a reason.
+    # Not `splitlines`: a reason may contain other line separators, such as U+2028.
     for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
         if not line.strip():
             continue
@@ -40,19 +40,25 @@ def read(root: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def last(root: Path, model: str) -> dict[str, Any] | None:
-    """The latest change of that registered model's champion."""
+def read_last(root: Path, model: str) -> dict[str, Any] | None:
+    """The last change of a registered model's champion, or None."""
     return next((change for change in reversed(read(root)) if change["model"] == model), None)
 
 
 def append(root: Path, change: dict[str, Any]) -> None:
-    """Add one change, made by `entry`."""
+    """Append an entry from `new_entry` to the journal."""
     lines = [json.dumps(known, ensure_ascii=False, sort_keys=True) for known in [*read(root), change]]
     write_text(path(root), "\n".join(lines) + "\n")
 
 
-def entry(model: str, version: dict[str, str], tags: dict[str, str]) -> dict[str, Any]:
-    """One change: the registered model, the tags of the version that became champion, the tags that say why."""
+def new_entry(model: str, version: dict[str, str], tags: dict[str, str]) -> dict[str, Any]:
+    """An entry of the journal.
+
+    Args:
+        model: the registered model.
+        version: the tags of the version that became champion.
+        tags: the tags that say when and why.
+    """
     return {
         "model": model,
         "fingerprint": fingerprint_of(version) or "",

@@ -1,4 +1,4 @@
-"""A run that is logged while its model trains. Tracking that fails is given up: it may never stop a training."""
+"""An MLflow run that is logged during training. If MLflow fails, tracking stops and the training continues."""
 
 import fcntl
 import math
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 LIVE = "anamnesis.live"
 CHECKPOINT = "anamnesis.checkpoint"
 FLUSH_SECONDS = 2.0
-# Another process holds the lock of a training for a moment when it asks whether somebody trains.
+# How long to wait for the lock of a training, which `is_training` holds for a moment.
 LOCK_SECONDS = 2.0
 
 
 class LiveRun:
-    """Logs to MLflow, or to nowhere once MLflow failed; see `start`.
+    """Logs one training to MLflow, until MLflow fails; `start` creates it.
 
-    The run is opened by `begin`, or by the first thing that is logged.
+    The first call of `begin`, `log`, `sample` or `finish` creates or resumes the run.
     """
 
     def __init__(self, name: str, experiment: Any, inputs: str, root: Path) -> None:
@@ -68,12 +68,12 @@ class LiveRun:
         self._flushed = time.monotonic()
 
     def begin(self, checkpoint: str, resumed: bool) -> None:
-        """Open the run of a training that begins or resumes now.
+        """Create the run, or resume the unfinished run of the same training.
 
         Args:
-            checkpoint: the key of the training's checkpoint, which stands for its inputs and its code.
-            resumed: whether the training goes on from a checkpoint. Then a run with the same key that was left
-                unfinished (killed, failed) is gone on with.
+            checkpoint: the key of the training's checkpoint, a digest of its inputs and code.
+            resumed: whether the training resumes from a checkpoint; then an unfinished (killed or failed) run with the
+                same key is resumed.
         """
         if self._is_pending:
             self._is_pending = False
@@ -81,38 +81,38 @@ class LiveRun:
             self._try(lambda: self._open(resumed))
 
     def log(self, metrics: dict[str, float], step: int) -> None:
-        """Note the metrics of one epoch, the columns of history.csv; sent to MLflow in batches.
+        """Log the metrics of one epoch, the columns of history.csv; they are sent to MLflow in batches.
 
-        A resumed training repeats its last steps. A (metric, step) that is there with the same value is passed over;
-        where the value differs, a new run takes over, because MLflow takes no logged value back.
+        A resumed training repeats its last steps. A value that the run already has is skipped. If the value differs, a
+        new run replaces this one, because MLflow cannot change a logged value.
         """
         self.begin("", resumed=False)
         if self._store is None:
             return
         values = {f"{CURVES}{column}": float(value) for column, value in metrics.items() if math.isfinite(value)}
-        if any(not is_same(value, self._logged.get((key, step), value)) for key, value in values.items()):
-            self._guard(lambda store: self._replace_run(store, step))
-        self._note({(key, step): value for key, value in values.items()})
-        self._flush_in_time()
+        if any(not equal_in_csv(value, self._logged.get((key, step), value)) for key, value in values.items()):
+            self._call(lambda store: self._replace_run(store, step))
+        self._buffer_metrics({(key, step): value for key, value in values.items()})
+        self._flush_if_due()
 
     def sample(self, text: str, step: int) -> None:
-        """Add a text that was generated after epoch `step` to the run's samples.txt; sent with the metrics."""
+        """Append a text generated after epoch `step` to the artifact samples.txt; it is sent with the metrics."""
         self.begin("", resumed=False)
         self._samples += f"== after epoch {step} ==\n{text}\n\n"
         self._has_new_sample = True
-        self._flush_in_time()
+        self._flush_if_due()
 
     def finish(self, fingerprint: str) -> None:
-        """End the run well; the fingerprint of the finished model is what it is found by from now on."""
+        """Set the run's status to FINISHED, and tag it with the fingerprint of the finished model."""
         self.begin("", resumed=False)
-        self._guard(self._flush)
-        self._guard(lambda store: _finish(store, self._run(), self._name, fingerprint))
+        self._call(self._flush)
+        self._call(lambda store: _finish(store, self._run(), self._name, fingerprint))
         self._release()
 
     def fail(self) -> None:
-        """End the run as failed. The same experiment, resumed from its checkpoint, goes on in it."""
-        self._guard(self._flush)
-        self._guard(lambda store: store.client.set_terminated(self._run(), "FAILED"))
+        """Set the run's status to FAILED. A training that resumes from the checkpoint resumes the run."""
+        self._call(self._flush)
+        self._call(lambda store: store.client.set_terminated(self._run(), "FAILED"))
         self._release()
 
     def _run(self) -> str:
@@ -130,7 +130,7 @@ class LiveRun:
             def is_resumed(run: "Run") -> bool:
                 return resumed and bool(key) and run.data.tags.get(CHECKPOINT) == key
 
-            previous = reap(store, store.runs(self._experiment_id), self._name, is_resumed)
+            previous = take_unfinished_run(store, store.runs(self._experiment_id), self._name, is_resumed)
         if previous is not None:
             self.run_id, self._artifacts = previous.info.run_id, store.check_location(previous.info.artifact_uri)
             store.client.update_run(self.run_id, status="RUNNING")
@@ -160,14 +160,14 @@ class LiveRun:
         store.client.log_batch(self._run(), params=[Param(key, value) for key, value in params.items()][:100])
 
     def _replace_run(self, store: Store, step: int) -> None:
-        """Go on in a new run, which begins with the values of the epochs before `step`."""
+        """Continue in a new run with the values of the epochs before `step`."""
         store.client.set_terminated(self._run(), "KILLED")
         store.client.delete_tag(self._run(), LIVE)
-        known, self._logged, self._buffer = self._logged, {}, []
+        logged, self._logged, self._buffer = self._logged, {}, []
         self._create(store)
-        self._note({place: value for place, value in known.items() if place[1] < step})
+        self._buffer_metrics({(key, epoch): value for (key, epoch), value in logged.items() if epoch < step})
 
-    def _note(self, values: dict[tuple[str, int], float]) -> None:
+    def _buffer_metrics(self, values: dict[tuple[str, int], float]) -> None:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -176,9 +176,9 @@ class LiveRun:
                 self._logged[key, step] = value
                 self._buffer.append(Metric(key, value, now, step))
 
-    def _flush_in_time(self) -> None:
+    def _flush_if_due(self) -> None:
         if len(self._buffer) >= BATCH_METRICS or time.monotonic() - self._flushed > FLUSH_SECONDS:
-            self._guard(self._flush)
+            self._call(self._flush)
 
     def _flush(self, store: Store) -> None:
         while self._buffer:
@@ -191,36 +191,37 @@ class LiveRun:
             self._has_new_sample = False
         self._flushed = time.monotonic()
 
-    def _guard(self, action: Callable[[Store], object]) -> None:
-        """Do something that may fail for any reason of the tracking store's; then tracking ends, not the training."""
+    def _call(self, action: Callable[[Store], object]) -> None:
+        """Call `action` with the store, unless tracking has failed."""
         if (store := self._store) is not None:
             self._try(lambda: action(store))
 
     def _try(self, action: Callable[[], object]) -> None:
+        """Call `action`; an exception stops tracking with a warning, and the training continues."""
         try:
             action()
         except Exception as error:
             uri = tracking_uri(self._root)
             if not isinstance(error, AnamnesisError):
-                # `connect` notes an outage by itself.
+                # `connect` remembers an outage itself.
                 remember_outage(self._root, uri, error)
             kind = "" if isinstance(error, AnamnesisError) else f"{type(error).__name__}: "
             warning = (
-                f"{self._name} trains on without live tracking, `anamnesis sync` adds it later: "
+                f"{self._name} continues to train without live tracking; `anamnesis sync` logs its results later: "
                 f"{kind}{describe_failure(uri, error)[:300]}"
             )
             print(f"warning: {printable(warning)}", file=sys.stderr, flush=True)
             self._store = None
 
-    def _hold(self) -> None:
-        """Take the lock that a training holds while it lives; the system lets go of it even after kill -9."""
+    def _acquire_lock(self) -> None:
+        """Acquire the lock of the training, which the operating system releases even after kill -9."""
         path = lock_path(self._name, self._root)
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
         try:
             lock.acquire(timeout=LOCK_SECONDS)
         except Timeout:
-            # Another process trains the experiment; its run is left alone.
+            # Another process trains this experiment, so its run is not dead.
             return
         self._lock = lock
 
@@ -232,43 +233,43 @@ class LiveRun:
 
 
 def start(name: str, experiment: Any, inputs: str, root: Path) -> LiveRun:
-    """The run of a training, in the MLflow experiment that `experiment_name` says.
+    """A listener that logs a training to MLflow.
 
-    While it is open, `is_training` is true. ANAMNESIS_TRACKING=off tracks nothing.
+    Until it ends, `is_training` is true. With ANAMNESIS_TRACKING=off, it logs nothing.
 
     Args:
-        name: the experiment's name in params.yaml, with which the run's name begins.
+        name: the experiment's name in params.yaml; the run's name starts with it.
         experiment: its settings (a pydantic model with `task` and `tokens`).
-        inputs: digest of everything but code that decides the training's result.
+        inputs: digest of everything that decides the training's result, except code.
         root: the project's folder.
     """
     run = LiveRun(name, experiment, inputs, root)
-    if is_off():
+    if is_disabled():
         run._is_pending = False
     else:
-        run._try(run._hold)
+        run._try(run._acquire_lock)
     return run
 
 
-def is_off() -> bool:
-    """Whether ANAMNESIS_TRACKING=off asks for no tracking by stages."""
+def is_disabled() -> bool:
+    """Whether the environment variable ANAMNESIS_TRACKING is `off`, which disables tracking in stages."""
     return os.environ.get("ANAMNESIS_TRACKING", "").lower() == "off"
 
 
-def is_same(one: float, other: float) -> bool:
-    """Whether two values of a metric are equal in the six digits that history.csv holds."""
+def equal_in_csv(one: float, other: float) -> bool:
+    """Whether two values of a metric are equal in the six digits of history.csv."""
     return f"{one:.6g}" == f"{other:.6g}"
 
 
-def reap(store: Store, runs: "list[Run]", name: str, is_wanted: "Callable[[Run], bool]") -> "Run | None":
-    """The first unfinished live run of this working copy that is wanted; the other dead ones are marked as killed.
+def take_unfinished_run(store: Store, runs: "list[Run]", name: str, is_wanted: "Callable[[Run], bool]") -> "Run | None":
+    """The first unfinished live run for which `is_wanted` is true, or None; the others get the status KILLED.
 
-    Call it only while nobody trains the experiment here (see `is_training`).
+    Only runs of this working copy count. Call this only while `is_training` is false for the experiment.
 
     Args:
-        runs: those of the MLflow experiment, latest first.
-        name: of the experiment.
-        is_wanted: whether what is to come belongs to a run.
+        runs: the runs of the MLflow experiment, latest first.
+        name: the experiment's name in params.yaml.
+        is_wanted: whether to resume or complete a run.
     """
     mine = owner(store.root)
     unfinished = [
@@ -279,23 +280,22 @@ def reap(store: Store, runs: "list[Run]", name: str, is_wanted: "Callable[[Run],
         and LIVE in run.data.tags
         and FINGERPRINT not in run.data.tags
     ]
-    found = next((run for run in unfinished if is_wanted(run)), None)
+    wanted = next((run for run in unfinished if is_wanted(run)), None)
     for run in unfinished:
-        if run is not found and run.info.status == "RUNNING":
+        if run is not wanted and run.info.status == "RUNNING":
             store.client.set_terminated(run.info.run_id, "KILLED")
-    return found
+    return wanted
 
 
 def lock_path(name: str, root: Path) -> Path:
-    """The file that a process has locked while it trains experiment `name`."""
+    """The lock file of the training of experiment `name`."""
     return root / ".anamnesis" / "live" / f"{name}.lock"
 
 
 def is_training(name: str, root: Path) -> bool:
-    """Whether a living process of this working copy trains the experiment right now.
+    """Whether a process of this working copy trains the experiment now.
 
-    It asks with a shared lock: any number of processes may ask at once, and a training that starts in that moment waits
-    for it.
+    This takes a shared lock: many processes can ask at the same time, and a training that starts meanwhile waits.
     """
     try:
         with open(lock_path(name, root), "rb") as file:
@@ -313,7 +313,7 @@ def _finish(store: Store, run_id: str, name: str, fingerprint: str) -> None:
     runs = store.runs(store.client.get_run(run_id).info.experiment_id)
     twins = [run for run in runs if run.data.tags.get(FINGERPRINT) == fingerprint and run.info.run_id != run_id]
     if twins:
-        # The same bits were trained before: the run that is there already stands for them.
+        # The same model was trained before and has a run.
         store.client.set_terminated(run_id, "FINISHED")
         store.client.delete_run(run_id)
         run_id = twins[0].info.run_id

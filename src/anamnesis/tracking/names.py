@@ -1,4 +1,4 @@
-"""The names of runs, which tell the trainings of one experiment apart."""
+"""Names of runs, which show the settings that differ between trainings of one experiment."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from anamnesis.errors import AnamnesisError
 from anamnesis.tracking.results import flatten
 from anamnesis.tracking.store import git_commit
 
-# More changes than these do not fit on MLflow's pages.
+# Settings in a name, and characters of a value: more do not fit on MLflow's pages.
 SHOWN = 3
 LONGEST = 24
 
@@ -21,12 +21,12 @@ LONGEST = 24
 def run_name(name: str, settings: Mapping[str, Any], root: Path) -> str:
     """The name of a run, such as 'hello-rnn epochs=3 (crass-volt)'.
 
-    It is the experiment's name, then the settings that differ from those in the commit that is checked out, then the
-    name of the DVC experiment inside of `dvc exp run`.
+    It consists of the experiment's name, the settings that differ from those in the current commit, and, in a run by
+    `dvc exp run`, the name of the DVC experiment.
 
     Args:
-        name: of the experiment.
-        settings: of the experiment, or the card of its model, which holds them among other things.
+        name: the experiment's name in params.yaml.
+        settings: the experiment's settings, or the card of its model, which contains them.
         root: the project's folder.
     """
     changes = changed_settings(settings, _committed(root, git_commit(root)).get(name, {}))
@@ -37,23 +37,23 @@ def run_name(name: str, settings: Mapping[str, Any], root: Path) -> str:
 
 
 def changed_settings(settings: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, str]:
-    """Key -> value of the settings that differ from those before, by the last part of the key where that is unique.
+    """The settings that differ from `before`, as text, by the last part of the key where that is unique.
 
     Args:
-        settings: nested; keys that `before` lacks on the top level are left out.
-        before: nested; empty if there is nothing to compare with.
+        settings: nested settings; top-level keys that `before` lacks are ignored.
+        before: nested settings; empty if there is nothing to compare with.
     """
-    # The card of a model has the size of its network under this key.
+    # In a model's card, this key is the size of the network.
     keys = before.keys() - {"parameters"}
-    now, then = (flatten({key: each[key] for key in each if key in keys}) for each in (settings, before))
-    changes = {key: now.get(key, "null") for key in sorted(now.keys() | then.keys()) if now.get(key) != then.get(key)}
+    new, old = (flatten({key: each[key] for key in each if key in keys}) for each in (settings, before))
+    changes = {key: new.get(key, "null") for key in sorted(new.keys() | old.keys()) if new.get(key) != old.get(key)}
     last = [key.rpartition(".")[2] for key in changes]
     return {short if last.count(short) == 1 else key: changes[key] for key, short in zip(changes, last, strict=True)}
 
 
 @cache
 def _committed(root: Path, commit: str | None) -> dict[str, dict[str, Any]]:
-    """Experiment -> its settings in a commit; empty where there is none, or where this version cannot read them."""
+    """The settings of each experiment in a commit; empty without a commit, or if its params.yaml is not valid."""
     if commit is None:
         return {}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Moving `champion` to the challenger: only if it answers the same question better, or by a decision with a reason."""
+"""Promoting the challenger of a registered model to champion, if its test score is better."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,19 @@ from anamnesis.tracking.registration import (
     PROMOTED,
     QUESTION,
     TEST_SCORE,
-    crown,
-    now,
+    set_champion,
+    utc_time,
 )
-from anamnesis.tracking.registry import registered_model
-from anamnesis.tracking.store import FINGERPRINT, Store, connect, experiment_of, forget_outage, reaching, shared_state
+from anamnesis.tracking.registry import find_registered_model
+from anamnesis.tracking.store import (
+    FINGERPRINT,
+    Store,
+    connect,
+    convert_errors,
+    experiment_of,
+    forget_outage,
+    shared_state,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -29,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Promotion:
-    """What `promote` did: `message` is the one line for the screen."""
+    """The result of `promote`; `message` is one line for the user."""
 
     model: str
     moved: bool
@@ -40,29 +48,29 @@ class Promotion:
 
 
 def promote(model: str, force: bool = False, reason: str | None = None, root: Path = Path()) -> Promotion:
-    """Let `champion` of a registered model point at its challenger, and tag that version with what moved, when and why.
+    """Set the alias `champion` to the challenger of a registered model, and tag that version with time and reason.
 
     Args:
         model: name of a registered model, such as 'language-sherlock'.
-        force: promote even a challenger that is not better, or that was asked another question; needs `reason`.
-        reason: kept as a tag.
+        force: promote the challenger even if it is not better, or answered another question; needs `reason`.
+        reason: becomes a tag of the version.
         root: the project's folder.
 
     Raises:
-        AnamnesisError: there is no such model or no challenger, the challenger is not better at the same question,
-            or `force` comes without a reason.
+        AnamnesisError: there is no such model or no challenger; the challenger is not better at the same question; or
+            `force` was given without a reason.
         TrackingError: MLflow cannot be reached.
     """
     if force and not (reason or "").strip():
-        raise AnamnesisError('--force needs a reason that is kept: --reason "why the champion should change"')
+        raise AnamnesisError('--force needs a reason: --reason "why the champion should change"')
     forget_outage(root)
     store = connect(root)
-    with FileLock(shared_state(root) / "registry.lock"), reaching(store.uri):
-        found = registered_model(store, model)
-        challenger = _version(store, model, found.aliases.get(CHALLENGER))
+    with FileLock(shared_state(root) / "registry.lock"), convert_errors(store.uri):
+        aliases = find_registered_model(store, model).aliases
+        challenger = _version(store, model, aliases.get(CHALLENGER))
         if challenger is None:
             raise AnamnesisError(f"{model} has no challenger; run `anamnesis sync`")
-        champion = _version(store, model, found.aliases.get(CHAMPION))
+        champion = _version(store, model, aliases.get(CHAMPION))
         if champion and champion.tags.get(FINGERPRINT) == challenger.tags.get(FINGERPRINT):
             return Promotion(model, False, f"{model}: {_name(challenger)} already is champion; nothing moved")
         if champion is None:
@@ -72,10 +80,10 @@ def promote(model: str, force: bool = False, reason: str | None = None, root: Pa
             if not better and not force:
                 raise AnamnesisError(
                     f"{model}: champion stays {_name(champion)}: {verdict}; "
-                    'to promote it nevertheless: --force --reason "why"'
+                    'to promote it all the same: --force --reason "why"'
                 )
         tags = {
-            "at": now(),
+            "at": utc_time(),
             "reason": reason or verdict,
             "forced": str(force).lower(),
             "score": challenger.tags.get(TEST_SCORE, "unknown"),
@@ -87,24 +95,25 @@ def promote(model: str, force: bool = False, reason: str | None = None, root: Pa
                 "from_score": champion.tags.get(TEST_SCORE, "unknown"),
             }
         tags = {f"{PROMOTED}{key}": value for key, value in tags.items()}
-        crown(store, model, challenger, tags)
-        journal.append(root, journal.entry(model, challenger.tags, tags))
+        set_champion(store, model, challenger, tags)
+        journal.append(root, journal.new_entry(model, challenger.tags, tags))
     origin = f" from {_name(champion)}" if champion else ""
     return Promotion(model, True, f"{model}: champion moved{origin} to {_name(challenger)}: {verdict}")
 
 
 def _compare(challenger: "ModelVersion", champion: "ModelVersion") -> tuple[bool, str]:
-    """Whether the challenger is better by its test score at the same question, and the reason in words."""
+    """Whether the challenger has a better test score for the same question, and a text that says why."""
     digests = [version.tags.get(QUESTION) for version in (challenger, champion)]
     if digests[1] is None:
         return (
             False,
-            "not comparable: what the champion was asked is not noted, because an earlier version registered it",
+            "not comparable: the champion has no question, because an earlier release registered it; "
+            "`anamnesis sync` adds the question",
         )
     if digests[0] != digests[1]:
         asked = [version.tags.get(ASKED, "unknown") for version in (challenger, champion)]
         if asked[0] == asked[1]:
-            # The same words: other texts, or another version of them.
+            # The same question about other texts.
             asked = [f"{text}, digest {digest and digest[:12]}" for text, digest in zip(asked, digests, strict=True)]
         return False, f"not comparable: asked different questions (challenger: {asked[0]}; champion: {asked[1]})"
     metric = challenger.tags.get(METRIC)

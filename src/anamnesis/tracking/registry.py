@@ -1,4 +1,4 @@
-"""Finding a registered model's files: MODEL, MODEL@alias or MODEL/VERSION to a folder like models/E."""
+"""The files of registered models: MODEL, MODEL@ALIAS or MODEL/VERSION becomes a model folder."""
 
 import errno
 import re
@@ -21,51 +21,52 @@ from anamnesis.tracking.store import (
     Store,
     TrackingError,
     connect,
+    convert_errors,
     experiment_of,
     fingerprint_of,
     forget_outage,
     local_path,
-    reaching,
     registered_name,
 )
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
-# In bytes; a server that sends more is not believed.
+# Limits in bytes on the files of a server.
 LARGEST_TEXT = 2**20
 LARGEST_FILE = 2**32
-# The files of a packed model may be nested in this many folders.
+# The most folders in the path of the model folder inside a pyfunc.
 DEEPEST = 4
 
 
 def resolve(reference: str, root: Path = Path()) -> Path:
-    """The local folder of a registered model: the result in models/ when it is the same, else MLflow's copy.
+    """The local folder of a registered model: the one in models/ if it has the same fingerprint, else MLflow's copy.
 
-    A copy that is kept on a server is downloaded once, to `.anamnesis/registry/FINGERPRINT`. The card of the model in
-    the folder has the fingerprint that MLflow says. Where the champion is asked for and there is a challenger, a note
-    on standard error says which version is used.
+    A copy on a server is downloaded once, to `.anamnesis/registry/FINGERPRINT`. The model's card has the fingerprint
+    that MLflow states. If the champion is requested and there is a challenger, a note on standard error says which
+    version is used.
 
     Args:
-        reference: 'MODEL@alias', 'MODEL/VERSION' or 'MODEL', which is its champion; 'models:/' in front is allowed.
+        reference: 'MODEL@ALIAS', 'MODEL/VERSION', or 'MODEL' for its champion; the prefix 'models:/' is allowed.
         root: the project's folder.
 
     Raises:
-        AnamnesisError: no such model, alias or version, or its files are gone, damaged, too large or another model's.
+        AnamnesisError: there is no such model, alias or version, or its files are missing, damaged, too large or
+            another model's.
         TrackingError: MLflow cannot be reached.
     """
     model, alias, number = _parse(reference)
     forget_outage(root)
     store = connect(root)
-    with reaching(store.uri):
-        found = registered_model(store, model)
+    with convert_errors(store.uri):
+        registered = find_registered_model(store, model)
         if number is None:
-            if alias not in found.aliases:
-                raise AnamnesisError(f"{model} has no alias {alias!r}; {suggest(alias, _names(found.aliases))}")
-            number = _number(found.aliases[alias])
+            if alias not in registered.aliases:
+                raise AnamnesisError(f"{model} has no alias {alias!r}; {suggest(alias, _names(registered.aliases))}")
+            number = _number(registered.aliases[alias])
         version = _version(store, model, number)
         if alias == CHAMPION:
-            _note_challenger(store, found, version)
+            _note_challenger(store, registered, version)
         shown = f"{model} version {number}"
         fingerprint, experiment = fingerprint_of(version.tags), experiment_of(version.tags)
         if fingerprint is None:
@@ -78,7 +79,7 @@ def resolve(reference: str, root: Path = Path()) -> Path:
                 return card.parent
         source = None if store.is_remote else local_path(version.source or "")
         if source is not None:
-            folder = _inside(source, shown)
+            folder = _model_folder(source, shown)
             _check(folder, fingerprint, shown)
             return folder
         cached = root / ".anamnesis" / "registry" / fingerprint
@@ -100,11 +101,11 @@ def _note_challenger(store: Store, model: "RegisteredModel", champion: "ModelVer
         )
 
 
-def registered_model(store: Store, model: str) -> "RegisteredModel":
-    """The registered model of that name.
+def find_registered_model(store: Store, model: str) -> "RegisteredModel":
+    """The registered model with this name.
 
     Raises:
-        AnamnesisError: there is none; the line suggests the nearest name.
+        AnamnesisError: there is none; the message suggests the nearest name.
     """
     from mlflow.exceptions import MlflowException
 
@@ -113,37 +114,37 @@ def registered_model(store: Store, model: str) -> "RegisteredModel":
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-    names = [found.name for found in store.client.search_registered_models(max_results=1000)]
+    names = [each.name for each in store.client.search_registered_models(max_results=1000)]
     raise AnamnesisError(f"no registered model is named {model!r}; {suggest(model, _names(names))}")
 
 
-def only(task: str, root: Path = Path()) -> str:
-    """The name of the registered model of a leaderboard that has models of one corpus only.
+def only_model(task: str, root: Path = Path()) -> str:
+    """The name of the only registered model of a task.
 
     Raises:
-        AnamnesisError: none is registered, or several are; the line says what to do.
+        AnamnesisError: no model or several models are registered; the message says what to do.
         TrackingError: MLflow cannot be reached.
     """
     forget_outage(root)
     store = connect(root)
-    with reaching(store.uri):
-        wanted = registered_name(root, task)
-        found = store.client.search_registered_models(f"name LIKE '{wanted}-%'", max_results=1000)
-    match sorted(_names(model.name for model in found)):
+    with convert_errors(store.uri):
+        prefix = registered_name(root, task)
+        models = store.client.search_registered_models(f"name LIKE '{prefix}-%'", max_results=1000)
+    match sorted(_names(model.name for model in models)):
         case [name]:
             return name
         case []:
             raise AnamnesisError(
-                f"no {wanted} model is registered; `anamnesis repro` does that, or say which: --model EXPERIMENT"
+                f"no {prefix} model is registered; run `anamnesis repro`, or choose an experiment: --model EXPERIMENT"
             )
         case names:
             raise AnamnesisError(
-                f"several {wanted} models are registered: {', '.join(names)}; say which: --model {names[0]}@champion"
+                f"several {prefix} models are registered: {', '.join(names)}; choose one: --model {names[0]}@champion"
             )
 
 
 def _parse(reference: str) -> tuple[str, str, str | None]:
-    """(model, alias, or '' where a version is named, version number or None)."""
+    """The model, the alias (empty in MODEL/VERSION) and the version number or None."""
     text = reference.removeprefix("models:/").strip()
     model, at, alias = text.partition("@")
     if at:
@@ -164,24 +165,24 @@ def _version(store: Store, model: str, number: str) -> Any:
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-    numbers = [_number(found.version) for found in store.client.search_model_versions(f"name = '{model}'")]
+    numbers = [_number(each.version) for each in store.client.search_model_versions(f"name = '{model}'")]
     raise AnamnesisError(f"{model} has no version {number}; allowed: {', '.join(sorted(numbers, key=int)) or '(none)'}")
 
 
 def _number(version: object) -> str:
-    """A version's number as MLflow states it.
+    """The version number that MLflow states, as text.
 
     Raises:
-        TrackingError: it is none.
+        TrackingError: it is not a number.
     """
     if not re.fullmatch("[0-9]{1,18}", str(version)):
         raise TrackingError(f"MLflow states {str(version)[:80]!r} as the number of a version")
     return str(version)
 
 
-def _names(found: Iterable[str]) -> list[str]:
-    """The names that this project gives to models and aliases, of all that MLflow knows."""
-    return [name for name in found if re.fullmatch(NAME, name) and "\n" not in name]
+def _names(candidates: Iterable[str]) -> list[str]:
+    """The candidates that are valid names in this project."""
+    return [name for name in candidates if re.fullmatch(NAME, name) and "\n" not in name]
 
 
 def _check(folder: Path, fingerprint: str, shown: str) -> dict[str, Any]:
@@ -193,7 +194,7 @@ def _check(folder: Path, fingerprint: str, shown: str) -> dict[str, Any]:
     card = saved.read_card(folder)
     if card["fingerprint"] != fingerprint:
         raise AnamnesisError(
-            f"{shown}: {folder} holds another model, {card['fingerprint'][:12]}, than MLflow says, {fingerprint[:12]}"
+            f"{shown}: fingerprint in {folder}: found {card['fingerprint'][:12]}; MLflow states {fingerprint[:12]}"
         )
     return card
 
@@ -206,21 +207,21 @@ def _is_cached(folder: Path, fingerprint: str) -> bool:
 
 
 def _download(store: Store, version: "ModelVersion", fingerprint: str, target: Path, shown: str) -> None:
-    """Fetch the model's own files: those that its card names, and no list of files that the server makes up."""
+    """Download the files that the model's card names; a list of files from the server is not used."""
     repository = store.repository(version.source or "")
     with tempfile.TemporaryDirectory() as temporary, new_folder(target) as folder:
-        packed = Path(temporary)
-        _fetch(repository, "MLmodel", packed / "MLmodel", LARGEST_TEXT, shown)
-        place = _place(packed, shown)
-        _fetch(repository, f"{place}/{saved.CARD}", folder / saved.CARD, LARGEST_TEXT, shown)
+        pyfunc = Path(temporary)
+        _download_file(repository, "MLmodel", pyfunc / "MLmodel", LARGEST_TEXT, shown)
+        path = _model_path(pyfunc, shown)
+        _download_file(repository, f"{path}/{saved.CARD}", folder / saved.CARD, LARGEST_TEXT, shown)
         for name in (saved.WEIGHTS, *_check(folder, fingerprint, shown)["files"]):
-            if not _is_plain(name):
+            if not _is_file_name(name):
                 raise AnamnesisError(f"{shown}: its card names {name[:80]!r} as a file; allowed: the name of a file")
-            _fetch(repository, f"{place}/{name}", folder / name, LARGEST_FILE, shown)
+            _download_file(repository, f"{path}/{name}", folder / name, LARGEST_FILE, shown)
         saved.read(folder)
 
 
-def _fetch(repository: Any, path: str, target: Path, largest: int, shown: str) -> None:
+def _download_file(repository: Any, path: str, target: Path, largest: int, shown: str) -> None:
     """Download one file of an artifact repository.
 
     Raises:
@@ -232,12 +233,12 @@ def _fetch(repository: Any, path: str, target: Path, largest: int, shown: str) -
     except OSError as error:
         if error.errno != errno.EFBIG:
             raise
-        raise AnamnesisError(f"{shown}: {path}: more than {largest:,} bytes, which no model has") from None
+        raise AnamnesisError(f"{shown}: {path}: found a larger file; allowed: at most {largest:,} bytes") from None
 
 
 @contextmanager
 def _largest_file(size: int) -> Iterator[None]:
-    """Let the system refuse larger files: MLflow writes what a server sends, however much that is."""
+    """Let the operating system refuse larger files, because MLflow has no limit on a download."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     limits = [size, *(limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY)]
     resource.setrlimit(resource.RLIMIT_FSIZE, (min(limits), hard))
@@ -247,35 +248,35 @@ def _largest_file(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def _inside(packed: Path, shown: str) -> Path:
-    """The model's own folder inside a packed pyfunc."""
-    folder = (packed / _place(packed, shown)).resolve()
-    if not folder.is_relative_to(packed.resolve()) or not folder.is_dir():
-        raise AnamnesisError(f"{shown}: its files are gone from {packed}; run `anamnesis sync`")
+def _model_folder(pyfunc: Path, shown: str) -> Path:
+    """The model folder inside a local pyfunc."""
+    folder = (pyfunc / _model_path(pyfunc, shown)).resolve()
+    if not folder.is_relative_to(pyfunc.resolve()) or not folder.is_dir():
+        raise AnamnesisError(f"{shown}: its files are gone from {pyfunc}; run `anamnesis sync`")
     return folder
 
 
-def _place(packed: Path, shown: str) -> str:
-    """The relative path of the model's own folder inside a packed pyfunc, as the MLmodel file there says.
+def _model_path(pyfunc: Path, shown: str) -> str:
+    """The relative path of the model folder inside a pyfunc, from the pyfunc's file MLmodel.
 
     Raises:
-        AnamnesisError: there is no such file, or it is not what this project writes.
+        AnamnesisError: the file is missing, or this project did not write it.
     """
     import yaml
 
     try:
-        described = yaml.safe_load((packed / "MLmodel").read_text(encoding="utf-8"))
-        place = described["flavors"]["python_function"]["artifacts"]["model"]["path"]
-        parts = place.split("/")
+        described = yaml.safe_load((pyfunc / "MLmodel").read_text(encoding="utf-8"))
+        path = described["flavors"]["python_function"]["artifacts"]["model"]["path"]
+        parts = path.split("/")
     except FileNotFoundError:
-        raise AnamnesisError(f"{shown}: its files are gone from {packed}; run `anamnesis sync`") from None
+        raise AnamnesisError(f"{shown}: its files are gone from {pyfunc}; run `anamnesis sync`") from None
     except (yaml.YAMLError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         parts = []
-    if not 0 < len(parts) <= DEEPEST or not all(map(_is_plain, parts)):
-        raise AnamnesisError(f"{shown}: {packed / 'MLmodel'} is not one that this project writes")
-    return str(place)
+    if not 0 < len(parts) <= DEEPEST or not all(map(_is_file_name, parts)):
+        raise AnamnesisError(f"{shown}: {pyfunc / 'MLmodel'}: this project did not write it")
+    return str(path)
 
 
-def _is_plain(name: str) -> bool:
-    """Whether this is the name of one file or folder, and nothing that leads elsewhere."""
+def _is_file_name(name: str) -> bool:
+    """Whether this is the plain name of a file or folder, which cannot lead to another folder."""
     return re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,199}", name) is not None

@@ -1,4 +1,4 @@
-"""One experiment's finished result as the stages left it: models/E, metrics/E.json and what goes with them."""
+"""The result files of one experiment: its model, metrics and predictions."""
 
 import csv
 import math
@@ -14,9 +14,13 @@ from anamnesis.tracking.store import experiment_name
 
 @dataclass(frozen=True)
 class Result:
-    """The files of experiment `name`.
+    """The result of an experiment.
 
-    `card` is models/E/model.json; `metrics` is metrics/E.json, or None when that is of another model or not there.
+    Attributes:
+        name: the experiment.
+        root: the project's folder.
+        card: content of models/NAME/model.json.
+        metrics: content of metrics/NAME.json; None if the file is missing or is another model's.
     """
 
     name: str
@@ -34,30 +38,30 @@ class Result:
 
     @property
     def group(self) -> str:
-        """The MLflow experiment it belongs to, one for each leaderboard and corpus."""
+        """The name of the MLflow experiment, one for each task and corpus."""
         return experiment_name(self.root, self.card["task"], self.card["corpus"])
 
     @cached_property
     def timings(self) -> dict[str, Any]:
-        """Speed measured when exactly this model was trained here; empty when it was trained elsewhere or restored."""
+        """Seconds and speed of this model's training; empty if the model was not trained in this folder."""
         path = self.root / ".anamnesis" / "timings" / f"{self.name}.json"
         timings = read_json(path) if path.is_file() else {}
         return timings if timings.get("fingerprint") == self.fingerprint else {}
 
     @cached_property
     def texts(self) -> dict[str, str]:
-        """Split -> sha256 of its text, as far as it is known here."""
+        """The sha256 of the text of each split, where it is known."""
         texts = dict(self.metrics.get("data", {})) if self.metrics else {}
         stats = self.root / "data" / "tokens" / str(self.card.get("tokens")) / "stats.json"
         if stats.is_file():
             splits = read_json(stats).get("splits", {})
-            # The store may have been made anew since this model was evaluated: then it says nothing about the model.
+            # A token store that was written after the evaluation may have other texts.
             if all(splits.get(name, {}).get("text_sha256") == value for name, value in texts.items()):
                 texts |= {name: split["text_sha256"] for name, split in splits.items() if "text_sha256" in split}
         return texts
 
     def history(self) -> list[tuple[int, dict[str, float]]]:
-        """history.csv as (epoch, column -> value); empty cells and values that are not finite are left out."""
+        """The epochs in history.csv with their values by column, without empty cells and values that are not finite."""
         path = self.folder / "history.csv"
         if not path.is_file():
             return []
@@ -65,14 +69,14 @@ class Result:
             rows = list(csv.DictReader(file))
         try:
             return [
-                (int(row["epoch"]), {key: float(row[key]) for key in row if key != "epoch" and _finite(row[key])})
+                (int(row["epoch"]), {key: float(row[key]) for key in row if key != "epoch" and _is_finite(row[key])})
                 for row in rows
             ]
         except (KeyError, ValueError) as error:
             raise AnamnesisError(f"{path}: not a history of epochs: {error}") from None
 
     def documents(self) -> dict[str, Path]:
-        """Artifact name -> file, for the small files that a reader of the run wants."""
+        """The small files to log as artifacts, by name."""
         files = {
             "model.json": self.folder / "model.json",
             "history.csv": self.folder / "history.csv",
@@ -86,44 +90,44 @@ class Result:
 
 
 def read(name: str, root: Path) -> Result | None:
-    """The result of experiment `name`, or None when it has not been trained.
+    """The result of experiment `name`, or None if it has not been trained.
 
     Raises:
-        AnamnesisError: a file of it is not what the stages write.
+        AnamnesisError: a result file is damaged.
     """
     path = root / "models" / name / "model.json"
     if not path.is_file():
         return None
-    mend = f"run `anamnesis repro {name}`"
-    card = read_json(path, mend)
+    advice = f"run `anamnesis repro {name}`"
+    card = read_json(path, advice)
     missing = [key for key in ("fingerprint", "task", "corpus", "inputs") if key not in card]
     if missing:
-        raise AnamnesisError(f"{path}: {missing[0]} is missing; {mend}")
+        raise AnamnesisError(f"{path}: {missing[0]} is missing; {advice}")
     scores = root / "metrics" / f"{name}.json"
-    metrics = read_json(scores, mend) if scores.is_file() else None
-    # Metrics of an earlier training say nothing about this model.
+    metrics = read_json(scores, advice) if scores.is_file() else None
+    # These may be metrics of an earlier training.
     if metrics and metrics.get("fingerprint") != card["fingerprint"]:
         metrics = None
     return Result(name, root, card, metrics)
 
 
-def read_json(path: Path, mend: str = "run `anamnesis repro`") -> dict[str, Any]:
+def read_json(path: Path, advice: str = "run `anamnesis repro`") -> dict[str, Any]:
     """The object in a JSON file.
 
     Args:
-        mend: what to run when the file is damaged.
+        advice: the end of the error message.
 
     Raises:
         AnamnesisError: it is not valid JSON, or not an object.
     """
-    value = files.read_json(path, mend)
+    value = files.read_json(path, advice)
     if not isinstance(value, dict):
-        raise AnamnesisError(f"{path}: found {type(value).__name__}, allowed: an object; {mend}")
+        raise AnamnesisError(f"{path}: found {type(value).__name__}, allowed: an object; {advice}")
     return value
 
 
 def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings as 'outer.inner' -> text, what MLflow calls params; nulls and empty texts are left out."""
+    """Nested settings as params of MLflow, 'outer.inner' -> text, without nulls and empty texts."""
     flat: dict[str, str] = {}
     for key, value in settings.items():
         if isinstance(value, dict):
@@ -133,5 +137,5 @@ def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _finite(cell: str | None) -> bool:
+def _is_finite(cell: str | None) -> bool:
     return bool(cell) and math.isfinite(float(cell or "nan"))

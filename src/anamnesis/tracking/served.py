@@ -1,7 +1,7 @@
-"""The registered form of a model: texts in, texts out. MLflow runs this file as it stands, and pickles nothing.
+"""The pyfunc of a registered model, from code: it answers texts with texts and needs no pickle.
 
-MLflow copies this file into the model's folder and calls it when the model is loaded, so at the top level it holds only
-the class and the call that hands it over.
+MLflow copies this file into the pyfunc and runs it when the model is loaded, so the top level has only the class and
+the call of `set_model`.
 """
 
 from typing import Any
@@ -11,13 +11,17 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 
 
 class ServedModel(PythonModel):
-    """Answers each text by a model: with its continuation, the word for its blank, its translation, its label.
+    """Answers each text with its continuation, the word for its blank, its translation, caption, label or forecast.
 
-    An image or a video is a text, too: the base64 of its file. So is a series: its numbers, with commas between them.
+    The text of an image or a video is the base64 of its file; the text of a series is its numbers, between commas.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the model's files; a damaged or altered one raises an error that names it."""
+        """Load the model.
+
+        Raises:
+            AnamnesisError: a file is damaged or altered; the message names it.
+        """
         from pathlib import Path
 
         from anamnesis import models, serving
@@ -29,19 +33,20 @@ class ServedModel(PythonModel):
     def predict(  # type: ignore[override]  # the hints are the signature, and MLflow lets `context` be left out
         self, model_input: list[str], params: dict[str, Any] | None = None
     ) -> list[str]:
-        """The answer to each text. An empty text has an empty answer, but a language model begins a new text.
+        """The answer to each text. An empty text has an empty answer; a language model starts a new text.
 
         Args:
             model_input: at most 1,000 texts of at most 100,000 characters each (files: 64,000,000).
-            params: of a language model `length` in tokens (1 to 10,000), `temperature` (0.000001 to 1,000,000), `top_k`
-                (0 to 1,000,000; 0: all tokens), `greedy`, `seed` (0 or more). Every text is answered from the same
-                seed, so an answer does not depend on the texts beside it. Of a translator or a captioner `beam` (1 to
-                100); of a forecaster `steps` (1 to 10,000). Of a classifier or a cloze model `top` (0 to 100): how many
-                labels or words to give with their probabilities, as a JSON object; 0: the likeliest alone.
+            params: options. Of a language model: `length` in tokens (1 to 10,000), `temperature` (0.000001 to
+                1,000,000), `top_k` (0 to 1,000,000; 0: all tokens), `greedy`, `seed` (0 or more). Every text has the
+                same seed, so its answer does not depend on the other texts. Of a translation or captioning model:
+                `beam` (1 to 100). Of a forecaster: `steps` (1 to 10,000). Of a classifier or a cloze model: `top` (0 to
+                100), the number of labels or words in a JSON object with their probabilities; 0: the most probable one
+                as text.
 
         Raises:
             MlflowException: a text or an option is not allowed (INVALID_PARAMETER_VALUE), or the answers take longer
-                than 30 seconds, or those that the variable ANAMNESIS_TIME_LIMIT says (DEADLINE_EXCEEDED).
+                than 30 seconds or than ANAMNESIS_TIME_LIMIT (DEADLINE_EXCEEDED).
         """
         from anamnesis.tracking import answers
 

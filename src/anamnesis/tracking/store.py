@@ -1,4 +1,4 @@
-"""The MLflow tracking store: which one it is, made ready once, reached without noise."""
+"""The MLflow tracking store: its address, its database, its errors."""
 
 import logging
 import os
@@ -30,25 +30,25 @@ FINGERPRINT = "anamnesis.fingerprint"
 EXPERIMENT = "anamnesis.experiment"
 INPUTS = "anamnesis.inputs"
 OWNER = "anamnesis.owner"
-# On the one run of an experiment that holds the result in the workspace.
+# The tag of the run whose result is in the workspace, one for each experiment.
 CURRENT = "current"
 DVC_EXPERIMENT = "dvc.exp.name"
 
-# MLflow's pages make a section of charts of the word before a slash, in alphabetical order: the curves come first.
+# The prefix of metrics of epochs. MLflow's pages group charts by prefix in alphabetical order, so these come first.
 CURVES = "epoch/"
 
 PARENT = "ANAMNESIS_PARENT_RUN_ID"
 SQLITE = "sqlite:///"
-# Tells MLflow's pages what an experiment is, which they guess otherwise.
+# The kind of MLflow experiment, which MLflow's pages would otherwise guess.
 KIND = {"mlflow.experimentKind": "custom_model_development"}
-# More than this in one call is refused by MLflow servers.
+# MLflow servers accept at most this many in one call.
 BATCH_METRICS = 1000
 BATCH_PARAMS = 100
-# A server that never stops sending pages of a list is not MLflow.
+# The most pages of one search, in case a server never stops.
 PAGES = 1000
-# So long no stage asks again a server that did not answer: a pipeline waits for it once, not once a stage.
+# After a server did not respond, stages do not call it for this time, so that a pipeline waits only once.
 OUTAGE_SECONDS = 600
-# Artifact stores that clients reach by themselves; every other address must be the tracking server's own.
+# Schemes of artifact stores that clients access directly; all other addresses must be the tracking server's.
 OBJECT_STORES = ("s3", "gs", "wasbs", "abfss", "hdfs", "viewfs", "dbfs")
 
 
@@ -58,11 +58,14 @@ class TrackingError(AnamnesisError):
 
 @dataclass(frozen=True)
 class Store:
-    """A reachable tracking store.
+    """A connection to the tracking store.
 
-    `artifacts` is where a new MLflow experiment keeps its files, or None where a server decides. `parent` is the run
-    that `mlflow run` opened for this process, if it did. `root` is the folder of the project or of a profile of it: all
-    of them share one store, in which those of a profile have names of their own.
+    Attributes:
+        client: the client of the store.
+        uri: the tracking URI.
+        artifacts: the folder for artifacts of new MLflow experiments; None: the server decides.
+        parent: id of the run that `mlflow run` created for this process, or None.
+        root: the folder of the project or of a profile. They share the store, with different names of experiments.
     """
 
     client: "MlflowClient"
@@ -72,26 +75,26 @@ class Store:
     root: Path
 
     def experiment_id(self, name: str) -> str:
-        """The id of the MLflow experiment of that name, made or taken out of the trash when needed."""
+        """The id of the MLflow experiment with this name, which is created or restored if necessary."""
         from mlflow.exceptions import MlflowException
 
-        found = self.client.get_experiment_by_name(name)
-        if found is None:
+        experiment = self.client.get_experiment_by_name(name)
+        if experiment is None:
             try:
-                # An explicit folder: MLflow's own default is ./mlruns of whatever folder the process is in.
+                # MLflow's default is ./mlruns in the working directory.
                 location = f"{self.artifacts}/{name}" if self.artifacts else None
                 return str(self.client.create_experiment(name, artifact_location=location, tags=KIND))
             except MlflowException:
-                found = self.client.get_experiment_by_name(name)
-                if found is None:
+                experiment = self.client.get_experiment_by_name(name)
+                if experiment is None:
                     raise
-        self._check_place(self.check_location(found.artifact_location))
-        if found.lifecycle_stage == "deleted":
-            self.client.restore_experiment(found.experiment_id)
-        return str(found.experiment_id)
+        self._check_moved(self.check_location(experiment.artifact_location))
+        if experiment.lifecycle_stage == "deleted":
+            self.client.restore_experiment(experiment.experiment_id)
+        return str(experiment.experiment_id)
 
-    def _check_place(self, location: str) -> None:
-        """The database keeps absolute paths: one that moved with its project would go on writing to the old place."""
+    def _check_moved(self, location: str) -> None:
+        """Raise an error if the project was moved: the database has absolute paths to the old folder."""
         folder, top = local_path(location), home(self.root)
         if self.uri == f"{SQLITE}{top}/mlflow.db" and folder and not folder.resolve().is_relative_to(top):
             raise TrackingError(
@@ -101,16 +104,16 @@ class Store:
 
     @property
     def is_remote(self) -> bool:
-        """Whether a server keeps the store, whose answers are checked before they become paths."""
+        """Whether the store is on a server, whose responses are checked before they are used as paths."""
         return urlparse(self.uri).scheme in ("http", "https")
 
     def check_location(self, uri: str) -> str:
-        """The address of artifacts, unchanged, if it may be read and written.
+        """The address of artifacts, unchanged, if access is allowed.
 
-        A server could name a folder of this machine, or another host, which would then get the server's password.
+        Otherwise a server could name a folder of this machine, or another host, which would get the server's password.
 
         Raises:
-            TrackingError: it is neither the tracking server's own nor in an object store.
+            TrackingError: the address is neither on the tracking server nor in an object store.
         """
         if not self.is_remote:
             return uri
@@ -122,45 +125,56 @@ class Store:
         if (place.scheme in ("http", "https", "mlflow-artifacts") and own) or place.scheme in OBJECT_STORES:
             return uri
         raise TrackingError(
-            f"MLflow at {_public(self.uri)} keeps artifacts in {uri[:200]!r}; allowed: the server's own store "
+            f"MLflow at {_without_password(self.uri)} has artifacts in {uri[:200]!r}; allowed: the server's own store "
             f"(`mlflow server --artifacts-destination`), or an address of {', '.join(OBJECT_STORES)}"
         )
 
     def repository(self, uri: str) -> Any:
-        """MLflow's artifact repository of an address. Raises as `check_location`."""
+        """MLflow's artifact repository of an address.
+
+        Raises:
+            TrackingError: as in `check_location`.
+        """
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         return get_artifact_repository(self.check_location(uri), tracking_uri=self.uri)
 
     def log_artifacts(self, run: "Run", folder: str, path: str | None = None) -> None:
-        """Copy the files of a folder to the artifacts of a run, or to the folder `path` there."""
+        """Copy the files of a folder to the artifacts of a run, or to the folder `path` in them."""
         self.repository(run.info.artifact_uri).log_artifacts(folder, path)
 
     def runs(self, experiment_id: str) -> "list[Run]":
-        """Every run of an MLflow experiment that is not in the trash, latest first."""
+        """All active runs of an MLflow experiment, latest first."""
         return self.pages(lambda token: self.client.search_runs([experiment_id], max_results=1000, page_token=token))
 
     def pages(self, search: Callable[[str | None], Any]) -> list[Any]:
-        """All results of a search of MLflow's, which returns them by pages.
+        """All results of a search, which MLflow returns in pages.
+
+        Args:
+            search: returns a page, given the token of the page before it.
 
         Raises:
-            TrackingError: the pages do not end.
+            TrackingError: there are too many pages.
         """
-        found: list[Any] = []
+        results: list[Any] = []
         token: str | None = None
         for _ in range(PAGES):
             page = search(token)
-            found.extend(page)
+            results.extend(page)
             token = page.token
             if not token:
-                return found
-        raise TrackingError(f"MLflow at {_public(self.uri)} cannot be used: a list has more than {PAGES} pages")
+                return results
+        raise TrackingError(
+            f"MLflow at {_without_password(self.uri)} cannot be used: a list has more than {PAGES} pages"
+        )
 
     def mark_current(self, run_id: str, name: str, runs: "list[Run]") -> None:
-        """Tag the run that holds the result of experiment `name` in the workspace; older runs of it lose the tag.
+        """Tag the run of the result in the workspace as current, and delete the tag of older runs of the experiment.
 
         Args:
-            runs: those of the MLflow experiment; the runs of other working copies keep their tags.
+            run_id: the run.
+            name: the experiment in params.yaml.
+            runs: all runs of the MLflow experiment; those of other working copies are not changed.
         """
         mine = owner(self.root)
         for run in runs:
@@ -172,9 +186,9 @@ class Store:
 
 
 def owner(root: Path) -> str:
-    """Names this working copy, or a profile's folder in it.
+    """The id of this working copy, or of a profile in it.
 
-    By it nobody ends or relabels a run of another working copy with the same tracking store.
+    Working copies that share a tracking store do not change each other's runs.
     """
     path = root / ".anamnesis" / "copy"
     if not path.is_file():
@@ -186,67 +200,67 @@ def owner(root: Path) -> str:
 
 
 def tracking_uri(root: Path) -> str:
-    """MLFLOW_TRACKING_URI, or else the SQLite database `mlflow.db` in the project's own folder."""
+    """The environment variable MLFLOW_TRACKING_URI, or else the database `mlflow.db` in the project's folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{home(root)}/mlflow.db"
 
 
 def shared_state(root: Path) -> Path:
-    """The folder of what all that write to one store have in common: locks, and the journal of champions."""
+    """The folder of locks and of the journal of champions, which all profiles share."""
     return home(root) / ".anamnesis"
 
 
 def synced_file(root: Path) -> Path:
-    """The note of what the last synchronisation of this profile saw; it goes when a database is made anew."""
+    """The file with digests of the last synchronisation of this profile; a new database deletes it."""
     return shared_state(root) / "synced" / f"{profile_of(root)}.json"
 
 
 def experiment_name(root: Path, task: str, corpus: str) -> str:
-    """The MLflow experiment of a leaderboard and corpus: 'TASK/CORPUS', of a profile 'PROFILE/TASK/CORPUS'."""
+    """The MLflow experiment of a task and corpus: 'TASK/CORPUS', or 'PROFILE/TASK/CORPUS' in another profile."""
     profile = profile_of(root)
     return "/".join([*([] if profile == STANDARD else [profile]), task, corpus])
 
 
 def registered_name(root: Path, model: str) -> str:
-    """The registered model of what reports/registry.json calls 'TASK-CORPUS', with a profile's name in front of it."""
+    """The name of a registered model: 'TASK-CORPUS', or 'PROFILE-TASK-CORPUS' in another profile."""
     profile = profile_of(root)
     return model if profile == STANDARD else f"{profile}-{model}"
 
 
 def connect(root: Path) -> Store:
-    """Reach the tracking store of the project of `root`; a SQLite database that does not exist yet is made first.
+    """Connect to the tracking store, and create its SQLite database if it does not exist.
 
-    Any number of processes may call this at once: the first makes the database and the others wait for it. The
-    database is made beside its final place and moved there when it is whole, so an interruption leaves none.
+    Many processes may call this at the same time: one creates the database, and the others wait. The database is
+    created under another name and renamed when it is complete, so that an interruption leaves no database.
 
-    A server that did not answer is not asked again for OUTAGE_SECONDS, unless `forget_outage` is called before.
+    After a server did not respond, this raises an error for OUTAGE_SECONDS without calling it; see `forget_outage`.
 
     Raises:
-        TrackingError: the store cannot be reached, or its schema is that of another version of MLflow.
+        TrackingError: the store cannot be reached, or another version of MLflow created its database.
     """
     uri, parent = tracking_uri(root), set_environment(root)
     for state in (root / ".anamnesis", shared_state(root)):
         state.mkdir(parents=True, exist_ok=True)
     _check_outage(root, uri)
-    with _remembering_outages(root, uri), reaching(uri):
-        import mlflow  # noqa: F401  configures the loggers that are silenced next
+    with _remembering_outages(root, uri), convert_errors(uri):
+        import mlflow  # noqa: F401  sets up the loggers whose level changes next
 
         _quiet_loggers()
         from mlflow import MlflowClient
 
         artifacts = None if urlparse(uri).scheme in ("http", "https") else f"{home(root)}/mlartifacts"
         if uri.startswith(SQLITE):
-            _initialise(Path(uri.removeprefix(SQLITE)), artifacts or "", root)
+            _create_database(Path(uri.removeprefix(SQLITE)), artifacts or "", root)
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
         return Store(client, uri, artifacts, parent, root)
 
 
 @contextmanager
-def reaching(uri: str) -> Iterator[None]:
-    """Turn what MLflow and its transport raise into one line.
+def convert_errors(uri: str) -> Iterator[None]:
+    """Convert the exceptions of MLflow, its database and its connection to one line.
 
     Raises:
-        TrackingError: anything of MLflow's went wrong inside the block.
+        TrackingError: the block raised such an exception.
     """
     try:
         yield
@@ -263,28 +277,28 @@ def reaching(uri: str) -> Iterator[None]:
             raise
         text = describe_failure(uri, error)
         if "out-of-date database schema" in text or "Can't locate revision" in text:
-            text = f"another version of MLflow made the database; `mlflow db upgrade {_public(uri)}` may mend it"
+            text = f"another version of MLflow created the database; try `mlflow db upgrade {_without_password(uri)}`"
         elif os.environ.get("MLFLOW_TRACKING_URI"):
             text = f"check MLFLOW_TRACKING_URI: {text[:300]}"
-        raise TrackingError(f"MLflow at {_public(uri)} cannot be used: {text[:400]}") from error
+        raise TrackingError(f"MLflow at {_without_password(uri)} cannot be used: {text[:400]}") from error
 
 
 def describe_failure(uri: str, error: BaseException) -> str:
-    """The text of an exception in one line, without a user's name and password.
+    """The message of an exception in one line, without user names and passwords.
 
-    Call it before the text is cut: half a password is not recognised as one.
+    Call this before you shorten the message, because a shortened password is not recognised.
     """
-    return hide_passwords(" ".join(str(error).replace(uri, _public(uri)).split()))
+    return hide_passwords(" ".join(str(error).replace(uri, _without_password(uri)).split()))
 
 
 def remember_outage(root: Path, uri: str, error: BaseException | None) -> None:
-    """Note that the server at `uri` did not answer, if that is what the exception or one of its causes says."""
+    """Remember that the server at `uri` did not respond, if the exception or one of its causes says so."""
     from requests.exceptions import ConnectionError as NoConnection
     from requests.exceptions import Timeout
 
     while error is not None:
         if isinstance(error, NoConnection | Timeout):
-            # Where this note cannot be written, the server is only asked again.
+            # If the file cannot be written, the next stage calls the server again.
             with suppress(OSError):
                 files.write_json(_outage_file(root), {"server": files.digest(uri), "at": time.time()})
             return
@@ -292,7 +306,7 @@ def remember_outage(root: Path, uri: str, error: BaseException | None) -> None:
 
 
 def forget_outage(root: Path) -> None:
-    """Have the next `connect` ask the server again: a person who gives a command may have mended it."""
+    """Let the next `connect` call the server again; a command that a person runs does this first."""
     with suppress(OSError):
         _outage_file(root).unlink()
 
@@ -308,15 +322,15 @@ def _remembering_outages(root: Path, uri: str) -> Iterator[None]:
 
 
 def _check_outage(root: Path, uri: str) -> None:
-    known = files.read_state(_outage_file(root))
+    outage = files.read_state(_outage_file(root))
     try:
-        seconds = time.time() - float(known["at"]) if known["server"] == files.digest(uri) else -1.0
+        seconds = time.time() - float(outage["at"]) if outage["server"] == files.digest(uri) else -1.0
     except (TypeError, KeyError, ValueError):
         return
     if 0 <= seconds < OUTAGE_SECONDS:
         raise TrackingError(
-            f"MLflow at {_public(uri)} did not answer {seconds / 60:.0f} minutes ago and is asked again after "
-            f"{OUTAGE_SECONDS // 60}, or by `anamnesis sync`"
+            f"MLflow at {_without_password(uri)} did not respond {seconds / 60:.0f} minutes ago; stages retry after "
+            f"{OUTAGE_SECONDS // 60} minutes, `anamnesis sync` at once"
         )
 
 
@@ -325,7 +339,7 @@ def _outage_file(root: Path) -> Path:
 
 
 class _HidePasswords(logging.Filter):
-    """Takes passwords out of what MLflow logs."""
+    """Removes passwords from MLflow's log messages."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = hide_passwords(record.getMessage()), ()
@@ -341,22 +355,22 @@ def _quiet_loggers() -> None:
 
 
 def fingerprint_of(tags: Mapping[str, str]) -> str | None:
-    """The fingerprint among the tags of a run or version, or None where there is none or it is not one."""
-    found = tags.get(FINGERPRINT, "")
-    return found if re.fullmatch("[0-9a-f]{64}", found) else None
+    """The fingerprint in the tags of a run or version, or None if it is missing or not valid."""
+    fingerprint = tags.get(FINGERPRINT, "")
+    return fingerprint if re.fullmatch("[0-9a-f]{64}", fingerprint) else None
 
 
 def experiment_of(tags: Mapping[str, str]) -> str | None:
-    """The experiment's name among the tags of a run or version, or None where there is none or it is not one."""
+    """The experiment's name in the tags of a run or version, or None if it is missing or not valid."""
     from anamnesis.params import NAME
 
-    found = tags.get(EXPERIMENT, "")
-    # In Python `$` also matches before a last line end.
-    return found if re.fullmatch(NAME, found) and "\n" not in found else None
+    name = tags.get(EXPERIMENT, "")
+    # In Python, `$` also matches before a line end at the end of the text.
+    return name if re.fullmatch(NAME, name) and "\n" not in name else None
 
 
 def local_path(uri: str) -> Path | None:
-    """The folder an artifact address names, when it is on this machine; else None."""
+    """The folder of an artifact address, or None if it is not on this machine."""
     parsed = urlparse(uri)
     if parsed.scheme == "file":
         return Path(unquote(parsed.path))
@@ -365,17 +379,17 @@ def local_path(uri: str) -> Path | None:
 
 @cache
 def git_commit(root: Path) -> str | None:
-    """The commit that is checked out in `root`, or None outside of git."""
+    """The id of the current commit, or None outside of a Git repository."""
     command = ["git", "-C", str(root), "rev-parse", "HEAD"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:
         return None
-    return found.stdout.strip() or None if found.returncode == 0 else None
+    return done.stdout.strip() or None if done.returncode == 0 else None
 
 
 def source_tags(store: Store) -> dict[str, str]:
-    """The tags that MLflow's own pages read: source, commit, and the run that `mlflow run` opened around this one."""
+    """The tags that MLflow's pages show: source, commit, parent run, and the name of the DVC experiment."""
     tags = {"mlflow.source.name": "anamnesis", "mlflow.source.type": "LOCAL"}
     commit = git_commit(store.root)
     if commit:
@@ -386,40 +400,40 @@ def source_tags(store: Store) -> dict[str, str]:
 
 
 def set_environment(root: Path) -> str | None:
-    """Set what MLflow reads when it is imported, and return the run that `mlflow run` opened for this process, if any.
+    """Set MLflow's environment variables, and return the id of the run that `mlflow run` created for this process.
 
-    That run is hidden from MLflow, which would reopen it instead of making new ones.
+    MLFLOW_RUN_ID is removed, because MLflow would resume that run instead of creating new ones.
     """
-    _quiet(tracking_uri(root))
+    _set_defaults(tracking_uri(root))
     parent = os.environ.pop("MLFLOW_RUN_ID", None)
     if parent:
         os.environ[PARENT] = parent
     return os.environ.get(PARENT)
 
 
-def _quiet(uri: str) -> None:
-    """Settings of MLflow's that are read when it is imported or first used; a user's own values stay."""
-    quiet = {
+def _set_defaults(uri: str) -> None:
+    """Set defaults for environment variables of MLflow, which reads them when it is imported or first used."""
+    defaults = {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "GIT_PYTHON_REFRESH": "quiet",
         "MLFLOW_UV_AUTO_DETECT": "false",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-        # Otherwise the server may send a download to any address, with a size of its own.
+        # Otherwise the server may redirect a download to any address.
         "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
-        # The default of 7 retries with back-off holds a training up for minutes when a server is down.
+        # With the default of 7 retries, a training waits for minutes if a server is down.
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     }
     if uri.startswith(SQLITE):
-        # A pooled connection would go on writing to a database that was deleted and made anew.
-        quiet["MLFLOW_SQLALCHEMYSTORE_POOLCLASS"] = "NullPool"
-    for name, value in quiet.items():
+        # A pooled connection would still write to a database that was deleted.
+        defaults["MLFLOW_SQLALCHEMYSTORE_POOLCLASS"] = "NullPool"
+    for name, value in defaults.items():
         os.environ.setdefault(name, value)
 
 
-def _initialise(database: Path, artifacts: str, root: Path) -> None:
+def _create_database(database: Path, artifacts: str, root: Path) -> None:
     with FileLock(shared_state(root) / "mlflow.lock"):
         if database.exists():
             return
@@ -437,7 +451,7 @@ def _initialise(database: Path, artifacts: str, root: Path) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
-def _public(uri: str) -> str:
-    """The address without a user's name and password."""
+def _without_password(uri: str) -> str:
+    """The address without user name and password."""
     scheme, separator, rest = uri.partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else uri

@@ -1,4 +1,4 @@
-"""All that MLflow mirrors of the result files: the runs, and the registered models that come from them."""
+"""Synchronising MLflow with the result files: runs, and the registered models among them."""
 
 import os
 from dataclasses import dataclass
@@ -9,14 +9,15 @@ from anamnesis import files, params
 from anamnesis.files import digest, sha256_file, write_json
 from anamnesis.params import Params
 from anamnesis.project import home
-from anamnesis.tracking.projection import Summary, project
-from anamnesis.tracking.registration import Registered, choose, project_registry
+from anamnesis.tracking.registration import sync_models
+from anamnesis.tracking.result_runs import Summary, sync_runs
+from anamnesis.tracking.selection import Registered, select_best
 from anamnesis.tracking.store import synced_file
 
 
 @dataclass(frozen=True)
 class Synced:
-    """What one synchronisation did."""
+    """The result of a synchronisation."""
 
     runs: Summary
     models: list[Registered]
@@ -28,49 +29,49 @@ class Synced:
 
 
 def sync(root: Path = Path()) -> Synced:
-    """Make MLflow hold a run for each finished experiment, and the best of each task and corpus as a version.
+    """Create a run of each finished experiment, and a version of the best model of each task and corpus.
 
-    Doing it again changes nothing.
+    A second call changes nothing.
 
     Raises:
         ParamsError: params.yaml is not valid.
         TrackingError: MLflow cannot be reached.
-        AnamnesisError: a result file is not readable, or a registered model's files are damaged.
+        AnamnesisError: a result file cannot be read, or a registered model's files are damaged.
     """
-    return _sync(choose(params.load(root / params.PARAMS), root)["models"], root)
+    return _sync(select_best(params.load(root / params.PARAMS), root)["models"], root)
 
 
 def is_synced(root: Path) -> bool:
-    """Whether the last `sync` saw the results on disk, and its database is still there."""
+    """Whether the results on disk are those of the last `sync`, and its database still exists."""
     if not os.environ.get("MLFLOW_TRACKING_URI") and not (home(root) / "mlflow.db").exists():
         return False
-    return bool(files.read_state(synced_file(root)) == _results(root))
+    return bool(files.read_state(synced_file(root)) == _digests(root))
 
 
 def register(settings: Params, root: Path = Path()) -> list[Registered]:
-    """Write reports/registry.json, then bring MLflow in line with it.
+    """Write reports/registry.json, then synchronise MLflow.
 
     Raises:
-        TrackingError: MLflow cannot be reached; the file is written nevertheless.
-        AnamnesisError: a result file is not readable, or a chosen model's files are damaged.
+        TrackingError: MLflow cannot be reached; the file is complete all the same.
+        AnamnesisError: a result file cannot be read, or a selected model's files are damaged.
     """
-    content = choose(settings, root)
+    content = select_best(settings, root)
     write_json(root / "reports" / "registry.json", content)
     return _sync(content["models"], root).models
 
 
 def _sync(entries: list[dict[str, Any]], root: Path) -> Synced:
-    # Before the rest: what a stage writes meanwhile is left to the next one.
-    seen = _results(root)
-    synced = Synced(project(None, root), project_registry(entries, root))
-    write_json(synced_file(root), seen)
+    # Results that a stage writes during the synchronisation are not part of it.
+    digests = _digests(root)
+    synced = Synced(sync_runs(None, root), sync_models(entries, root))
+    write_json(synced_file(root), digests)
     return synced
 
 
-def _results(root: Path) -> dict[str, str]:
-    """Digests of where the results go, and of all of them but the weights, whose digests the models' cards hold."""
+def _digests(root: Path) -> dict[str, str]:
+    """Digests of the tracking address and of the results; the digests of weights are in the models' cards."""
     paths = [path for name in ("models", "metrics", "predictions") for path in (root / name).rglob("*")]
-    # The settings say which experiments compete.
+    # params.yaml decides which experiments compete.
     paths = [path for path in [*paths, root / params.PARAMS] if path.is_file()]
     content = [
         f"{path.relative_to(root)} {sha256_file(path)}" for path in sorted(paths) if path.suffix != ".safetensors"

@@ -1,4 +1,4 @@
-"""MLflow runs rebuilt from the result files: made when absent, completed when partial, left alone when whole."""
+"""MLflow runs from result files: missing runs are created, incomplete runs are completed."""
 
 import math
 import shutil
@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from anamnesis import params as parameters
 from anamnesis.files import canonical_json, digest, sha256_file
-from anamnesis.tracking.live import LIVE, is_same, is_training, reap
+from anamnesis.tracking.live import LIVE, equal_in_csv, is_training, take_unfinished_run
 from anamnesis.tracking.names import run_name
 from anamnesis.tracking.project_run import remove_empty
 from anamnesis.tracking.results import Result, flatten, read
@@ -27,10 +27,10 @@ from anamnesis.tracking.store import (
     OWNER,
     Store,
     connect,
+    convert_errors,
     experiment_name,
     local_path,
     owner,
-    reaching,
     shared_state,
     source_tags,
 )
@@ -39,18 +39,18 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric, Run
 
 PROJECTED = "anamnesis.projected"
-# Part of the digest of what a run holds: raise it when a projected run holds something new.
+# Part of the tag above; increase it when runs get new content.
 LAYOUT = "6"
-# Shown on the page of a run.
+# The description of a run.
 NOTE = """\
-| metrics | what they are |
+| metrics | meaning |
 |---|---|
-| `epoch/valid_…` | estimates after each epoch of the training, from which the best epoch is chosen |
+| `epoch/valid_…` | estimates after each epoch of the training; they select the best epoch |
 | `valid/…`, `test/…` | the scores of the stage `evaluate`, for the stored weights of the best epoch; \
 leaderboards and the registry compare these |
 | `training/…` | size of the model, best epoch, time and speed |
 """
-# The keys of a card that become the run's params.
+# The keys of a model's card that become params of the run.
 SETTINGS = (
     "task", "corpus", "tokens", "needs", "seed", "model", "batches", "batch", "training",
     "trainer", "sampling", "text", "recall", "search", "length", "videos", "rows", "steps",
@@ -59,7 +59,7 @@ SETTINGS = (
 
 @dataclass
 class Summary:
-    """What one projection did: names of experiments, and the run of each that has a result."""
+    """The names of experiments whose runs were created, completed or unchanged, and the runs by experiment."""
 
     created: list[str] = field(default_factory=list)
     completed: list[str] = field(default_factory=list)
@@ -75,62 +75,62 @@ class Summary:
         return text
 
 
-def project(names: list[str] | None = None, root: Path = Path()) -> Summary:
-    """Make MLflow hold one whole run for each finished experiment; doing it again changes nothing.
+def sync_runs(names: list[str] | None = None, root: Path = Path()) -> Summary:
+    """Create or complete one run for each finished experiment; a second call changes nothing.
 
     Args:
-        names: experiments of params.yaml; None is all of them.
+        names: experiments in params.yaml; None: all.
         root: the project's folder.
 
     Raises:
         ParamsError: a name is not in params.yaml.
         TrackingError: MLflow cannot be reached.
-        AnamnesisError: a result file is not readable.
+        AnamnesisError: a result file cannot be read.
     """
     experiments = parameters.load(root / "params.yaml").experiments
     for name in names or []:
         parameters.lookup(experiments, name, "experiment")
     chosen = list(experiments) if names is None else names
     results = {name: read(name, root) for name in chosen}
-    summary = project_results([result for result in results.values() if result], root, chosen)
+    summary = log_results([result for result in results.values() if result], root, chosen)
     if names is None and summary.runs:
-        _clean({run.info.run_id for run in summary.runs.values()}, root)
+        _remove_stale_tags({run.info.run_id for run in summary.runs.values()}, root)
     return summary
 
 
-def project_results(results: list[Result], root: Path, names: list[str] | None = None) -> Summary:
-    """`project` for results that are already read; those of `names` that are not among them are listed as untrained."""
+def log_results(results: list[Result], root: Path, names: list[str] | None = None) -> Summary:
+    """Create or complete the run of each result; `names` without a result are listed as untrained."""
     summary = Summary(untrained=[name for name in names or [] if name not in {result.name for result in results}])
     if not results:
         return summary
     store = connect(root)
-    # Two projections at once would both find a run absent and both make it.
-    with FileLock(shared_state(root) / "projection.lock"), reaching(store.uri):
+    # Without the lock, two processes could create the same run.
+    with FileLock(shared_state(root) / "result_runs.lock"), convert_errors(store.uri):
         for group in dict.fromkeys(result.group for result in results):
             experiment_id = store.experiment_id(group)
             runs = store.runs(experiment_id)
             for result in results:
                 if result.group == group:
-                    _project_one(store, experiment_id, runs, result, summary)
+                    _log_result(store, experiment_id, runs, result, summary)
     return summary
 
 
-def _project_one(store: Store, experiment_id: str, runs: "list[Run]", result: Result, summary: Summary) -> None:
+def _log_result(store: Store, experiment_id: str, runs: "list[Run]", result: Result, summary: Summary) -> None:
     run = next((run for run in runs if run.data.tags.get(FINGERPRINT) == result.fingerprint), None)
     content = _content(result)
-    if run is not None and run.data.tags.get(PROJECTED) != content and not _agrees(_curves(store, run), result):
-        # MLflow takes no logged value back.
-        _give_up(store, run)
+    if run is not None and run.data.tags.get(PROJECTED) != content and not _agree(_curves(store, run), result):
+        # MLflow cannot change a logged value, so a new run replaces this one.
+        _remove_tags(store, run)
         run = None
     if not is_training(result.name, store.root):
-        # What a killed training left: its run, when it wrote its result and only the end is missing, or a dead one.
+        # If the training was killed after it wrote its result, its unfinished run is completed.
         inputs, is_missing = str(result.card["inputs"]), run is None
 
-        def is_wanted(left: "Run") -> bool:
-            return is_missing and left.data.tags.get(INPUTS) == inputs and _agrees(_curves(store, left), result)
+        def is_wanted(other: "Run") -> bool:
+            return is_missing and other.data.tags.get(INPUTS) == inputs and _agree(_curves(store, other), result)
 
-        left = reap(store, runs, result.name, is_wanted)
-        run = run or left
+        unfinished = take_unfinished_run(store, runs, result.name, is_wanted)
+        run = run or unfinished
     if run is not None and run.data.tags.get(PROJECTED) == content and _has_artifacts(run):
         summary.unchanged.append(result.name)
         summary.runs[result.name] = run
@@ -139,8 +139,8 @@ def _project_one(store: Store, experiment_id: str, runs: "list[Run]", result: Re
     if run is None:
         tags = {EXPERIMENT: result.name, INPUTS: str(result.card["inputs"]), FINGERPRINT: result.fingerprint}
         seconds = result.timings.get("seconds")
-        took = int(seconds * 1000) if isinstance(seconds, int | float) else 0
-        started = int(time.time() * 1000) - took
+        duration = int(seconds * 1000) if isinstance(seconds, int | float) else 0
+        started = int(time.time() * 1000) - duration
         tags |= source_tags(store) | {OWNER: owner(store.root)}
         name = run_name(result.name, result.card, store.root)
         run = store.client.create_run(experiment_id, start_time=started, tags=tags, run_name=name)
@@ -148,7 +148,7 @@ def _project_one(store: Store, experiment_id: str, runs: "list[Run]", result: Re
     else:
         summary.completed.append(result.name)
     _complete(store, run, result)
-    _mark_whole(store, run, result, content)
+    _mark_complete(store, run, result, content)
     store.mark_current(run.info.run_id, result.name, runs)
     summary.runs[result.name] = run
 
@@ -174,8 +174,8 @@ def _complete(store: Store, run: "Run", result: Result) -> None:
         store.log_artifacts(run, folder)
 
 
-def _mark_whole(store: Store, run: "Run", result: Result, content: str) -> None:
-    """The last step: what is interrupted before it is gone through again the next time."""
+def _mark_complete(store: Store, run: "Run", result: Result, content: str) -> None:
+    """Tag the run as complete; this is the last step, so that the next call repeats an interrupted one."""
     from mlflow.entities import RunTag
 
     tags = {FINGERPRINT: result.fingerprint, PROJECTED: content, "mlflow.note.content": NOTE}
@@ -186,7 +186,7 @@ def _mark_whole(store: Store, run: "Run", result: Result, content: str) -> None:
 
 
 def _missing_metrics(store: Store, run: "Run", result: Result) -> "list[Metric]":
-    """Metrics of the files that the run does not hold: epochs by (name, step), final scores also when they changed."""
+    """The metrics that the run lacks: values of epochs, and final scores that are missing or have changed."""
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
@@ -203,12 +203,12 @@ def _missing_metrics(store: Store, run: "Run", result: Result) -> "list[Metric]"
 
 
 def _history(result: Result) -> dict[tuple[str, int], float]:
-    """(metric, epoch) -> value, of history.csv."""
+    """The values in history.csv by metric and epoch."""
     return {(f"{CURVES}{column}", epoch): value for epoch, row in result.history() for column, value in row.items()}
 
 
 def _curves(store: Store, run: "Run") -> list[tuple[tuple[str, int], float]]:
-    """((metric, epoch), value) of all that a run holds of its epochs."""
+    """The values of epochs in a run, as ((metric, epoch), value)."""
     return [
         ((key, metric.step), metric.value)
         for key in run.data.metrics
@@ -217,30 +217,32 @@ def _curves(store: Store, run: "Run") -> list[tuple[tuple[str, int], float]]:
     ]
 
 
-def _agrees(curves: list[tuple[tuple[str, int], float]], result: Result) -> bool:
-    """Whether all of these values are in the result's history.csv."""
+def _agree(curves: list[tuple[tuple[str, int], float]], result: Result) -> bool:
+    """Whether all values are in the result's history.csv."""
     history = _history(result)
-    return all(place in history and is_same(value, history[place]) for place, value in curves)
+    return all(place in history and equal_in_csv(value, history[place]) for place, value in curves)
 
 
-def _give_up(store: Store, run: "Run") -> None:
-    """Take from a run, which holds other values than the result, the tags by which it is found as the result's."""
+def _remove_tags(store: Store, run: "Run") -> None:
+    """Delete the tags that connect a run with a result; the run has other values than the result."""
     for key in (FINGERPRINT, PROJECTED, LIVE):
         if key in run.data.tags:
             store.client.delete_tag(run.info.run_id, key)
 
 
-def _clean(current: set[str], root: Path) -> None:
-    """Take the tag CURRENT from the runs of this profile whose result is no longer in the workspace; remove empty runs.
+def _remove_stale_tags(current: set[str], root: Path) -> None:
+    """Delete the tag CURRENT of runs whose results are no longer in the workspace, and delete empty runs.
+
+    Only runs of this working copy and profile are changed.
 
     Args:
-        current: the ids of the runs whose results are there.
+        current: ids of the runs whose results are in the workspace.
         root: the project's folder.
     """
     store = connect(root)
-    with reaching(store.uri):
+    with convert_errors(store.uri):
         remove_empty(store)
-        # TASK/CORPUS, of a profile PROFILE/TASK/CORPUS: `experiment_name` says so.
+        # "/" for the standard profile, "PROFILE//" for another one; see `experiment_name`.
         pattern = experiment_name(root, "", "")
         ids = [
             each.experiment_id
@@ -254,7 +256,7 @@ def _clean(current: set[str], root: Path) -> None:
 
 
 def _scores(result: Result) -> dict[str, float]:
-    """The run's final numbers: size and speed, and the scores of the weights that were kept."""
+    """The run's final metrics: size and speed of the model, and the scores of its weights."""
     described = {key: result.card.get(key) for key in ("parameters", "best_epoch")} | result.timings
     scores: dict[str, Any] = {f"training/{key}": value for key, value in described.items()}
     for split in ("valid", "test"):
@@ -267,7 +269,7 @@ def _scores(result: Result) -> dict[str, float]:
 
 
 def _datasets(result: Result) -> "list[DatasetInput]":
-    """The corpus's splits, each with the sha256 of its text, of which MLflow has room for 32 digits."""
+    """The splits of the corpus, each with 32 digits of the sha256 of its text, which is MLflow's limit."""
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
     from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -276,7 +278,7 @@ def _datasets(result: Result) -> "list[DatasetInput]":
     contexts = {"train": "training", "valid": "validation", "test": "testing"}
     inputs: dict[str, DatasetInput] = {}
     for split, context in contexts.items():
-        # A toy corpus has one text for all splits, and MLflow one entry for one text.
+        # MLflow has one entry for each text, and a toy corpus has the same text in all splits.
         if split in result.texts and result.texts[split] not in inputs:
             source = CodeDatasetSource({"mlflow.source.name": f"data/raw/{corpus}", "split": split})
             described = MetaDataset(source, name=corpus, digest=result.texts[split][:32]).to_dict()  # type: ignore[abstract]
@@ -293,13 +295,13 @@ def _datasets(result: Result) -> "list[DatasetInput]":
 
 
 def _content(result: Result) -> str:
-    """Digest of everything the run of this result holds."""
+    """A digest of the complete content of the result's run."""
     documents = [f"{name} {sha256_file(path)}" for name, path in result.documents().items()]
-    known = {"timings": result.timings, "texts": result.texts}
-    return digest(LAYOUT, result.fingerprint, *documents, canonical_json(known))
+    details = {"timings": result.timings, "texts": result.texts}
+    return digest(LAYOUT, result.fingerprint, *documents, canonical_json(details))
 
 
 def _has_artifacts(run: "Run") -> bool:
-    """False when the artifacts are kept on this machine and somebody deleted them."""
+    """False if the artifacts were on this machine and have been deleted."""
     folder = local_path(run.info.artifact_uri)
     return folder is None or (folder / "model.json").is_file()
