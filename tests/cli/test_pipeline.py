@@ -15,7 +15,7 @@ def test_repro_syncs_only_what_is_not_yet(root, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     monkeypatch.setattr(run, "repro", lambda root, targets, jobs, console: True)
     monkeypatch.setattr(sync, "project", lambda names, root: calls.append("sync") or result_runs.Summary())
-    monkeypatch.setattr(sync, "choose", lambda settings, root: {"models": []})
+    monkeypatch.setattr(sync, "select_best", lambda settings, root: {"models": []})
     monkeypatch.setattr(terminal, "print_leaderboard", lambda root: print("the leaderboard"))
     (root / "mlflow.db").touch()
     pipeline.repro(None, 1)
@@ -35,7 +35,7 @@ def test_repro_syncs_only_what_is_not_yet(root, monkeypatch, capsys):
     def unreachable(settings, root):
         raise TrackingError("MLflow at http://127.0.0.1:9 cannot be used: down")
 
-    monkeypatch.setattr(sync, "choose", unreachable)
+    monkeypatch.setattr(sync, "select_best", unreachable)
     files.write_text(root / "metrics" / "another.json", "[]")
     pipeline.repro(["evaluate"], 1)
     read = capsys.readouterr()
