@@ -96,11 +96,10 @@ def test_a_stack_of_it_learns_to_remember(project: Path) -> None:
 
 
 def test_the_documented_experiments_train_resume_generate_and_fit_the_probe(project: Path) -> None:
-    from anamnesis.tasks.language.model.generation import generate
-    from anamnesis.tasks.language.train import train
-
     from anamnesis.data.stores import store
     from anamnesis.data.tokenizers.settings import Characters
+    from anamnesis.stages.train import train
+    from anamnesis.tasks.language.model.generation import generate
     from anamnesis.tasks.memory.model import budget
 
     content = params.read(ROOT / "params.yaml") | {"dependent": yaml.safe_load(documented("yaml"))["dependent"]}
