@@ -1,4 +1,4 @@
-"""Loaders that several processes share: each has its part of every batch, and together they have all of it, once."""
+"""Loaders of several processes: each process has its part of every batch, and together they have each example once."""
 
 from collections.abc import Callable, Iterable
 from itertools import chain
@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.cloze.model.batches import SentenceBatches
-from anamnesis.tasks.language.settings import Streams, Windows
 from anamnesis.tasks.language.model.streams import IGNORED, StreamBatches, WindowBatches
+from anamnesis.tasks.language.settings import Streams, Windows
 from anamnesis.tasks.translation.model.batches import PairBatches
 from anamnesis.training.batches import Batches, cuts
 
-# Every token is its own number, so that what was read can be told from it.
+# Each token is its position in the text, so that a batch shows what was read.
 TOKENS = np.arange(1000)
 LENGTHS = np.random.default_rng(3).integers(3, 9, size=61)
 SENTENCES = np.split(np.arange(LENGTHS.sum()), np.cumsum(LENGTHS)[:-1])
@@ -48,7 +48,7 @@ def flat(batches: Iterable[list[int]]) -> list[int]:
     return list(chain.from_iterable(batches))
 
 
-# What a batch has that counts: the examples' numbers, or the tokens that are predicted.
+# How to list a batch: the numbers of examples, or the tokens to predict.
 LOADERS: dict[str, tuple[Callable[[], Any], Callable[[Any], list[int]]]] = {
     "examples": (examples, lambda batch: batch.tolist()),
     "windows": (windows, lambda batch: batch[1].flatten().tolist()),
@@ -60,19 +60,19 @@ LOADERS: dict[str, tuple[Callable[[], Any], Callable[[Any], list[int]]]] = {
 @pytest.mark.parametrize("ranks", [1, 2, 3, 4])
 @pytest.mark.parametrize("name", LOADERS)
 def test_nothing_is_dropped_or_repeated(name: str, ranks: int) -> None:
-    make, counted = LOADERS[name]
+    make, listed = LOADERS[name]
     alone, shares = make(), [make() for _ in range(ranks)]
     for rank, share in enumerate(shares):
         share.shard(rank, ranks)
     assert len({len(share) for share in shares}) == 1
     for _ in range(2):
-        whole = [counted(batch) for batch in alone]
-        parts = [[counted(batch) for batch in share] for share in shares]
+        whole = [listed(batch) for batch in alone]
+        parts = [[listed(batch) for batch in share] for share in shares]
         assert {len(part) for part in parts} == {len(shares[0])}
-        assert all(batch for part in parts for batch in part), "a process went without"
+        assert all(batch for part in parts for batch in part), "a process has no part"
         assert sorted(flat(whole)) == sorted(flat(batch for part in parts for batch in part))
         assert len(set(flat(whole))) == len(flat(whole))
-        # The same batches as one process has, but for those too small to share out.
+        # The same batches as for one process, except batches too small to share.
         together = [sorted(flat(batches)) for batches in zip(*parts, strict=True)]
         assert len(whole) - len(together) <= (3 if name == "pairs" else 1)
         if len(whole) == len(together) and name != "pairs":
@@ -81,7 +81,7 @@ def test_nothing_is_dropped_or_repeated(name: str, ranks: int) -> None:
 
 @pytest.mark.parametrize("streams", [1, 4, 5, 6])
 @pytest.mark.parametrize("ranks", [2, 3, 4])
-def test_streams_go_on_in_one_process_and_the_empty_ones_count_for_nothing(streams: int, ranks: int) -> None:
+def test_each_stream_stays_in_one_process_and_empty_streams_have_no_targets(streams: int, ranks: int) -> None:
     def make() -> StreamBatches:
         return StreamBatches(TOKENS[:103], Streams(batch=streams, steps=7), None)
 
@@ -111,7 +111,7 @@ def test_every_process_has_a_part_of_every_batch(number: int, size: int, ranks: 
     parts = np.split(np.arange(number), cuts(number, size, ranks))
     assert np.concatenate(parts).tolist() == list(range(number))
     assert min(map(len, parts)) >= min(ranks, number)
-    # Only the last batch has another size: what is left, or that and the batch before.
+    # Only the last batch has another size: the rest, or the rest and the batch before.
     assert all(len(part) == size for part in parts[:-1])
     assert len(parts[-1]) < size + ranks
     if ranks == 1:

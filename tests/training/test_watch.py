@@ -1,4 +1,4 @@
-"""Of several processes that train together, only the first one tells of it."""
+"""Of several processes that train together, only the first logs and prints."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,18 +22,18 @@ def experiment(**trainer: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", RANKS)
-def test_every_launcher_says_who_is_first(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_the_first_process_of_every_launcher_leads(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for several in ({"devices": 2}, {"num_nodes": 2}, {"devices": "auto"}):
         monkeypatch.setenv(name, "0")
         assert leads(experiment(**several))
         monkeypatch.setenv(name, "1")
         assert not leads(experiment(**several))
-    # A process that trains alone is its own first, whatever started it.
+    # A process that trains alone leads, whatever started it.
     assert leads(experiment())
     assert leads(SimpleNamespace())
 
 
-def test_a_helper_starts_no_run_and_prints_nothing(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_another_process_starts_no_run_and_prints_nothing(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     def train(watch: Any) -> dict[str, Any]:
         print("epoch 1")
         watch.log({"valid_loss": 1.0}, 1)
