@@ -128,7 +128,9 @@ def test_what_does_not_fit_is_refused(run: Run, arguments: list[str], message: s
 def test_the_name_of_a_file_as_a_text_gets_a_note(run: Run) -> None:
     found = run("--model", "topics", "params.yaml", "oil fell")
     assert found.stdout == "grain\ncrude\n"
-    assert found.stderr == "note: params.yaml is a file, of which only the name was read; did you mean < params.yaml?\n"
+    assert (
+        found.stderr == "note: params.yaml is a file, but only its name was used as text; did you mean < params.yaml?\n"
+    )
 
 
 def test_without_a_model_the_only_registered_champion_classifies(

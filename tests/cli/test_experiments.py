@@ -15,7 +15,7 @@ from anamnesis import files, params
 from anamnesis.boards import BOARDS
 from anamnesis.cli.experiments import list_experiments
 from anamnesis.errors import AnamnesisError
-from anamnesis.tracking import registration
+from anamnesis.tracking import selection
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -105,4 +105,4 @@ def test_conflict_marks_of_git_are_named_in_one_line(root, tmp_path):
         assert "metrics/hello-uniform.json: line 1 is a conflict mark of Git; run `anamnesis repro" in line
     # The stage `register` chooses from the same files.
     with pytest.raises(AnamnesisError, match=r"hello-uniform\.json: line 1 is a conflict mark of Git"):
-        registration.choose(params.load(project / "params.yaml"), project)
+        selection.select_best(params.load(project / "params.yaml"), project)

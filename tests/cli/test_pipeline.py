@@ -39,7 +39,7 @@ def test_repro_syncs_only_what_is_not_yet(root, monkeypatch, capsys):
     files.write_text(root / "metrics" / "another.json", "[]")
     pipeline.repro(["evaluate"], 1)
     read = capsys.readouterr()
-    assert read.err.endswith("cannot be used: down; `anamnesis sync` catches up later\n")
+    assert read.err.endswith("cannot be used: down; `anamnesis sync` logs the results later\n")
     said = read.out
     assert said.count("the leaderboard") == 6
     assert said.count("reports/index.html") == 6

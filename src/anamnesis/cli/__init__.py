@@ -1,6 +1,6 @@
-"""The `anamnesis` command: look at experiments, use their models, run and track the pipeline.
+"""The `anamnesis` command: show experiments, use their models, run and track the pipeline.
 
-Nothing heavy is imported before a command needs it: a help page must not wait for a deep-learning library.
+A command imports PyTorch, MLflow and other large packages only when it needs them, so that help pages are fast.
 """
 
 import os
@@ -49,11 +49,11 @@ for part in (
 
 
 def main() -> None:
-    """The entry point: an error of the user's is one line and an exit code, a closed pipe is no error at all."""
+    """The entry point of the command; an error is one line and an exit code, and a closed pipe is silent."""
     try:
         console.run(app)
     except BrokenPipeError:
-        # Python flushes standard output once more at exit.
+        # Python flushes standard output again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(141) from None
 
@@ -66,12 +66,12 @@ def options(
         typer.Option(
             metavar="PROFILE",
             envvar="ANAMNESIS_PROFILE",
-            help="The profile whose folder and results the command is about; `anamnesis profile` lists them.",
-            show_default="that of the folder you are in",
+            help="The profile whose settings and results the command uses; `anamnesis profile` lists all profiles.",
+            show_default="the profile of the working directory",
         ),
     ] = None,
 ) -> None:
-    """What holds for every command."""
+    """Options of all commands."""
     location.profile.set(profile)
     if run_id := os.environ.get("MLFLOW_RUN_ID"):
         context.call_on_close(lambda: tracking.close_project_run(run_id))

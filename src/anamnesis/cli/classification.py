@@ -40,7 +40,7 @@ def classify(
     A video that cannot be read has a blank line, too, and the exit code is 1. The labels are those of the training
     data: topics of news, authors, or which digit moves where.
     """
-    given = inputs.utf8(texts) if texts else inputs.lines("text")
+    given = inputs.check_utf8(texts) if texts else inputs.read_lines("text")
     # File names are relative to the folder in which the command was typed; `models.load` enters the project's.
     here = Path.cwd()
     loaded = models.load(model, "classification", "video")
@@ -63,7 +63,7 @@ def classify(
                 failed = True
             rankings.append(ranking)
     else:
-        inputs.warn_of_file_names(texts or [], here)
+        inputs.warn_about_files(texts or [], here)
         rankings = loaded.classify(given)
     for text, ranking in zip(given, rankings, strict=True):
         rows = [(clean(label), probability) for label, probability in ranking[: top or 1]]

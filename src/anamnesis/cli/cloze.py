@@ -28,7 +28,7 @@ def fill(
     top: Annotated[int, typer.Option(min=1, help="How many words to show, the most probable first.")] = 5,
 ) -> None:
     """Show the most probable words for the blank of a text, each with its probability."""
-    given = inputs.given(texts, "text")
+    given = inputs.read_texts(texts, "text")
     loaded = models.load(model, "cloze")
     from anamnesis.tasks.cloze import prediction
 

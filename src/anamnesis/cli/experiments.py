@@ -1,4 +1,4 @@
-"""The commands that show experiments, as params.yaml describes them and as far as they have been run."""
+"""The commands that show experiments: `list` and `show`."""
 
 import csv
 import sys
@@ -15,10 +15,10 @@ commands = typer.Typer()
 
 @commands.command("list", epilog="Example: anamnesis list")
 def list_experiments() -> None:
-    """List the experiments of params.yaml by leaderboard and corpus, with the test score of each that has been run.
+    """List the experiments in params.yaml by task and corpus, with status and test score.
 
-    The status is `evaluated`, `trained`, `changed` (the settings are no longer those of the trained model) or `-`.
-    Through a pipe, the list is one tab-separated table.
+    The status is `evaluated`, `trained`, `changed` (the trained model has other settings) or `-`. In a pipe, the list
+    is one tab-separated table.
     """
     from anamnesis import params
     from anamnesis.boards import BOARDS
@@ -43,7 +43,7 @@ def list_experiments() -> None:
 
 
 class Row(NamedTuple):
-    """What `anamnesis list` says of an experiment; `score` is None until the experiment has been evaluated."""
+    """A row of `anamnesis list`; `score` is None if the experiment has not been evaluated."""
 
     experiment: str
     task: str
@@ -55,7 +55,13 @@ class Row(NamedTuple):
 
 
 def _status(experiment: Any, card: dict[str, Any], evaluated: bool) -> str:
-    """How far an experiment is, from its settings, its model's card (empty where there is none) and its metrics."""
+    """The status of an experiment.
+
+    Args:
+        experiment: its settings.
+        card: its model's card; empty if it is not trained.
+        evaluated: whether it has metrics.
+    """
     from anamnesis import params
     from anamnesis.errors import AnamnesisError
 
@@ -69,7 +75,7 @@ def _status(experiment: Any, card: dict[str, Any], evaluated: bool) -> str:
 
 
 def _print_by_group(rows: Sequence[Row]) -> None:
-    """A table for each leaderboard and corpus, in the order of params.yaml; 80 columns are enough."""
+    """Print a table for each task and corpus, in the order of params.yaml, at most 80 columns wide."""
     from anamnesis.boards import BOARDS
     from anamnesis.report import formats
 
@@ -87,7 +93,7 @@ def _print_by_group(rows: Sequence[Row]) -> None:
 
 
 def _shown(row: Row) -> tuple[str, str, str]:
-    """What the heading of a group does not say, but for the score."""
+    """The columns before the score."""
     return row.experiment, row.architecture, row.status
 
 
@@ -95,16 +101,16 @@ def _shown(row: Row) -> tuple[str, str, str]:
 def show(
     experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="A name that `anamnesis list` shows.")],
 ) -> None:
-    """Show one experiment: its settings, its trained model, its scores, and the last texts it wrote."""
+    """Show one experiment: its settings, its trained model, its scores and its samples."""
     import yaml
 
     from anamnesis import params
 
     root = location.find()
     settings = params.load(root / "params.yaml")
-    found = params.lookup(settings.experiments, experiment, "experiment")
+    entry = params.lookup(settings.experiments, experiment, "experiment")
     printing.heading("settings")
-    printing.write(yaml.safe_dump(found.model_dump(mode="json"), sort_keys=False, allow_unicode=True).rstrip())
+    printing.write(yaml.safe_dump(entry.model_dump(mode="json"), sort_keys=False, allow_unicode=True).rstrip())
     card = location.read_json(root / "models" / experiment / "model.json")
     if not card:
         print(f"\nnot trained yet: {location.command()} repro {experiment}")
@@ -121,7 +127,6 @@ def show(
         printing.table(
             ["", *splits], [[name, *(_number(metrics[split].get(name)) for split in splits)] for name in names], 2
         )
-    # Not everything that is learnt writes texts.
     predictions = root / "predictions" / experiment
     translations = predictions / "translations.csv"
     if translations.exists():
@@ -140,7 +145,7 @@ def _number(value: float | int | None) -> str:
 
 
 def _spread(path: Path, number: int) -> list[dict[str, str]]:
-    """Rows of a csv file at equal distances, its first among them."""
+    """Evenly spaced rows of a CSV file, the first one included."""
     with open(path, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return [rows[index * len(rows) // number] for index in range(min(number, len(rows)))]

@@ -67,7 +67,10 @@ def forecast(
     """
     # A relative path is relative to the folder where the command was typed, not to the project's.
     source = file.absolute()
-    output, plot = output_files.target("--output", output, ".csv"), output_files.target("--plot", plot, ".png", ".svg")
+    output, plot = (
+        output_files.resolve("--output", output, ".csv"),
+        output_files.resolve("--plot", plot, ".png", ".svg"),
+    )
     from anamnesis import numerics
 
     numerics.pin()

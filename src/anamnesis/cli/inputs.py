@@ -1,4 +1,4 @@
-"""The texts that a command is given, as arguments or on standard input."""
+"""The texts for a command, from its arguments or from standard input."""
 
 import os
 import sys
@@ -8,30 +8,37 @@ from anamnesis.console import printable
 from anamnesis.errors import AnamnesisError, ParamsError
 
 
-def given(texts: list[str] | None, what: str) -> list[str]:
+def read_texts(texts: list[str] | None, what: str) -> list[str]:
     """The texts of the command line, or else the lines of standard input that are not blank.
 
+    Args:
+        texts: the arguments of the command.
+        what: the kind of text, for errors, such as "sentence".
+
     Raises:
-        ParamsError: there is none; the line says that no `what` was given.
+        ParamsError: there is no text.
         AnamnesisError: a text is not UTF-8.
     """
     if texts:
-        warn_of_file_names(texts)
-    found = utf8(texts) if texts else [line for line in lines(what) if line.strip()]
-    if not found:
+        warn_about_files(texts)
+    given = check_utf8(texts) if texts else [line for line in read_lines(what) if line.strip()]
+    if not given:
         raise ParamsError(f"no {what}: standard input holds no line with text")
-    return found
+    return given
 
 
-def lines(what: str) -> list[str]:
-    """The lines of standard input, blank ones among them, without their ends.
+def read_lines(what: str) -> list[str]:
+    """The lines of standard input without line ends, including blank lines.
+
+    Args:
+        what: the kind of text, for errors, such as "sentence".
 
     Raises:
-        ParamsError: standard input is a terminal; the line says that no `what` was given.
+        ParamsError: standard input is a terminal.
         AnamnesisError: a line is not UTF-8.
     """
     if sys.stdin is None or sys.stdin.isatty():
-        raise ParamsError(f"no {what}: give some in quotes, or a line each on standard input")
+        raise ParamsError(f"no {what}: pass some in quotes, or one in each line of standard input")
     data = sys.stdin.buffer.read()
     try:
         split = data.decode("utf-8").split("\n")
@@ -40,15 +47,15 @@ def lines(what: str) -> list[str]:
         raise AnamnesisError(
             f"standard input, line {line}: found the byte 0x{data[error.start]:02x}; allowed: text in UTF-8"
         ) from None
-    # What follows the last line's end is no line.
+    # A line end at the end of the text does not start another line.
     return [line.removesuffix("\r") for line in (split if split[-1] else split[:-1])]
 
 
-def utf8(texts: list[str]) -> list[str]:
-    """Texts of the command line, in which bytes that are not UTF-8 have become halves of surrogate pairs.
+def check_utf8(texts: list[str]) -> list[str]:
+    """The texts of the command line, unchanged, if they are valid UTF-8.
 
     Raises:
-        AnamnesisError: there is one.
+        AnamnesisError: a text is not; Python decodes invalid bytes as surrogates.
     """
     for number, text in enumerate(texts, start=1):
         try:
@@ -58,14 +65,17 @@ def utf8(texts: list[str]) -> list[str]:
     return texts
 
 
-def warn_of_file_names(texts: list[str], folder: Path | None = None) -> None:
-    """Say on standard error which texts are names of files, for the command reads the name and not the file.
+def warn_about_files(texts: list[str], folder: Path | None = None) -> None:
+    """Print a note about each text that is the name of a file, because the command does not read the file.
 
     Args:
-        folder: where the command was typed; None: the working directory.
+        texts: the arguments of the command.
+        folder: the folder in which the user called the command; None: the working directory.
     """
     for text in texts:
-        # Unlike `Path.is_file`, this takes text of any length.
+        # Unlike `Path.is_file`, this accepts text of any length.
         if os.path.isfile(os.path.join(folder or "", text)):
             shown = printable(text)
-            print(f"note: {shown} is a file, of which only the name was read; did you mean < {shown}?", file=sys.stderr)
+            print(
+                f"note: {shown} is a file, but only its name was used as text; did you mean < {shown}?", file=sys.stderr
+            )

@@ -78,7 +78,7 @@ def score(
     token, so that sentences of different lengths compare; lower is more probable. The surprise of a word is the sum of
     its tokens', and all words add up to minus the log-probability; with characters, a word includes the space after it.
     """
-    given = inputs.given(sentences, "sentence")
+    given = inputs.read_texts(sentences, "sentence")
     loaded = models.load(model, "language")
     from anamnesis.tasks.language import scoring
 

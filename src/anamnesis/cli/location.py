@@ -1,4 +1,4 @@
-"""The folder that a command is about, the project's own or a profile's, and the JSON files in it."""
+"""The folder of the project or profile that a command uses, and JSON files in it."""
 
 import os
 from contextvars import ContextVar
@@ -14,33 +14,33 @@ profile: ContextVar[str | None] = ContextVar("profile", default=None)
 
 
 def find() -> Path:
-    """The folder of the project, or of the profile that the command is about."""
+    """The folder of the project, or of the profile in the option `--profile`."""
     return find_root(profile=profile.get())
 
 
 def command() -> str:
-    """How to call this command about the same folder."""
+    """The command `anamnesis` with the same option `--profile`."""
     name = profile.get()
     return f"anamnesis --profile {name}" if name else "anamnesis"
 
 
 def enter() -> Path:
-    """That folder, after a change of the working directory to the project's, where DVC and own cells are looked for."""
+    """The folder of `find`; the working directory becomes the project's folder, which DVC and own cells need."""
     root = find()
     os.chdir(home(root))
     return root
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file's content, or an empty mapping where there is none yet.
+    """The content of a JSON file, or an empty mapping if the file does not exist.
 
     Raises:
-        AnamnesisError: the file is damaged, or holds neither an object nor a list.
+        AnamnesisError: the file is damaged, or contains neither an object nor a list.
     """
     if not path.exists():
         return {}
-    mend = f"run `{command()} repro`"
-    content = files.read_json(path, mend)
+    advice = f"run `{command()} repro`"
+    content = files.read_json(path, advice)
     if not isinstance(content, dict | list):
-        raise AnamnesisError(f"{path}: found {type(content).__name__}, allowed: an object or a list; {mend}")
+        raise AnamnesisError(f"{path}: found {type(content).__name__}, allowed: an object or a list; {advice}")
     return content

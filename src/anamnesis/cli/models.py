@@ -1,4 +1,4 @@
-"""Which model a command uses, and loading it."""
+"""Loading the model that a command uses."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,15 +19,15 @@ ModelName = Annotated[
 
 
 def option(what: str) -> Any:
-    """The option --model of a command that uses the champion where only one `what` is registered."""
+    """The option --model of a command that by default uses the champion of the only registered `what`."""
     return typer.Option(
         help="An experiment, or a model of the registry, as in the other commands.",
         show_default=f"the champion, if one {what} is registered",
     )
 
 
-# What a model of each task is called, and the commands that need one.
-CALLED = {
+# The name of a model of each task, and the commands that need one.
+DESCRIPTIONS = {
     "language": ("a language model", "`generate` and `score` need"),
     "cloze": ("a cloze model", "`fill` needs"),
     "classification": ("a classifier", "`classify` needs"),
@@ -40,20 +40,20 @@ CALLED = {
 
 
 def load(name: str | None, task: str, *others: str) -> Any:
-    """The model of an experiment or of a reference into the registry, checked and loaded.
+    """The loaded model of an experiment, or of a reference to a registered model.
 
     Args:
-        name: None: the champion of the only registered model of `task`.
+        name: the experiment or the reference; None: the champion of the only registered model of `task`.
         task: the task of the model.
         others: further tasks whose models are allowed.
 
     Raises:
         ParamsError: there is no such experiment.
-        AnamnesisError: it is a model of another task, is not trained, or is damaged.
+        AnamnesisError: the model has another task, is not trained, or is damaged.
     """
     from anamnesis import numerics
 
-    # NumPy, which `models` imports, reads the pinned variables when it is loaded.
+    # Before NumPy is imported, which reads the pinned environment variables.
     numerics.pin()
     from anamnesis import models
 
@@ -71,16 +71,16 @@ def load(name: str | None, task: str, *others: str) -> Any:
         folder = root / "models" / name
         if not (folder / "model.json").exists():
             raise AnamnesisError(f"{name} is not trained yet: {location.command()} repro {name}")
-    found = models.read_card(folder).get("task")
-    if found not in (task, *others):
-        called, _ = CALLED.get(str(found), ("another kind of model", ""))
-        wanted, commands = CALLED[task]
-        raise AnamnesisError(f"{name} is {called}; {commands} {wanted}{_example(task, root)}")
+    model_task = models.read_card(folder).get("task")
+    if model_task not in (task, *others):
+        description, _ = DESCRIPTIONS.get(str(model_task), ("another kind of model", ""))
+        needed, commands = DESCRIPTIONS[task]
+        raise AnamnesisError(f"{name} is {description}; {commands} {needed}{_example(task, root)}")
     return models.load(folder)
 
 
 def _check_name(name: str, root: Path) -> None:
-    """Refuse a name of no experiment, with the nearest experiment or registered model."""
+    """Raise an error that suggests the nearest experiment or registered model, if `name` is not an experiment."""
     from anamnesis import params
     from anamnesis.tracking import selection
 
@@ -92,7 +92,7 @@ def _check_name(name: str, root: Path) -> None:
 
 
 def _example(task: str, root: Path) -> str:
-    """The end of a sentence: an experiment of a task, a registered one if there is one, else a trained one."""
+    """The end of a sentence with an example of a task's experiments, if possible one that is registered or trained."""
     from anamnesis import params
     from anamnesis.tracking import selection
 

@@ -1,4 +1,4 @@
-"""The commands that run the pipeline and show what came of it."""
+"""The commands that run the pipeline and show its results."""
 
 import sys
 from pathlib import Path
@@ -21,17 +21,19 @@ def repro(
         list[str] | None,
         typer.Argument(
             metavar="[STAGE|EXPERIMENT]...",
-            help="Only these and what they need: experiments, kinds of stages (train) or single ones "
+            help="Only these and their dependencies: experiments, groups of stages (train) or single stages "
             "(train@sherlock-lstm).",
             show_default="everything",
         ),
     ] = None,
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=0, help="Stages at once; 0: as many as cores.")] = 0,
+    jobs: Annotated[
+        int, typer.Option("-j", "--jobs", min=0, help="Number of stages to run in parallel; 0: the number of cores.")
+    ] = 0,
 ) -> None:
-    """Run what has changed of the pipeline, independent stages side by side.
+    """Run the stages whose dependencies have changed, independent stages in parallel.
 
-    As `dvc repro`, with the same results byte for byte, but faster. Ctrl-C stops everything cleanly; run it again
-    to go on. Each stage's output is in .anamnesis/logs.
+    This is faster than `dvc repro` and writes the same results, byte for byte. Ctrl-C stops all stages; run the command
+    again to continue. The output of each stage is in .anamnesis/logs.
     """
     from rich.console import Console
 
@@ -43,13 +45,17 @@ def repro(
     root = location.enter()
     _note_stale(root)
     run(root, targets or [], jobs or cores(), Console())
-    # The stage `register` has done so, if it was part of the run.
+    # The stage `register` has synchronised MLflow, if it was part of the run.
     if not sync.is_synced(root):
         try:
             printing.write(str(sync.sync(root)))
         except TrackingError as error:
-            # The results are on disk by now; MLflow only mirrors them.
-            print(f"warning: {printable(str(error))}; `anamnesis sync` catches up later", file=sys.stderr, flush=True)
+            # The results are complete without MLflow.
+            print(
+                f"warning: {printable(str(error))}; `anamnesis sync` logs the results later",
+                file=sys.stderr,
+                flush=True,
+            )
     if not targets:
         leaderboard()
         page = (root / "reports" / "index.html").resolve().relative_to(home(root))
@@ -70,18 +76,21 @@ def ui(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,
 ) -> None:
-    """Open the MLflow pages on this project's runs and models, until Ctrl-C."""
+    """Serve the MLflow pages with this project's runs and models, until Ctrl-C."""
     from anamnesis.tracking.pages import serve
 
     serve(location.enter(), host, port)
 
 
 def _note_stale(root: Path) -> None:
-    """Print which files of a profile are not up to date; they may have been changed on purpose."""
+    """Print a note about each file of a profile that is not up to date; a user may have edited it."""
     name = profile_of(root)
     if root.resolve() == home(root):
         return
     from anamnesis import profiles
 
     for file in profiles.changed(home(root), name):
-        print(f"note: profiles/{name}/{file} is not what `anamnesis profile {name}` writes now", file=sys.stderr)
+        print(
+            f"note: profiles/{name}/{file} differs from the file that `anamnesis profile {name}` writes",
+            file=sys.stderr,
+        )

@@ -1,6 +1,6 @@
-"""Tables, headings and lines of words: laid out on a terminal, between tabs elsewhere.
+"""Tables, headings and lines of words: formatted on a terminal, tab-separated in a pipe.
 
-What a model or a file says cannot steer the terminal: see `console.printable`. Elsewhere it is written as it is.
+On a terminal, control characters are printed as escapes; see `console.printable`.
 """
 
 import sys
@@ -12,21 +12,22 @@ from anamnesis.errors import AnamnesisError
 
 
 def write(text: str, end: str = "\n") -> None:
-    """Print a text that a model wrote, or that a file or the user gave."""
+    """Print a text of a model, a file or the user."""
     print(shown(text), end=end, flush=True)
 
 
 def shown(text: str) -> str:
-    """A text in the form in which it goes to standard output."""
+    """The text, with escapes for control characters if standard output is a terminal."""
     return printable(text) if sys.stdout.isatty() else text
 
 
 def error(problem: AnamnesisError) -> None:
-    """Print the line of an error on standard error, where a command goes on with its other inputs."""
+    """Print an error on standard error, in a command that continues with its other inputs."""
     print(f"error: {printable(str(problem))}", file=sys.stderr, flush=True)
 
 
 def heading(text: str) -> None:
+    """Print a heading, in bold on a terminal."""
     from rich.console import Console
     from rich.text import Text
 
@@ -34,7 +35,7 @@ def heading(text: str) -> None:
 
 
 def in_line(pairs: Sequence[tuple[str, str]]) -> None:
-    """Words, each with its number, in one line: the numbers dim on a terminal, the pairs between tabs elsewhere."""
+    """Print words with their numbers in one line; in a pipe, tabs separate the pairs."""
     if not sys.stdout.isatty():
         print("\t".join(f"{word} {number}" for word, number in pairs))
         return
@@ -45,10 +46,13 @@ def in_line(pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0, right: Sequence[int] = ()) -> None:
-    """A table on a terminal, tab-separated lines elsewhere.
+    """Print a table on a terminal, or tab-separated lines in a pipe.
 
     Args:
-        numbers: so many last columns are flush right, as are those of the indices `right`.
+        header: the names of the columns.
+        rows: the cells of each row.
+        numbers: the number of columns at the end that are right-aligned.
+        right: indices of further columns that are right-aligned.
     """
     if not sys.stdout.isatty():
         for row in (header, *rows):
@@ -61,7 +65,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0
     table = Table(box=None, pad_edge=False)
     for index, name in enumerate(header):
         justify: Literal["left", "right"] = "right" if index >= len(header) - numbers or index in right else "left"
-        # What a row is about must be legible on a narrow terminal, whatever has to give way.
+        # On a narrow terminal, the first column stays whole.
         table.add_column(Text(shown(name)), justify=justify, no_wrap=index == 0)
     for row in rows:
         table.add_row(*(Text(shown(cell)) for cell in row))

@@ -16,21 +16,21 @@ commands = typer.Typer()
 def profile(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[PROFILE]", help="A folder of profiles/.", show_default="list them"),
+        typer.Argument(metavar="[PROFILE]", help="A folder in profiles/.", show_default="list all profiles"),
     ] = None,
 ) -> None:
     """Write the settings and the dvc.yaml of a profile: the same experiments with other budgets.
 
     profiles/PROFILE/profile.yaml is merged over params.yaml and corpora.yaml. Results in the folder stay.
     """
-    # Not of --profile: its files may not be written yet.
+    # Without --profile, whose files may not exist yet.
     top = home(find_root())
     if name is None:
         printing.table(["profile", "folder", "status"], [[each, *_status(top, each)] for each in profile_names(top)])
         return
     check_profile(top, name)
     if name == STANDARD:
-        print(f"{name} is the project's own folder, with params.yaml as it comes\nNext: make repro")
+        print(f"{name} is the project's own folder, with the original params.yaml\nNext: make repro")
         return
     from anamnesis import profiles
 
@@ -47,7 +47,7 @@ def _status(top: Path, profile: str) -> tuple[str, str]:
     folder = profile_folder(top, profile)
     shown = str(folder.relative_to(top))
     if folder == top:
-        return shown, "params.yaml as it comes"
+        return shown, "the original params.yaml"
     if not (folder / "params.yaml").is_file():
         return shown, f"not written yet: anamnesis profile {profile}"
     try:

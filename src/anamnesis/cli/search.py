@@ -1,4 +1,4 @@
-"""What the commands that generate texts by beam search share: the width of the beam, and the best results."""
+"""Options and output of the commands that use beam search."""
 
 import sys
 from collections.abc import Sequence

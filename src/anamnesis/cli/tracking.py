@@ -1,4 +1,4 @@
-"""The commands that change what MLflow holds: its runs and its registered models."""
+"""The commands that change runs and registered models in MLflow: `promote` and `sync`."""
 
 import sys
 from contextlib import suppress
@@ -19,38 +19,38 @@ commands = typer.Typer()
 def promote(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A registered model, such as language-sherlock.")],
     force: Annotated[
-        bool, typer.Option("--force/--no-force", help="Promote it whatever the scores say; needs --reason.")
+        bool, typer.Option("--force/--no-force", help="Promote it regardless of the scores; needs --reason.")
     ] = False,
-    reason: Annotated[str, typer.Option(help="Why; it is kept with the model.")] = "",
+    reason: Annotated[str, typer.Option(help="The reason, which becomes a tag of the model version.")] = "",
 ) -> None:
     """Make the challenger of a registered model its champion, if it answers the same question better."""
     if force and not reason.strip():
         raise ParamsError("--force needs --reason 'why'")
     root = location.enter()
-    from anamnesis.tracking.promotion import promote as move
+    from anamnesis.tracking.promotion import promote as promote_model
 
-    printing.write(str(move(model, force, reason.strip() or None, root)))
+    printing.write(str(promote_model(model, force, reason.strip() or None, root)))
 
 
 @commands.command(epilog="Example: anamnesis sync")
 def sync() -> None:
-    """Rebuild the runs and registered models in MLflow from the results on disk.
+    """Create missing runs and registered models in MLflow from the results on disk.
 
-    For when the tracking database was deleted, or the results came from elsewhere. What is there already stays as it
-    is: a second time adds nothing.
+    Use this after the tracking database was deleted, or after results came from another machine. Existing runs and
+    versions do not change.
     """
     root = location.enter()
     from anamnesis.tracking.store import forget_outage
-    from anamnesis.tracking.sync import sync as bring
+    from anamnesis.tracking.sync import sync as sync_results
 
     forget_outage(root)
-    printing.write(str(bring(root)))
+    printing.write(str(sync_results(root)))
 
 
 def close_project_run(run_id: str) -> None:
-    """Name the run that `mlflow run` opened for this command; it is removed later if no runs are below it."""
+    """Name the run that `mlflow run` created for this command; a later `sync` deletes it if it has no child runs."""
     from anamnesis.tracking.project_run import close
 
-    # The command has done its work; what fails here leaves one more run on MLflow's pages.
+    # The command itself was successful, so a failure here is ignored.
     with suppress(AnamnesisError):
         close(run_id, ["anamnesis", *sys.argv[1:]], location.enter())

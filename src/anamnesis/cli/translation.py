@@ -56,9 +56,9 @@ def translate(
     tables on a terminal; elsewhere a line is SCORE TAB TRANSLATION, and attention is a row of weights between tabs for
     each token of the translation, under the tokens of the text.
     """
-    sentences = inputs.utf8(texts) if texts else inputs.lines("text")
-    inputs.warn_of_file_names(texts or [])
-    attention_file = output_files.target("--attention-file", attention_file, ".png")
+    sentences = inputs.check_utf8(texts) if texts else inputs.read_lines("text")
+    inputs.warn_about_files(texts or [])
+    attention_file = output_files.resolve("--attention-file", attention_file, ".png")
     if attention_file is not None and len(sentences) != 1:
         raise ParamsError(f"--attention-file: found {len(sentences)} texts; allowed: one text, for one picture")
     translator = models.load(model, "translation")
