@@ -114,7 +114,7 @@ class Project:
 
 @pytest.fixture(scope="session")
 def readme() -> dict[str, Any]:
-    """The entries that the README tells a user to add, and as corpus `bench` the source with splits of data/own/README.md.
+    """The entries that the README tells a user to add, and the source with splits of data/own/README.md as `bench`.
 
     The network starts from nothing here, for there is no corpus that the README's could be pre-trained on.
     """
