@@ -24,7 +24,7 @@ class Layers(Settings):
     architecture: str
     layers: int = Field(1, ge=1, le=16, description="recurrent layers on top of each other")
     hidden: int = Field(ge=1, le=65536, description="units in each layer's hidden state")
-    dropout: float = Field(0.0, ge=0, lt=1, description="between layers, and where the task says")
+    dropout: float = Field(0.0, ge=0, lt=1, description="between layers, and in places that depend on the task")
     residual: bool = Field(False, description="add a layer's inputs to its outputs, where the sizes agree")
     norm: Literal["none", "layer", "batch"] = Field("none", description="normalisation after each layer")
 
@@ -72,13 +72,19 @@ def cell_settings(base: type[Layers], special: Mapping[str, type[Layers]] | None
     fields: dict[str, Any] = {
         name: (field.annotation, field) for name, field in base.model_fields.items() if name != "architecture"
     }
-    own = create_model(f"{base.__name__}OwnCell", __base__=(OwnCell, base), __doc__=OwnCell.__doc__, **fields)
+    own = create_model(
+        f"{base.__name__}OwnCell",
+        __base__=(OwnCell, base),
+        __doc__=OwnCell.__doc__,
+        __module__=base.__module__,
+        **fields,
+    )
     return Union[(*models, own)]
 
 
 def _settings(base: type[Layers], names: tuple[str, ...], options: Mapping[str, tuple[Any, Any]] | None = None) -> Any:
     fields: dict[str, Any] = {"architecture": (Literal[names], ...)}
     fields |= {name: field for name, field in (options or {}).items() if name not in base.model_fields}
-    title = cells.title_of(names[0]) if len(names) == 1 else "A stack of one of these cells."
+    title = cells.title_of(names[0]) if len(names) == 1 else "A stack of recurrent layers of one of these kinds."
     suffix = "".join(word.title() for word in names[0].split("-")) if options else "Plain"
-    return create_model(f"{base.__name__}{suffix}", __base__=base, __doc__=title, **fields)
+    return create_model(f"{base.__name__}{suffix}", __base__=base, __doc__=title, __module__=base.__module__, **fields)

@@ -19,36 +19,36 @@ class Plateau(Settings):
     """Divide the learning rate each time the validation loss has not improved for `patience` epochs."""
 
     kind: Literal["plateau"]
-    divide_by: float = Field(2.0, gt=1, description="the learning rate is divided by this when validation stalls")
-    patience: int = Field(1, ge=1, description="epochs without improvement that are waited for")
+    divide_by: float = Field(2.0, gt=1, description="divisor of the learning rate")
+    patience: int = Field(1, ge=1, description="epochs without improvement before the learning rate is divided")
 
 
 class Decay(Settings):
     """Multiply the learning rate by `factor` after each epoch beyond `after` (Zaremba et al. 2014, section 4.1)."""
 
     kind: Literal["decay"]
-    factor: float = Field(gt=0, lt=1, description="multiplies the learning rate once an epoch")
+    factor: float = Field(gt=0, lt=1, description="factor by which each epoch multiplies the learning rate")
     after: int = Field(ge=0, description="epochs at the full learning rate")
 
 
 class Cosine(Settings):
-    """Half a cosine from the full learning rate to `final` of it, step by step (Loshchilov and Hutter 2017)."""
+    """Lower the learning rate step by step along half a cosine, to the share `final` (Loshchilov and Hutter 2017)."""
 
     kind: Literal["cosine"]
-    final: float = Field(0.0, ge=0, lt=1, description="share of the learning rate that is left at the end")
+    final: float = Field(0.0, ge=0, lt=1, description="share of the learning rate at the end of the training")
 
 
 Schedule = Annotated[Constant | Plateau | Decay | Cosine, Field(discriminator="kind")]
 
 
 class Training(Settings):
-    """How one experiment is trained."""
+    """The training of one experiment."""
 
     epochs: int = Field(ge=1, description="passes over the training split, at most")
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: float = Field(gt=0, description="step size of the optimiser")
-    momentum: float = Field(0.0, ge=0, lt=1, description="of SGD")
-    weight_decay: float = Field(0.0, ge=0, description="L2 penalty's factor")
+    momentum: float = Field(0.0, ge=0, lt=1, description="momentum of SGD")
+    weight_decay: float = Field(0.0, ge=0, description="factor of the L2 penalty")
     clip_norm: float | None = Field(5.0, gt=0, description="largest global norm of the gradient; null: no clipping")
     schedule: Schedule = Constant()
     patience: int | None = Field(
@@ -58,20 +58,20 @@ class Training(Settings):
 
 
 class Trainer(Settings):
-    """On what machine one experiment is trained: Lightning's `Trainer` takes these under the same names."""
+    """The devices that train an experiment; Lightning's `Trainer` has arguments of the same names."""
 
-    accelerator: Literal["cpu", "gpu", "auto"] = Field("cpu", description="auto: a GPU where there is one")
+    accelerator: Literal["cpu", "gpu", "auto"] = Field("cpu", description="auto: a GPU if there is one, else the CPU")
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
-        "32-true", description="auto: bf16-mixed on a GPU that has it, 16-mixed on another GPU, 32-true on a CPU"
+        "32-true", description="auto: bf16-mixed on a GPU that supports it, 16-mixed on another GPU, 32-true on a CPU"
     )
     devices: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
-        1, description="GPUs, or processes on the CPU, of each node; batches are shared out among them; auto: all GPUs"
+        1, description="GPUs of each machine, or processes on the CPU; each gets a part of every batch; auto: all GPUs"
     )
     num_nodes: int = Field(1, ge=1, description="machines that train together")
     strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = Field(
         "auto",
-        description="how several devices work together: distributed data parallel, which by itself asks that every "
-        "weight has a part in every loss; auto: what the network needs",
+        description="how several devices work together: ddp, distributed data parallel, requires that every weight "
+        "takes part in every loss; auto: the strategy that the network needs",
     )
 
 
@@ -94,8 +94,8 @@ class BaseExperiment(Settings):
     tokens: str = Field(description="an entry of `tokens`")
     needs: Annotated[str, AfterValidator(_needed_path)] | None = Field(
         None,
-        description="a model to begin with, `models/EXPERIMENT`, or the file of an own cell, `cells/FILE.py`; such an "
-        "entry belongs under `dependent`",
+        description="`models/EXPERIMENT`, a model to start from, or `cells/FILE.py`, the file of an own cell; an "
+        "experiment with this key belongs under `dependent`",
     )
     seed: int = Field(1, ge=0, le=2**32 - 1, description="seed of all random numbers")
     training: Training | None = Field(None, description="required for a network, refused for a baseline")

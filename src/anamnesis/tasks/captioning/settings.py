@@ -12,17 +12,13 @@ from anamnesis.training.settings import BaseExperiment, Baseline
 class DigitImages(Settings):
     """Images of several digits, drawn from a seed; the caption is the digits in words."""
 
-    shortest: int = Field(2, ge=1, le=16, description="fewest digits of an image")
-    longest: int = Field(4, ge=1, le=16, description="most digits of an image")
+    shortest: int = Field(2, ge=1, le=16, description="smallest number of digits in an image")
+    longest: int = Field(4, ge=1, le=16, description="largest number of digits in an image")
     noise: float = Field(0.05, ge=0, le=1, description="standard deviation of the noise on each pixel, black being 1")
-    zoom: float = Field(0.15, ge=0, le=0.3, description="change of a training digit's size, as a share of it, at most")
-    shear: float = Field(0.2, ge=0, le=0.3, description="slant of a training digit, in columns for each row, at most")
-    shift: float = Field(
-        0.5, ge=0, le=1, description="pixels by which a training digit is moved off the pixel grid, at most"
-    )
-    fading: float = Field(
-        0.2, ge=0, le=0.9, description="share of a training digit's darkness that is removed, at most"
-    )
+    zoom: float = Field(0.15, ge=0, le=0.3, description="largest change of a training digit's size, as a share")
+    shear: float = Field(0.2, ge=0, le=0.3, description="largest slant of a training digit, in columns for each row")
+    shift: float = Field(0.5, ge=0, le=1, description="largest shift of a training digit, in pixels")
+    fading: float = Field(0.2, ge=0, le=0.9, description="largest share of a training digit's darkness that is removed")
     train: int = Field(4000, ge=1, description="images of the training split")
     valid: int = Field(400, ge=1, description="images of the validation split")
     test: int = Field(1000, ge=1, description="images of the test split")

@@ -18,7 +18,7 @@ class Reader(Layers):
     """Recurrent stacks between an embedding and a softmax."""
 
     direction: Literal["left", "both"] = Field(
-        description="left: read the words before the blank; both: also read, backwards, the words after it"
+        description="left: read the words before the blank; both: also read the words after it, backwards"
     )
     embedding: int | None = Field(None, ge=1, le=65536, description="size of a word's vector; null: as `hidden`")
     softmax: Literal["full", "adaptive"] = Field(
@@ -47,7 +47,7 @@ class Experiment(BaseExperiment):
     task: Literal["cloze"]
     model: Model
     batch: int = Field(32, ge=1, description="sentences in a batch")
-    sentences: int = Field(20, ge=1, description="test sentences to show with a blank")
+    sentences: int = Field(20, ge=1, description="test sentences to show with a blank and the predicted words")
 
     @property
     def token_kinds(self) -> tuple[str, ...]:

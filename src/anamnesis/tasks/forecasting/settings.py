@@ -22,7 +22,7 @@ class Last(Baseline):
 class Windowed(Settings):
     """A model that forecasts the next value from a window of the values before it."""
 
-    window: int = Field(ge=1, le=65536, description="values that a forecast is made from")
+    window: int = Field(ge=1, le=65536, description="number of values that the model reads")
 
 
 class Average(Windowed, Baseline):
@@ -81,7 +81,7 @@ class Experiment(BaseExperiment):
         ge=1,
         le=MAX_STEPS,
         description="steps of a free-running forecast, which reads its own forecasts; experiments on values rank only "
-        "against those with as many",
+        "against those with the same number",
     )
 
     @property

@@ -10,13 +10,13 @@ from anamnesis.training.settings import BaseExperiment, Baseline
 
 
 class Uniform(Baseline):
-    """Every token equally likely: perplexity is the size of the vocabulary."""
+    """A baseline: every token is equally likely, so perplexity is the size of the vocabulary."""
 
     architecture: Literal["uniform"]
 
 
 class NGram(Baseline):
-    """Interpolated modified Kneser-Ney smoothing (Chen and Goodman 1999, section 3)."""
+    """A baseline: n-grams with interpolated modified Kneser-Ney smoothing (Chen and Goodman 1999, section 3)."""
 
     architecture: Literal["ngram"]
     order: int = Field(ge=1, le=5, description="tokens in the longest n-gram")
@@ -65,14 +65,16 @@ class Streams(Settings):
 
     kind: Literal["streams"] = "streams"
     batch: int = Field(64, ge=1, description="parallel streams")
-    steps: int = Field(50, ge=1, description="time steps that are unrolled and trained through at once")
+    steps: int = Field(50, ge=1, description="time steps of a segment, through which the gradient flows back")
     truncate: int | None = Field(
-        None, ge=1, description="cut the gradient every so many steps within a segment; null: only between segments"
+        None,
+        ge=1,
+        description="steps between cuts of the gradient within a segment; null: cut only between segments",
     )
 
 
 class Windows(Settings):
-    """Independent windows that slide over the text, each from a zero state; only what follows a window is predicted."""
+    """Independent windows of the text, each read from the zero state; the target is the token after the window."""
 
     kind: Literal["windows"]
     batch: int = Field(128, ge=1, description="windows in a batch")
@@ -89,8 +91,10 @@ class Sampling(Settings):
 
     prompt: str = Field("", description="text the model reads first; empty: the start of a text")
     length: int = Field(200, ge=1, description="tokens to generate")
-    temperature: float = Field(0.7, gt=0, description="divides the logits: below 1 bolder, above 1 wilder")
-    top_k: int | None = Field(None, ge=1, description="draw among this many likeliest tokens; null: all")
+    temperature: float = Field(
+        0.7, gt=0, description="divides the logits: below 1, probable tokens become more probable; above 1, less"
+    )
+    top_k: int | None = Field(None, ge=1, description="draw among this many most probable tokens; null: all")
     noise: float = Field(
         0.0, ge=0, description="standard deviation of a network's state before the first token; 0: the zero state"
     )
@@ -112,7 +116,7 @@ class Experiment(BaseExperiment):
         return isinstance(self.model, Reader)
 
     def check_inputs(self, tokens: Any, needed: Any, needed_tokens: Any) -> None:
-        """Refuse to go on from a model with another tokenizer or network."""
+        """Refuse to start from a model with another tokenizer or network."""
         if needed is None:
             return
         other = f"tokens: found {self.tokens!r}, another tokenizer than that of {self.needs}, which reads"

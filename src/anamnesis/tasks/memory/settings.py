@@ -13,7 +13,7 @@ class DerivedSizes(layers.Layers):
     """A cell whose sizes follow from the number of parameters."""
 
     hidden: int = Field(1, exclude=True, description="not allowed: follows from `parameters`")
-    dropout: float = Field(0.0, ge=0, le=0, description="not allowed: dropout would add chance to the measurement")
+    dropout: float = Field(0.0, ge=0, le=0, description="not allowed: dropout would make the measurement random")
     # No batch normalisation: it mixes steps and sequences, whose gradients are measured one by one.
     norm: Literal["none", "layer"] = Field("none", description="normalisation after each layer")
 
@@ -51,7 +51,7 @@ Model = Annotated[Cell, Field(discriminator="architecture")]
 class Training(Settings):
     """The training of every network of the experiment: Adam at a constant learning rate, with gradient clipping."""
 
-    epochs: int = Field(1, ge=1, description="passes over the training text; recall has steps of its own")
+    epochs: int = Field(1, ge=1, description="passes over the training text; `recall` has its own number of steps")
     batch: int = Field(32, ge=1, description="sequences, or streams of text, in a batch")
     learning_rate: float = Field(0.005, gt=0, description="Adam's step size")
     # About the average norm on the text; Pascanu et al. (2013, section 3.2) advise half to ten times that.
@@ -62,23 +62,25 @@ class Text(Settings):
     """The language model whose gradients are measured."""
 
     unroll: int = Field(50, ge=1, description="steps of truncated BPTT in training")
-    length: int = Field(100, ge=3, description="steps of a segment, from whose last loss the gradient flows back")
+    length: int = Field(100, ge=3, description="steps of a segment, through which the gradient is measured")
     segments: int = Field(32, ge=1, description="number of segments to measure")
 
 
 class Recall(Settings):
     """The copy task and the adding problem at growing lags."""
 
-    lags: list[int] = Field([5, 10, 20, 40, 80, 160], min_length=1, description="steps, from the shortest on")
+    lags: list[int] = Field([5, 10, 20, 40, 80, 160], min_length=1, description="lags in time steps, ascending")
     seeds: int = Field(3, ge=1, description="networks for each probe; their seeds count up from the experiment's")
     steps: int = Field(600, ge=1, description="largest number of optimiser steps at one lag")
     check: int = Field(25, ge=1, description="optimiser steps between two validations")
     sequences: int = Field(500, ge=1, description="validation sequences at each lag, and test sequences")
     symbols: int = Field(2, ge=1, description="symbols to copy")
     alphabet: int = Field(8, ge=2, description="different symbols of the copy task")
-    accuracy: float = Field(0.99, gt=0, lt=1, description="accuracy from which the copy task is solved")
+    accuracy: float = Field(0.99, gt=0, lt=1, description="smallest accuracy at which the copy task counts as solved")
     error: float = Field(
-        0.01, gt=0, description="mean squared error up to which adding is solved; a constant answer has 0.167"
+        0.01,
+        gt=0,
+        description="largest mean squared error of a solved adding problem; a constant answer has 0.167",
     )
 
     @model_validator(mode="after")
@@ -97,7 +99,7 @@ class Experiment(BaseExperiment):
     task: Literal["memory"]
     model: Model
     parameters: int = Field(6000, ge=1000, description="largest number of parameters of the recurrent layers")
-    features: int = Field(16, ge=1, le=64, description="size of the vector that the encoder makes of each input")
+    features: int = Field(16, ge=1, le=64, description="size of the vector that encodes each input")
     training: Training = Training()  # type: ignore[assignment]  # each lag has a budget of its own
     text: Text = Text()
     recall: Recall = Recall()

@@ -31,7 +31,7 @@ class Network(Settings):
     dropout: float = Field(0.0, ge=0, lt=1, description="of embeddings, between layers, and before the softmax")
     tied: Literal["none", "output", "all"] = Field(
         "output",
-        description="output: the softmax has the decoder's embedding as its weights; all: the encoder has it, too, "
+        description="output: the softmax uses the decoder's embedding as its weights; all: the encoder uses it, too, "
         "which needs a vocabulary that both languages share (Press and Wolf 2017, section 3)",
     )
     label_smoothing: float = Field(
@@ -67,8 +67,8 @@ class Search(Settings):
 
     beam: Beam = 5
     length_penalty: LengthPenalty = 1.0
-    ratio: float = Field(2.0, gt=0, le=20, description="a translation has at most so many tokens for each source token")
-    extra: int = Field(10, ge=1, le=1000, description="and so many more")
+    ratio: float = Field(2.0, gt=0, le=20, description="largest number of target tokens for each source token")
+    extra: int = Field(10, ge=1, le=1000, description="target tokens that are allowed beyond `ratio`")
 
 
 class Experiment(BaseExperiment):

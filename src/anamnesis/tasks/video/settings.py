@@ -14,11 +14,16 @@ DIGIT = 8
 
 
 class Videos(Settings):
-    """Short videos, made from a seed: a digit moves over a larger field; the class is digit and direction."""
+    """Short videos, drawn from a seed: a digit moves over a larger field; the class is the digit and its direction."""
 
     frames: int = Field(12, ge=2, le=LONGEST, description="frames of a video")
     size: int = Field(20, ge=9, le=512, description="height and width of the field in pixels; a digit has 8")
-    speed: float = Field(0.5, gt=0, le=4, description="pixels that a digit moves in a frame, across, down, or both")
+    speed: float = Field(
+        0.5,
+        gt=0,
+        le=4,
+        description="pixels that a digit moves between two frames, horizontally, vertically or both",
+    )
     noise: float = Field(0.1, ge=0, le=1, description="standard deviation of the noise on each pixel, black being 1")
     train: int = Field(2000, ge=1, description="videos of the training split's digits")
     valid: int = Field(400, ge=1, description="videos of the validation split's digits")
@@ -27,7 +32,7 @@ class Videos(Settings):
 
     @property
     def reach(self) -> int:
-        """Whole pixels that a digit is away from its place in the middle frame, at most."""
+        """The largest distance of a digit from its place in the middle frame, in whole pixels."""
         return math.ceil(self.speed * (self.frames // 2))
 
     @model_validator(mode="after")
@@ -41,30 +46,30 @@ class Videos(Settings):
 
 
 class Convolutions(Settings):
-    """What looks at one frame."""
+    """A convolutional network that turns one frame into a vector."""
 
     channels: int = Field(
         8, ge=1, le=65536, description="features of the first convolution; the second has four times as many"
     )
     features: int = Field(96, ge=2, le=65536, description="size of the vector that a frame becomes")
-    dropout: float = Field(0.0, ge=0, lt=1, description="of that vector, and before the softmax")
+    dropout: float = Field(0.0, ge=0, lt=1, description="of the frame's vector, and before the softmax")
 
 
 class CnnLstm(Convolutions):
-    """A convolutional network looks at each frame, an LSTM reads what it saw (Donahue et al. 2015)."""
+    """A convolutional network turns each frame into a vector, and an LSTM reads the vectors (Donahue et al. 2015)."""
 
     architecture: Literal["cnn-lstm"]
     hidden: int = Field(ge=1, le=65536, description="units of the LSTM")
 
 
 class Cnn(Convolutions):
-    """One half alone: the convolutional network on the middle frame."""
+    """The convolutional network alone, on the middle frame."""
 
     architecture: Literal["cnn"]
 
 
 class Lstm(Settings):
-    """The other half alone: an LSTM on the raw pixels of each frame."""
+    """The LSTM alone, on the raw pixels of each frame."""
 
     architecture: Literal["lstm"]
     hidden: int = Field(ge=1, le=65536, description="units of the LSTM")
@@ -75,7 +80,7 @@ Model = Annotated[CnnLstm | Cnn | Lstm, Field(discriminator="architecture")]
 
 
 class Experiment(BaseExperiment):
-    """Telling which digit moves in which direction."""
+    """Classification of videos: which digit moves in which direction."""
 
     task: Literal["video"]
     videos: Videos = Videos()
