@@ -99,7 +99,9 @@ def finish(root: Path) -> Finish:
         model = root / "models" / name
         shutil.rmtree(model, ignore_errors=True)
         new_card = folders.new_card(name, experiment, stats, 7, epochs, inputs)
-        card = folders.save(model, {}, {**new_card, "alphabet": 15}, {"tokenizer.json": (tokens / "tokenizer.json").read_bytes()})
+        card = folders.save(
+            model, {}, {**new_card, "alphabet": 15}, {"tokenizer.json": (tokens / "tokenizer.json").read_bytes()}
+        )
         rows = [f"{epoch},0.01,{20 / epoch:g},{21 / epoch:g},{5 / epoch:g}" for epoch in range(1, epochs + 1)]
         files.write_text(
             model / "history.csv",

@@ -1,4 +1,4 @@
-"""MLflow's pages on a project's runs and models, started by `anamnesis ui`, in a real browser."""
+"""MLflow's pages with runs and models of a project, served by `anamnesis ui`, in a real browser."""
 
 import os
 import re
@@ -21,14 +21,13 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def pages(root: Path, finish, browser) -> Iterator[dict[str, str]]:
-    """What `anamnesis ui` prints, as name -> address, while it serves three runs and two versions of a model."""
+    """The addresses that `anamnesis ui` prints, by name, while it serves three runs and two model versions."""
     settings = params.load(root / "params.yaml")
     finish("toy-a", valid=2.5, test=2.5, epochs=3)
     finish("toy-c", valid=2.75, test=2.75, epochs=1)
     sync.register(settings, root)
     finish("toy-b", valid=2.25, test=2.75, epochs=4)
     sync.register(settings, root)
-    (root / "dvc.yaml").write_text("stages: {}\n")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -55,7 +54,7 @@ def pages(root: Path, finish, browser) -> Iterator[dict[str, str]]:
         process.wait(timeout=30)
 
 
-def shown(browser, *texts: str, seconds: int = 60) -> str:
+def wait_for_texts(browser, *texts: str, seconds: int = 60) -> str:
     """The page's text, once it holds all of these."""
     from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
     from selenium.webdriver.support.ui import WebDriverWait
@@ -72,14 +71,14 @@ def shown(browser, *texts: str, seconds: int = 60) -> str:
 
 
 def click(browser, xpath: str) -> None:
-    """Click what is found, once it is there, though something may float above it."""
+    """Click an element as soon as it exists, even if another element covers it."""
     from selenium.webdriver.support.ui import WebDriverWait
 
     WebDriverWait(browser, 60).until(lambda _: browser.find_elements("xpath", xpath))
     browser.execute_script("arguments[0].click()", browser.find_element("xpath", xpath))
 
 
-def drawn(browser, charts: int) -> None:
+def wait_for_charts(browser, charts: int) -> None:
     """Wait until so many charts show a line or bar for each of the three runs."""
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -96,33 +95,33 @@ def test_runs_charts_and_registry_show_our_names(pages, browser, traffic, screen
     browser.set_window_size(2400, 1300)
 
     browser.get(charts.replace("&compareRunsMode=CHART", ""))
-    shown(browser, *names)
-    # Whoever wants numbers in the list ticks them; MLflow remembers it.
+    wait_for_texts(browser, *names)
+    # A user selects metrics as columns of the list.
     click(browser, "//button[contains(., 'Show more columns')]")
     node = "//div[contains(@class, 'treenode')][starts-with(normalize-space(.), 'Metrics (')]"
     click(browser, f"{node}//span[contains(@class, 'checkbox')]")
-    shown(browser, *names, "epoch/valid_perplexity", "test/bits_per_character", "valid/bits_per_character")
+    wait_for_texts(browser, *names, "epoch/valid_perplexity", "test/bits_per_character", "valid/bits_per_character")
     browser.find_element("tag name", "body").send_keys("\ue00c")
     screenshot("runs")
 
     browser.get("about:blank")
     browser.get(charts)
     curves = ("learning_rate", "train_perplexity", "valid_bits_per_character", "valid_perplexity")
-    shown(browser, *names, *(f"epoch/{curve}" for curve in curves))
-    drawn(browser, len(curves))
+    wait_for_texts(browser, *names, *(f"epoch/{curve}" for curve in curves))
+    wait_for_charts(browser, len(curves))
     screenshot("charts")
 
     browser.get("about:blank")
     browser.get(models)
-    shown(browser, "language-toy")
+    wait_for_texts(browser, "language-toy")
     screenshot("models")
 
     page = models.replace("/models", "/models/language-toy")
     browser.get("about:blank")
     browser.get(page)
-    shown(browser, "language-toy", "champion", "challenger", "toy-a: 2.5 bits per character")
+    wait_for_texts(browser, "language-toy", "champion", "challenger", "toy-a: 2.5 bits per character")
     screenshot("model")
-    # Nothing beyond this machine is asked for: no fonts, no counting of visitors.
+    # The pages load nothing from other machines.
     requests, _ = traffic()
     host = charts.partition("/#")[0]
     assert requests

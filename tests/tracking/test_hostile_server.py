@@ -1,4 +1,4 @@
-"""What a tracking server says never decides where this project reads or writes, nor which model it uses."""
+"""Responses of a tracking server never decide which files are read or written, nor which model is used."""
 
 import json
 import shutil
@@ -12,8 +12,7 @@ from fake_server import FakeServer, serving
 from anamnesis import models as folders
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.language import saved
-from anamnesis.tracking import journal, live, result_runs, registry, sync
+from anamnesis.tracking import journal, live, registry, result_runs, sync
 from anamnesis.tracking.store import EXPERIMENT, FINGERPRINT, TrackingError
 
 MLMODEL = "flavors: {python_function: {artifacts: {model: {path: %s}}}}"
@@ -27,8 +26,8 @@ def server(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
         yield fake
 
 
-def offer(server: FakeServer, folder: Path, **changes: Any) -> dict[str, Any]:
-    """Have the server offer the model of a folder as version 1 of language-toy; returns the parts of its answers.
+def offer_model(server: FakeServer, folder: Path, **changes: Any) -> dict[str, Any]:
+    """Let the server respond with the model of a folder as version 1 of language-toy; return that version.
 
     Args:
         changes: `fingerprint`, `experiment`, `source`, `number`, `place` (in MLmodel), `mlmodel`.
@@ -54,39 +53,39 @@ def offer(server: FakeServer, folder: Path, **changes: Any) -> dict[str, Any]:
     return version
 
 
-def files_of(root: Path) -> dict[str, bytes]:
-    """All files of a project but its working state."""
+def read_files(root: Path) -> dict[str, bytes]:
+    """All files of a project except its working state."""
     paths = [path for path in root.rglob("*") if path.is_file() and ".anamnesis" not in path.parts]
     return {str(path): path.read_bytes() for path in paths}
 
 
 @pytest.fixture
 def model(root: Path, finish, tmp_path_factory) -> Path:
-    """A folder like models/E outside of the project, in which there is no such model."""
+    """A model folder outside of the project."""
     finish("toy-a")
     (root / "cells").mkdir()
     (root / "cells" / "mgu.py").write_text("mine")
     return Path(shutil.move(root / "models" / "toy-a", tmp_path_factory.mktemp("offered") / "toy-a"))
 
 
-def altered_card(folder: Path, **entries: Any) -> None:
+def alter_card(folder: Path, **entries: Any) -> None:
     """Change a card and its fingerprint."""
     card = json.loads((folder / "model.json").read_text()) | entries
     card["fingerprint"] = folders.fingerprint(card)
     (folder / "model.json").write_text(json.dumps(card))
 
 
-def test_tags_sources_paths_and_sizes_of_a_server(root: Path, server: FakeServer, model: Path, monkeypatch) -> None:
-    before = files_of(root)
+def test_invalid_tags_paths_and_sizes_are_refused(root: Path, server: FakeServer, model: Path, monkeypatch) -> None:
+    before = read_files(root)
     elsewhere = f"{model.parent}"
     places = ["../../cells", "/etc", "artifacts/../../../cells", "5", '""', "a/b/c/d/e", "[1]"]
     refused: list[tuple[dict[str, Any], str]] = [
         ({"fingerprint": "../../cells"}, "is not a fingerprint"),
         ({"fingerprint": "A" * 64}, "is not a fingerprint"),
         ({"fingerprint": ""}, "is not a fingerprint"),
-        ({"fingerprint": "0" * 64}, "holds another model, .*, than MLflow says, 000000000000"),
+        ({"fingerprint": "0" * 64}, "found .*; MLflow states 000000000000"),
         *(
-            ({"source": source}, "keeps artifacts in")
+            ({"source": source}, "has artifacts in")
             for source in (
                 elsewhere,
                 f"file://{elsewhere}",
@@ -97,55 +96,55 @@ def test_tags_sources_paths_and_sizes_of_a_server(root: Path, server: FakeServer
                 "ftp://127.0.0.1/m",
             )
         ),
-        *(({"place": place}, "MLmodel is not one that this project writes") for place in places),
-        ({"mlmodel": "[" * 5000}, "MLmodel is not one that this project writes"),
-        ({"mlmodel": " " * (registry.LARGEST_TEXT + 1)}, "more than 1,048,576 bytes"),
+        *(({"place": place}, "MLmodel: this project did not write it") for place in places),
+        ({"mlmodel": "[" * 5000}, "MLmodel: this project did not write it"),
+        ({"mlmodel": " " * (registry.LARGEST_TEXT + 1)}, "found a larger file; allowed: at most 1,048,576 bytes"),
         ({"number": "1/../2"}, "as the number of a version"),
     ]
     for changes, message in refused:
-        offer(server, model, **changes)
+        offer_model(server, model, **changes)
         with pytest.raises(AnamnesisError, match=message):
             registry.resolve("language-toy", root)
-    assert files_of(root) == before
-    # A name that is no experiment's is not used, and the model comes from the server.
-    offer(server, model, experiment="../../cells")
+    assert read_files(root) == before
+    # An invalid experiment name is ignored.
+    offer_model(server, model, experiment="../../cells")
     assert registry.resolve("language-toy", root).parent == root / ".anamnesis" / "registry"
     monkeypatch.setattr(registry, "LARGEST_FILE", 10)
     shutil.rmtree(root / ".anamnesis" / "registry")
-    with pytest.raises(AnamnesisError, match=r"weights\.safetensors: more than 10 bytes"):
+    with pytest.raises(AnamnesisError, match=r"weights\.safetensors: found a larger file; allowed: at most 10 bytes"):
         registry.resolve("language-toy", root)
     assert list((root / ".anamnesis" / "registry").iterdir()) == []
-    assert files_of(root) == before
+    assert read_files(root) == before
 
 
-@pytest.mark.parametrize("name", ["..", "../../../cells/mgu.py", "/etc/passwd", "", "a/b", "\x00"])
-def test_a_card_names_plain_files_only(root: Path, server: FakeServer, model: Path, name: str) -> None:
-    altered_card(model, files=[name])
-    offer(server, model)
-    before = files_of(root)
+@pytest.mark.parametrize("name", ["..", "../../../cells/mgu.py", "/etc/passwd", "\x00"])
+def test_a_card_names_only_plain_files(root: Path, server: FakeServer, model: Path, name: str) -> None:
+    alter_card(model, files=[name])
+    offer_model(server, model)
+    before = read_files(root)
     with pytest.raises(AnamnesisError, match=r"as a file; allowed|holds no names of files"):
         registry.resolve("language-toy", root)
-    assert files_of(root) == before
+    assert read_files(root) == before
 
 
 def test_a_download_and_its_cache_are_the_model_of_the_tag(root: Path, server: FakeServer, model: Path) -> None:
-    fingerprint = offer(server, model)["tags"][0]["value"]
+    fingerprint = offer_model(server, model)["tags"][0]["value"]
     server.artifacts["m/artifacts/toy-a/weights.safetensors"] += b"?"
     with pytest.raises(AnamnesisError, match="altered or damaged"):
         registry.resolve("language-toy", root)
-    offer(server, model)
+    offer_model(server, model)
     cached = registry.resolve("language-toy", root)
-    assert saved.load(cached).card["fingerprint"] == fingerprint
+    assert folders.read(cached)[0]["fingerprint"] == fingerprint
     asked = len(server.requests)
     assert registry.resolve("language-toy", root) == cached
     assert not any("artifacts" in request for request in server.requests[asked:])
-    # The folder's name does not make it that model.
-    altered_card(cached, parameters=1)
+    # A cached folder with another model is downloaded again.
+    alter_card(cached, parameters=1)
     assert registry.resolve("language-toy", root) == cached
-    assert saved.load(cached).card["fingerprint"] == fingerprint
+    assert folders.read(cached)[0]["fingerprint"] == fingerprint
 
 
-def test_files_that_a_link_leads_to_are_not_read(root: Path, finish, tmp_path_factory) -> None:
+def test_links_are_not_followed(root: Path, finish, tmp_path_factory) -> None:
     finish("toy-a")
     sync.register(params.load(root / "params.yaml"), root)
     elsewhere = Path(shutil.move(root / "models" / "toy-a", tmp_path_factory.mktemp("elsewhere")))
@@ -156,11 +155,11 @@ def test_files_that_a_link_leads_to_are_not_read(root: Path, finish, tmp_path_fa
         registry.resolve("language-toy", root)
 
 
-def test_a_run_whose_artifacts_are_a_folder_of_this_machine_gets_none(
+def test_artifacts_are_not_written_to_a_folder_of_this_machine(
     root: Path, server: FakeServer, finish, capsys: pytest.CaptureFixture[str]
 ) -> None:
     card = finish("toy-a")
-    before = files_of(root)
+    before = read_files(root)
     info = {"run_id": "1", "experiment_id": "1", "status": "RUNNING", "artifact_uri": f"file://{root}/models/toy-a"}
     run = {"info": info, "data": {"tags": [{"key": FINGERPRINT, "value": card["fingerprint"]}]}}
     experiment = {"experiment_id": "1", "name": "language/toy", "artifact_location": "mlflow-artifacts:/1"}
@@ -173,16 +172,16 @@ def test_a_run_whose_artifacts_are_a_folder_of_this_machine_gets_none(
     training = live.start("toy-a", params.load(root / "params.yaml").experiments["toy-a"], "inputs", root)
     training.sample("x", 1)
     training.fail()
-    assert "keeps artifacts in" in capsys.readouterr().err
-    with pytest.raises(TrackingError, match="keeps artifacts in"):
+    assert "has artifacts in" in capsys.readouterr().err
+    with pytest.raises(TrackingError, match="has artifacts in"):
         result_runs.sync_runs(["toy-a"], root)
     server.answers["experiments/get-by-name"] = {"experiment": experiment | {"artifact_location": str(root)}}
-    with pytest.raises(TrackingError, match="keeps artifacts in"):
+    with pytest.raises(TrackingError, match="has artifacts in"):
         result_runs.sync_runs(["toy-a"], root)
-    assert files_of(root) == before
+    assert read_files(root) == before
 
 
-def test_names_of_a_server_are_not_shown_unless_they_are_names(root: Path, server: FakeServer) -> None:
+def test_invalid_names_are_not_printed(root: Path, server: FakeServer) -> None:
     names = ["language-toy\x1b[2J", "language-toy\n", "language-toys"]
     server.answers |= {
         "registered-models/search": {"registered_models": [{"name": name} for name in names]},
@@ -193,6 +192,6 @@ def test_names_of_a_server_are_not_shown_unless_they_are_names(root: Path, serve
         registry.resolve("language-toy", root)
 
 
-def test_the_journal_takes_no_other_words_from_tags() -> None:
+def test_the_journal_ignores_invalid_tags() -> None:
     entry = journal.new_entry("language-toy", {FINGERPRINT: "../x", EXPERIMENT: "../y"}, {})
     assert (entry["fingerprint"], entry["experiment"]) == ("", "")

@@ -1,4 +1,4 @@
-"""Two profiles share one store, and neither touches what is the other's."""
+"""Two profiles share one tracking store, and neither changes runs or models of the other."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from anamnesis import files, params
+from anamnesis import files, models, params
 from anamnesis.errors import AnamnesisError
 from anamnesis.tracking import journal, live, registry, store, sync
 from anamnesis.tracking.promotion import promote
@@ -19,8 +19,8 @@ def register(root: Path) -> list[str]:
     return [entry.model for entry in sync.register(params.load(root / "params.yaml"), root)]
 
 
-def held(client: MlflowClient) -> dict[str, Any]:
-    """What there is: MLflow experiment -> runs, and registered model -> (version, its run, aliases)."""
+def read_store(client: MlflowClient) -> dict[str, Any]:
+    """The runs of each MLflow experiment, and versions and aliases of each registered model."""
     runs = {
         each.name: {
             (run.info.run_id, run.info.status, run.info.run_name) for run in client.search_runs([each.experiment_id])
@@ -28,24 +28,24 @@ def held(client: MlflowClient) -> dict[str, Any]:
         for each in client.search_experiments()
         if each.name != "Default"
     }
-    models = {
+    registered = {
         each.name: (
             sorted((str(v.version), v.run_id) for v in client.search_model_versions(f"name = '{each.name}'")),
             {name: str(number) for name, number in client.get_registered_model(each.name).aliases.items()},
         )
         for each in client.search_registered_models()
     }
-    return {"runs": runs, "models": models}
+    return {"runs": runs, "models": registered}
 
 
-def test_one_store_holds_both_apart_and_a_second_time_adds_nothing(root, seed, finish, client) -> None:
-    # Not even the same model, bit for bit, is one run for both.
+def test_one_store_separates_both_and_a_second_call_adds_nothing(root, seed, finish, client) -> None:
+    # The same model has a run in each profile.
     first, second = finish("toy-a"), finish("toy-a", folder=seed)
     assert first["fingerprint"] == second["fingerprint"]
     assert register(root) == ["language-toy"]
-    alone = held(client)
+    alone = read_store(client)
     assert register(seed) == ["seed-language-toy"]
-    both = held(client)
+    both = read_store(client)
     assert set(both["runs"]) == set(PLACES)
     assert set(both["models"]) == set(PLACES.values())
     for experiment, model in PLACES.items():
@@ -55,15 +55,15 @@ def test_one_store_holds_both_apart_and_a_second_time_adds_nothing(root, seed, f
     assert both["runs"]["language/toy"] == alone["runs"]["language/toy"]
     for folder in (root, seed, root, seed):
         sync.sync(folder)
-    assert held(client) == both
-    # The file that DVC keeps knows no profile: a cached one may come from the other.
+    assert read_store(client) == both
+    # The output of DVC does not name the profile.
     written = [(folder / "reports" / "registry.json").read_bytes() for folder in (root, seed)]
     assert written[0] == written[1]
     assert not (seed / "mlflow.db").exists()
     assert not (seed / "mlartifacts").exists()
 
 
-def test_a_training_in_one_is_not_ended_by_the_other(root, seed, finish, client) -> None:
+def test_a_training_in_one_profile_is_not_ended_by_the_other(root, seed, finish, client) -> None:
     finish("toy-a")
     settings = params.load(seed / "params.yaml")
     running = live.start("toy-a", settings.experiments["toy-a"], "inputs", seed)
@@ -100,7 +100,7 @@ def test_champions_come_back_in_both(root, seed, finish, empty_database) -> None
     assert journal.read(seed) == journal.read(root)
 
 
-def test_a_new_database_has_seen_neither(root, seed, finish) -> None:
+def test_a_new_database_is_synced_with_neither(root, seed, finish) -> None:
     notes = [store.synced_file(folder) for folder in (root, seed)]
     assert notes[0] != notes[1]
     for note in notes:
@@ -108,30 +108,21 @@ def test_a_new_database_has_seen_neither(root, seed, finish) -> None:
     store.connect(root)
     assert all(note.exists() for note in notes)
     (root / "mlflow.db").unlink()
-    # Whoever makes it, the other's runs are not in it.
+    # A new database has the runs of neither profile.
     store.connect(seed)
     assert not any(note.exists() for note in notes)
 
 
-def test_names_mean_the_same_in_every_folder(root, seed, finish) -> None:
+def test_references_are_the_same_in_every_folder(root, seed, finish) -> None:
     finish("toy-a", seed=1)
     finish("toy-a", seed=2, folder=seed)
     register(root)
     register(seed)
     for here in (root, seed):
         for model, folder in (("language-toy", root), ("seed-language-toy@champion", seed)):
-            card = registry.read_json(registry.resolve(model, here) / "model.json")
-            assert card["fingerprint"] == registry.read_json(folder / "models" / "toy-a" / "model.json")["fingerprint"]
+            card = models.read_card(registry.resolve(model, here))
+            assert card["fingerprint"] == models.read_card(folder / "models" / "toy-a")["fingerprint"]
     assert registry.only_model("language", root) == "language-toy"
     assert registry.only_model("language", seed) == "seed-language-toy"
     with pytest.raises(AnamnesisError, match="no seed-cloze model is registered"):
         registry.only_model("cloze", seed)
-
-
-def test_a_moved_database_is_noticed_in_a_profile(root, seed, finish, tmp_path_factory) -> None:
-    finish("toy-a", folder=seed)
-    sync.sync(seed)
-    moved = tmp_path_factory.mktemp("moved") / "project"
-    shutil.copytree(root, moved, symlinks=True)
-    with pytest.raises(store.TrackingError, match=r"delete mlflow\.db and mlartifacts here"):
-        sync.sync(moved / "profiles" / "seed")

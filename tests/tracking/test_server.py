@@ -1,4 +1,4 @@
-"""The same through a tracking server, where artifacts travel over HTTP."""
+"""Live runs, registration and promotion with a real tracking server, which stores the artifacts."""
 
 import os
 import shutil
@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from anamnesis import params
-from anamnesis.tasks.language import saved
-from anamnesis.tracking import live, result_runs, promotion, registry, sync
+from anamnesis import models, params
+from anamnesis.tracking import live, promotion, registry, result_runs, sync
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ def server(root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch) ->
         process.wait(timeout=30)
 
 
-def test_everything_through_a_server(root: Path, server: str, finish, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_steps_with_a_server(root: Path, server: str, finish, capsys: pytest.CaptureFixture[str]) -> None:
     settings = params.load(root / "params.yaml")
     card = finish("toy-a", valid=2.5, test=2.5)
     run = live.start("toy-a", settings.experiments["toy-a"], card["inputs"], root)
@@ -76,11 +75,11 @@ def test_everything_through_a_server(root: Path, server: str, finish, capsys: py
     assert promotion.promote("language-toy", root=root).moved
     shutil.rmtree(root / "models")
     folder = registry.resolve("language-toy", root)
-    assert saved.load(folder).card["fingerprint"] == better["fingerprint"]
+    assert models.read(folder)[0]["fingerprint"] == better["fingerprint"]
     assert registry.resolve("language-toy@champion", root) == folder
     assert not (root / "mlflow.db").exists()
     assert not (root / "mlartifacts").exists()
-    said = capsys.readouterr()
-    assert said.out + said.err == ""
+    output = capsys.readouterr()
+    assert output.out + output.err == ""
     paths = [path for path in root.rglob("*") if path.is_file()]
     assert [path for path in paths if b"s3cretpw" in path.read_bytes()] == []
