@@ -36,7 +36,7 @@ Written by `python scripts/results_page.py`; the claims of the textbooks are in
 `src/anamnesis/report/expectations.yaml`. Profile
 **{profile}**: {run} of its {all} experiments have been run.{note}
 
-A board ranks by the score in its heading. Scores are those of the kept weights on the validation and the test split,
+A board ranks by the score in its heading. Scores are those of the best weights on the validation and the test split,
 *mean ± sample standard deviation* where an experiment was run with several seeds. *Epochs* are those really trained:
 `3 of 50` is fewer than the profile says, and such a row does not repeat the textbook's experiment. A command makes
 what its row needs, data and training too. *Wall time* is that of the training, of all seeds together; what is counted
@@ -68,17 +68,17 @@ def page(root: Path, claims: Claims, hardware: Sequence[str], full: Params | Non
         AnamnesisError: params.yaml is not valid, a file of a stage is damaged, or no experiment has metrics.
     """
     settings = params.load(root / "params.yaml")
-    found = results.load(root)
+    loaded = results.load(root)
     folder = Folder(
         root,
         settings,
         full or settings,
-        {result.experiment: result for result in found.results},
+        {result.experiment: result for result in loaded.results},
     )
     notes = list(dict.fromkeys(claim.source for claim in claims.claims))
     head = HEAD.format(
         profile=settings.profile,
-        run=len(found.results),
+        run=len(loaded.results),
         all=len(settings.experiments),
         note=f"\n\n{note}" if note else "",
     )
@@ -266,8 +266,8 @@ def _score(result: Result, split: str, metric: str) -> str:
 
 def _machine(option: str) -> tuple[str, str]:
     """A pattern of experiments, and the hardware they ran on."""
-    found = re.fullmatch(r"([a-z0-9*-]+)=(.+)", option)
-    return (found[1], found[2]) if found else ("*", option)
+    match = re.fullmatch(r"([a-z0-9*-]+)=(.+)", option)
+    return (match[1], match[2]) if match else ("*", option)
 
 
 def _table(title: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -344,7 +344,7 @@ def test_the_text_states_what_was_measured_for_or_against(attention, seq2seq, ve
     assert f"{attention[0]:.1f} against {seq2seq[0]:.1f} at 1-3 words (200 sentences)" in text
     assert f"{attention[1]:.1f} against {seq2seq[1]:.1f} at 16-25 words (40 sentences)" in text
     one = "a", lengths((1, "1-3", 200, 4.0))
-    assert "nothing is said of long ones" in translation.describe_lengths(one, ("s", one[1]))
+    assert "too few to compare long ones" in translation.describe_lengths(one, ("s", one[1]))
     few = "a", lengths((1, "1-3", 19, 4.0))
     assert "too few" in translation.describe_lengths(few, ("s", few[1]))
     assert translation.describe_lengths(None, one) == ""

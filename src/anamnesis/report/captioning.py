@@ -59,7 +59,7 @@ def images(root: Path, models: list[Result]) -> list[dict[str, Any]]:
         (each for each in models if each.settings.images == owner.settings.images), key=lambda each: each.baseline
     )
     short = formats.short([model.experiment for model in models])
-    found = []
+    content = []
     for place, path in enumerate(sorted(folders[owner.experiment].glob("*.png"))[:IMAGES]):
         references = tables[owner.experiment]["reference"]
         if place >= len(references) or path.stem.partition("-")[2] != references[place].replace(" ", "-"):
@@ -77,8 +77,8 @@ def images(root: Path, models: list[Result]) -> list[dict[str, Any]]:
             if row["reference"] == references[place]
         ]
         address = _address(path, owner.experiment)
-        found.append({"address": address, "reference": references[place], "captions": captions})
-    return found
+        content.append({"address": address, "reference": references[place], "captions": captions})
+    return content
 
 
 def draw_lengths(root: Path, models: list[Result]) -> Figure | None:

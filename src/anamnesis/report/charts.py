@@ -361,13 +361,13 @@ def confusion(counts: list[Spec], title: str) -> Spec:
     return finish(alt.layer(cells, numbers), description, alt.Step(step), alt.Step(step))
 
 
-def attention(found: Attention, experiment: str) -> Spec:
+def attention(matrix: Attention, experiment: str) -> Spec:
     """A heat map of attention weights: rows are target tokens, columns source tokens, in their order.
 
     Raises:
         ValueError: the weights do not fit the tokens.
     """
-    source, target, weights = found["source"], found["target"], found["weights"]
+    source, target, weights = matrix["source"], matrix["target"], matrix["weights"]
     if [len(row) for row in weights] != [len(source)] * len(target):
         raise ValueError("attention.json: the weights do not fit the tokens")
     values = [

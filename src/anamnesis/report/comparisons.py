@@ -37,7 +37,7 @@ def compare(root: Path, rows: list[Row], listed: Sequence[claims.Comparison] | N
     Raises:
         AnamnesisError: a learning curve is damaged.
     """
-    found = []
+    comparisons = []
     for comparison in claims.read().comparisons if listed is None else listed:
         metric = comparison.metric
         by_name = {row.result.experiment: row for row in rows if metric in row.result.scores["test"]}
@@ -48,7 +48,7 @@ def compare(root: Path, rows: list[Row], listed: Sequence[claims.Comparison] | N
         figure = draw_curves(root, shown, metric, comparison.title) if comparison.curves else None
         measured = [fluctuation(root, each.experiment) for each in members] if comparison.fluctuation else []
         steady = [each for each in measured if each]
-        found.append(
+        comparisons.append(
             Compared(
                 comparison.title,
                 metric,
@@ -59,7 +59,7 @@ def compare(root: Path, rows: list[Row], listed: Sequence[claims.Comparison] | N
                 " ".join(filter(None, (comparison.text, _noise(members[0], metric), _steadiest(steady)))),
             )
         )
-    return found
+    return comparisons
 
 
 def draw_curves(root: Path, rows: list[Row], measure: str | None, title: str) -> Figure | None:

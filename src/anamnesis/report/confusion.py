@@ -22,7 +22,7 @@ def confusion(root: Path, ranked: list[Row]) -> list[dict[str, Any]]:
     Raises:
         AnamnesisError: a file of an evaluation is damaged.
     """
-    found = []
+    matrices = []
     for what, file in PARTS.get(ranked[0].result.task, USUAL).items():
         drawn: dict[str, Spec] = {}
         best: dict[bool, str] = {}
@@ -34,5 +34,5 @@ def confusion(root: Path, ranked: list[Row]) -> list[dict[str, Any]]:
         if drawn:
             shown = [(name, spec) for name, spec in drawn.items() if name in best.values()]
             others = [(name, spec) for name, spec in drawn.items() if name not in best.values()]
-            found.append({"what": what, "shown": shown, "others": others})
-    return found
+            matrices.append({"what": what, "shown": shown, "others": others})
+    return matrices

@@ -32,7 +32,7 @@ def findings(root: Path, rows: list[Row], claims: Claims | None = None) -> list[
     claims = claims or read()
     groups = [group for _, of_task in boards(rows) for group in of_task]
     results = {row.result.experiment: row.result for row in rows}
-    found: list[Finding] = []
+    table: list[Finding] = []
     for expected in claims.expectations:
         match expected:
             case Pair():
@@ -46,8 +46,8 @@ def findings(root: Path, rows: list[Row], claims: Claims | None = None) -> list[
             case Steadier():
                 new = _steadier(root, expected, results)
         source = str(claims.sources[expected.source]) if expected.source else ""
-        found += [{**finding, "source": source, "disagrees": expected.disagrees or ""} for finding in new]
-    return found
+        table += [{**finding, "source": source, "disagrees": expected.disagrees or ""} for finding in new]
+    return table
 
 
 def _finding(expectation: str, measured: dict[str, str], holds: dict[str, bool]) -> Finding:
@@ -69,7 +69,7 @@ def _pairs(expected: Pair, groups: list[Group], results: dict[str, Result]) -> l
             for tokens in dict.fromkeys(each.tokens if expected.same_tokens else "" for each in members):
                 same = [each for each in members if each.tokens == tokens or not tokens]
                 pairs.append((_best(same, expected.better, metric), _best(same, expected.worse, metric)))
-    found = []
+    rows = []
     for one, other in pairs:
         if one is None or other is None:
             continue
@@ -84,8 +84,8 @@ def _pairs(expected: Pair, groups: list[Group], results: dict[str, Result]) -> l
             measured[split] = " against ".join(formats.score(metric, value) for value in (better, worse))
             holds[split] = (better > limit if higher else better < limit) or (expected.or_equal and better == limit)
         text = f"{one.experiment} {relation} {other.experiment} in {formats.name(metric)}{margin}"
-        found.append(_finding(text, measured, holds))
-    return found
+        rows.append(_finding(text, measured, holds))
+    return rows
 
 
 def _best(results: Iterable[Result], architecture: str, metric: str) -> Result | None:
@@ -100,7 +100,7 @@ def _best(results: Iterable[Result], architecture: str, metric: str) -> Result |
 
 
 def _levels(expected: Level, groups: list[Group]) -> list[Finding]:
-    found = []
+    rows = []
     for group, networks in _networks(groups, expected.task, expected.corpora):
         metric = BOARDS[group.task].metric
         if expected.reach is not None:
@@ -120,12 +120,12 @@ def _levels(expected: Level, groups: list[Group]) -> list[Finding]:
         finding = _all(f"{group.name}: {limit}{only}", networks, metric, holds, splits=expected.splits)
         if expected.networks == "best":
             finding |= {split: formats.score(metric, networks[0].scores[split][metric]) for split in SPLITS}
-        found.append(finding)
-    return found
+        rows.append(finding)
+    return rows
 
 
 def _baselines(expected: BeatsBaseline, groups: list[Group]) -> list[Finding]:
-    found = []
+    rows = []
     for group, networks in _networks(groups, expected.task, expected.corpora):
         board = BOARDS[group.task]
         baseline = next((row.result for row in group.rows if row.result.baseline), None)
@@ -140,13 +140,13 @@ def _baselines(expected: BeatsBaseline, groups: list[Group]) -> list[Finding]:
             f"{group.name}: {_every(networks)} better than {baseline.experiment}, the best baseline, in "
             f"{formats.name(board.metric)}"
         )
-        found.append(_all(text, networks, board.metric, better, baseline.experiment, limits))
-    return found
+        rows.append(_all(text, networks, board.metric, better, baseline.experiment, limits))
+    return rows
 
 
 def _below_uniform(at_most: float, results: list[Result]) -> list[Finding]:
     """One row for each token store whose uniform perplexity is known, from an experiment or from its vocabulary."""
-    found = []
+    rows = []
     for tokens in dict.fromkeys(result.tokens for result in results):
         same = [result for result in results if result.tokens == tokens and "perplexity" in result.scores["test"]]
         networks = [result for result in same if not result.baseline]
@@ -160,8 +160,8 @@ def _below_uniform(at_most: float, results: list[Result]) -> list[Finding]:
             return score <= at_most * limits[split]
 
         text = f"{tokens}: the perplexity of {_every(networks)} is at most {100 * at_most:.3g} % of a uniform model's"
-        found.append(_all(text, networks, "perplexity", below, "uniform", limits))
-    return found
+        rows.append(_all(text, networks, "perplexity", below, "uniform", limits))
+    return rows
 
 
 def _steadier(root: Path, expected: Steadier, results: dict[str, Result]) -> list[Finding]:

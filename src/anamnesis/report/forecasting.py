@@ -45,14 +45,14 @@ def forecasting(root: Path, ranked: list[Row], rows: list[Row]) -> dict[str, Any
     networks = [model for model in models if not model.baseline] or models
     best = min(networks, key=lambda model: model.score).experiment
     steps = {model.experiment: table for model in models if len(table := read_steps(root, model.experiment))}
-    found = {
+    content = {
         "best": best,
         "series": draw_series(root, networks, best),
         "free": draw_free(root, networks, best),
         "horizons": draw_horizons(models, steps),
         "text": describe([row.result for row in ranked], steps),
     }
-    return found if found["series"] or found["free"] or found["horizons"] else {}
+    return content if content["series"] or content["free"] or content["horizons"] else {}
 
 
 def read_steps(root: Path, experiment: str) -> DataFrame:

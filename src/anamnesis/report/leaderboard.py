@@ -50,10 +50,10 @@ def table(root: Path = Path(".")) -> list[Row]:
     Raises:
         AnamnesisError: as `results.load`, or a metrics file is damaged.
     """
-    found = results.load(root)
-    if found.damaged:
-        raise AnamnesisError(next(iter(found.damaged.values())))
-    return rank(found.results)
+    loaded = results.load(root)
+    if loaded.damaged:
+        raise AnamnesisError(next(iter(loaded.damaged.values())))
+    return rank(loaded.results)
 
 
 def average_seeds(entries: Iterable[Result]) -> list[Result]:

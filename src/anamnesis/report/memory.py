@@ -29,7 +29,7 @@ def memory(root: Path, rows: list[Row]) -> dict[str, Any]:
     groups = [group for task, of_task in boards(rows) if task == "memory" for group in of_task]
     probed = [row.result for row in max(groups, key=lambda group: len(group.rows)).rows] if groups else []
     models = [row.result for row in rows if row.result.task == "language"]
-    found = {
+    content = {
         "order": order(probed),
         "seeds": " or ".join(map(str, sorted({result.settings.recall.seeds for result in probed}))),
         "longest": max((result.settings.recall.lags[-1] for result in probed), default=0),
@@ -41,7 +41,7 @@ def memory(root: Path, rows: list[Row]) -> dict[str, Any]:
         "contexts": draw_contexts(root, models),
         "used": describe_contexts(models),
     }
-    return found if probed or found["contexts"] else {}
+    return content if probed or content["contexts"] else {}
 
 
 def _short(probed: list[Result]) -> list[tuple[str, Result]]:

@@ -89,10 +89,10 @@ def render(root: Path, damaged: list[str] | None = None) -> str:
 
 
 def _render(root: Path, damaged: list[str]) -> str:
-    found = results.load(root)
-    damaged += found.damaged.values()
-    rows = leaderboard.rank(found.results)
-    names = [result.experiment for result in found.results]
+    loaded = results.load(root)
+    damaged += loaded.damaged.values()
+    rows = leaderboard.rank(loaded.results)
+    names = [result.experiment for result in loaded.results]
 
     def add(title: str, anchor: str, make: Callable[[], Any]) -> Markup:
         return draw(title, f"{anchor}.html", make, names, damaged, anchor=anchor).html
@@ -106,15 +106,15 @@ def _render(root: Path, damaged: list[str]) -> str:
         _environment()
         .get_template("page.html")
         .render(
-            profile=found.profile,
-            total=len(found.results),
+            profile=loaded.profile,
+            total=len(loaded.results),
             memory=add("Who remembers what", "memory", lambda: memory(root, rows)),
             findings=add("What the numbers must show", "expectations", lambda: expectations.findings(root, rows)),
             mappings=mappings(sections),
             sections=sections,
             boards=BOARDS,
-            missing=found.missing,
-            damaged=found.damaged,
+            missing=loaded.missing,
+            damaged=loaded.damaged,
             colours=charts.COLOURS,
             vega=scripts.bundle(),
         )

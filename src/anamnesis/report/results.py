@@ -136,21 +136,21 @@ def load(root: Path) -> Results:
         AnamnesisError: no experiment has readable metrics.
     """
     settings = params.load(root / "params.yaml")
-    found = Results(settings.profile, [], {}, {})
+    loaded = Results(settings.profile, [], {}, {})
     for name, experiment in settings.experiments.items():
         path = root / "metrics" / f"{name}.json"
         if not path.is_file():
             suffix = "-dependent" if name in settings.dependent else ""
-            found.missing[name] = f"evaluate{suffix}@{name}"
+            loaded.missing[name] = f"evaluate{suffix}@{name}"
             continue
         try:
-            found.results.append(_read_result(path, name, experiment, settings.tokens[experiment.tokens]))
+            loaded.results.append(_read_result(path, name, experiment, settings.tokens[experiment.tokens]))
         except AnamnesisError as error:
-            found.damaged[name] = str(error)
-    if not found.results:
+            loaded.damaged[name] = str(error)
+    if not loaded.results:
         nothing = f"no experiment of {root / 'params.yaml'} has metrics yet; run `dvc repro` first"
-        raise AnamnesisError(next(iter(found.damaged.values()), nothing))
-    return found
+        raise AnamnesisError(next(iter(loaded.damaged.values()), nothing))
+    return loaded
 
 
 def _read_result(path: Path, name: str, experiment: Any, tokens: Any) -> Result:

@@ -33,8 +33,8 @@ def print_leaderboard(root: Path = Path("."), console: "Console | None" = None) 
     from rich.text import Text
 
     console = console or Console()
-    found = results.load(root)
-    for name, corpora in leaderboard.boards(leaderboard.rank(found.results)):
+    loaded = results.load(root)
+    for name, corpora in leaderboard.boards(leaderboard.rank(loaded.results)):
         board = BOARDS[name]
         shown = columns(board)
         table = Table(
@@ -80,7 +80,7 @@ def print_leaderboard(root: Path = Path("."), console: "Console | None" = None) 
         if repeated:
             legend += "± sample standard deviation over seeds\n"
         console.print(legend, highlight=False)
-    for name in found.missing:
+    for name in loaded.missing:
         console.print(f"missing: {name} has no metrics yet", highlight=False)
-    for line in found.damaged.values():
+    for line in loaded.damaged.values():
         console.print(f"damaged: {line}", highlight=False, markup=False, soft_wrap=True)

@@ -65,13 +65,13 @@ def _score(result: Result) -> str:
 
 def blanks(root: Path, rows: list[Row]) -> Rows:
     """The first blanks, each with the text `before` and `after` it, its `word`, and `filled`: blanks by experiment."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    entries: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
         for blank in results.items(root, row.result.experiment, "blanks.json", Blank):
             before, _, after = blank["text"].partition("____")
             entry = {"before": before, "word": blank["word"], "after": after, "filled": {}}
-            found.setdefault((blank["text"], blank["word"]), entry)["filled"][row.result.experiment] = blank
-    return list(found.values())[:BLANKS]
+            entries.setdefault((blank["text"], blank["word"]), entry)["filled"][row.result.experiment] = blank
+    return list(entries.values())[:BLANKS]
 
 
 def mistakes(root: Path, ranked: list[Row]) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def describe_lengths(
     first, last = both[0], both[-1]
     start = f"BLEU of {attention[0]} against that of {seq2seq[0]}: {scores(first)}"
     if len(both) == 1:
-        return f"{start}. No other range of lengths has {ENOUGH} sentences, so nothing is said of long ones."
+        return f"{start}. No other range of lengths has {ENOUGH} sentences: too few to compare long ones."
     # A difference that the shown numbers do not show is none.
     short, long = (round(row["bleu"], 1) - round(row["without"], 1) for row in (first, last))
     if long > 0 >= short:

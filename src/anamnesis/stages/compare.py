@@ -24,21 +24,21 @@ def compare(root: Path = Path(".")) -> list[str]:
         ParamsError: params.yaml is not valid.
         AnamnesisError: no experiment has metrics.
     """
-    found = results.load(root)
+    loaded = results.load(root)
     damaged: list[str] = []
     reports = root / "reports"
     html = page.render(root, damaged)
-    write_text(reports / "leaderboard.csv", leaderboard.csv_text(leaderboard.rank(found.results)))
-    write_text(reports / "curves.csv", curves_csv(root, found.results, damaged))
+    write_text(reports / "leaderboard.csv", leaderboard.csv_text(leaderboard.rank(loaded.results)))
+    write_text(reports / "curves.csv", curves_csv(root, loaded.results, damaged))
     write_text(reports / "index.html", html)
     damaged = list(dict.fromkeys(damaged))
-    for name in found.missing:
+    for name in loaded.missing:
         print(f"compare: {name} is missing: it has no metrics yet", flush=True)
     for line in damaged:
         print(f"warning: {line}", file=sys.stderr, flush=True)
-    corpora = len({result.corpus for result in found.results})
+    corpora = len({result.corpus for result in loaded.results})
     console.summary(
-        "compare", "all", f"{len(found.results)} experiments on {corpora} corpora in {reports / 'index.html'}"
+        "compare", "all", f"{len(loaded.results)} experiments on {corpora} corpora in {reports / 'index.html'}"
     )
     return damaged
 
