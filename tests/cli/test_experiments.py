@@ -25,7 +25,7 @@ def test_list_is_a_plain_table_when_piped(root, folder):
     done = anamnesis(root / folder, "list")
     assert done.returncode == 0, done.stderr
     header, *rows = [line.split("\t") for line in done.stdout.splitlines()]
-    assert header == ["experiment", "board", "corpus", "tokens", "architecture", "status", "ranked by", "test score"]
+    assert header == ["experiment", "task", "corpus", "tokens", "architecture", "status", "ranked by", "test score"]
     ranked = "bits per character"
     assert rows[0][:7] == ["hello-uniform", "language", "hello", "hello-characters", "uniform", "evaluated", ranked]
     # h, e, l, o, j, space, line end and <unk>: a uniform model's perplexity is the size of the vocabulary. Of the
@@ -74,12 +74,6 @@ def test_show_has_settings_model_scores_and_samples(root):
     assert "perplexity\t8\t8\n" in done.stdout
     assert samples[-1]["strategy"] in done.stdout
     assert samples[-1]["text"] in done.stdout
-
-
-def test_show_of_what_is_not_trained_says_how_to_train_it(root):
-    done = anamnesis(root, "show", "hello-ngram3")
-    assert done.returncode == 0
-    assert done.stdout.endswith("not trained yet: anamnesis repro hello-ngram3\n")
 
 
 def test_list_and_show_know_translations(pairs):

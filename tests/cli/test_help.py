@@ -50,20 +50,7 @@ def test_unknown_command_is_refused(tmp_path):
     assert "generate" in done.stderr
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["list"],
-        ["show", "a"],
-        ["generate", "a"],
-        ["score", "a", "b"],
-        ["fill", "a", "b"],
-        ["translate", "a"],
-        ["classify", "a"],
-        ["repro"],
-        ["sync"],
-    ],
-)
+@pytest.mark.parametrize("command", [["list"], ["generate", "a"], ["classify", "a"], ["repro"], ["sync"]])
 def test_outside_of_a_project_is_one_line(tmp_path, command):
     done = anamnesis(tmp_path, *command)
     assert (done.returncode, done.stdout) == (1, "")
@@ -72,16 +59,14 @@ def test_outside_of_a_project_is_one_line(tmp_path, command):
     )
 
 
-@pytest.mark.parametrize(
-    "command", [["show", "hello-unifrm"], ["generate", "hello-unifrm"], ["score", "hello-unifrm", "a"]]
-)
+@pytest.mark.parametrize("command", [["show", "hello-unifrm"], ["score", "hello-unifrm", "a"]])
 def test_misspelt_experiment_suggests_the_nearest(root, command):
     done = anamnesis(root, *command)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: no experiment is named 'hello-unifrm'; did you mean 'hello-uniform'?\n"
 
 
-@pytest.mark.parametrize("command", ["translate", "score", "fill"])
+@pytest.mark.parametrize("command", ["translate", "score"])
 def test_input_that_is_not_utf8_is_one_line(pairs, command):
     model = ["--model", "toy-attention"] if command == "translate" else ["toy-attention"]
     done = subprocess.run(

@@ -31,14 +31,12 @@ def forecast(
         typer.Option(
             metavar="COLUMN",
             help="The column with the dates, such as 2020-01 or 2020-01-31, or whole numbers.",
-            show_default="the only one that holds dates",
+            show_default="the only column with dates",
         ),
     ] = None,
     value: Annotated[
         str | None,
-        typer.Option(
-            metavar="COLUMN", help="The column with the values.", show_default="the only one that holds numbers"
-        ),
+        typer.Option(metavar="COLUMN", help="The column with the values.", show_default="the only column with numbers"),
     ] = None,
     steps: Annotated[int, typer.Option(min=1, max=10_000, help="How many values to forecast.")] = 12,
     fill: Annotated[
@@ -60,7 +58,7 @@ def forecast(
         typer.Option(metavar="FILE.png|FILE.svg", help="Draw the data and the forecast.", show_default=False),
     ] = None,
 ) -> None:
-    """Forecast how a series of your own goes on: the dates that follow, each with its value.
+    """Forecast the next values of your own series, with their dates.
 
     The model reads its own forecasts, so each step is less certain than the one before. It expects values in the units
     of the series that it was trained on; for other units, use --rescale.

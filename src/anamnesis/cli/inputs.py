@@ -23,7 +23,7 @@ def read_texts(texts: list[str] | None, what: str) -> list[str]:
         warn_about_files(texts)
     given = check_utf8(texts) if texts else [line for line in read_lines(what) if line.strip()]
     if not given:
-        raise ParamsError(f"no {what}: standard input holds no line with text")
+        raise ParamsError(f"no {what}: standard input has no line with text")
     return given
 
 

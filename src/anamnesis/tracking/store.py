@@ -98,7 +98,7 @@ class Store:
         folder, top = local_path(location), home(self.root)
         if self.uri == f"{SQLITE}{top}/mlflow.db" and folder and not folder.resolve().is_relative_to(top):
             raise TrackingError(
-                f"mlflow.db keeps its files in {folder}, outside of this project, which was moved or copied: "
+                f"mlflow.db has its artifacts in {folder}, outside of this project, which was moved or copied: "
                 "delete mlflow.db and mlartifacts here, and run `anamnesis sync`"
             )
 
