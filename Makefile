@@ -1,11 +1,11 @@
-# `make` lists what there is. Everything runs in .venv, which is made from the versions in constraints.txt.
+# `make` lists the targets. They run in .venv, which has the package versions of constraints.txt.
 
 VENV := .venv
 READY := $(VENV)/.ready
 JOBS ?= 0
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-# The first of these that is there and new enough; `make PYTHON=/path/to/python3` decides otherwise.
+# The first of these that exists and is new enough; `make PYTHON=/path/to/python3` names another one.
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3 python; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; done)
 
@@ -16,31 +16,31 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 		printf '  make %-8s %s\n' "$$name" "$$text"; done
 
-install: $(READY)  ## make .venv from the pinned versions; every other target does so first, once
+install: $(READY)  ## create .venv with the pinned versions; other targets do so first if it is missing
 
-repro: $(READY)  ## run the whole pipeline and print the leaderboard (JOBS=n: stages at once, PROFILE=name: other budgets)
+repro: $(READY)  ## run the whole pipeline and print the leaderboard (JOBS=n: stages at once; PROFILE=name: a profile)
 ifdef PROFILE
 	@anamnesis profile $(PROFILE)
 endif
 	@anamnesis $(if $(PROFILE),--profile $(PROFILE)) repro --jobs $(JOBS)
 
-# Each process imports everything anew and holds more than a gigabyte: past eight of them little is gained.
+# Each process imports all libraries and needs more than a gigabyte, so more than eight gain little.
 test: $(READY)  ## run the test suite, on up to eight cores
 	@python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
-ui: $(READY)  ## open MLflow on the runs and models
+ui: $(READY)  ## open MLflow with the runs and models
 	@anamnesis ui
 
 smoke: $(READY)  ## run every stage and experiment with tiny budgets in a temporary clone
 	@python scripts/smoke.py
 
-bench: $(READY)  ## measure speed against plain PyTorch and plain DVC
+bench: $(READY)  ## measure the speed relative to plain PyTorch and plain DVC
 	@python benchmarks/bench.py
 
 lint: $(READY)  ## check style and types
 	@ruff check . && ruff format --check . && mypy
 
-clean:  ## remove working state and caches of tools; results, runs and the environment stay
+clean:  ## remove working state and caches; results, runs and .venv stay
 	rm -rf .anamnesis profiles/*/.anamnesis .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml constraints.txt

@@ -30,23 +30,22 @@ from anamnesis.report.results import Result
 from anamnesis.tracking import results as tracked
 
 PROJECT = Path(__file__).resolve().parents[1]
-HEAD = """# Results
+HEAD = """# The textbooks' numbers beside ours
 
-Written by `python scripts/results_page.py`; the claims of the textbooks are in
-`src/anamnesis/report/expectations.yaml`. Profile
-**{profile}**: {run} of its {all} experiments have been run.{note}
+`python scripts/results_page.py` writes this page; the claims of the textbooks stand in
+`src/anamnesis/report/expectations.yaml`. Profile **{profile}**: {run} of its {all} experiments have been run.{note}
 
-A board ranks by the score in its heading. Scores are those of the best weights on the validation and the test split,
-*mean ± sample standard deviation* where an experiment was run with several seeds. *Epochs* are those really trained:
-`3 of 50` is fewer than the profile says, and such a row does not repeat the textbook's experiment. A command makes
-what its row needs, data and training too. *Wall time* is that of the training, of all seeds together; what is counted
-and not trained has none.
+The heading of each table names the score that ranks. Scores are those of the best weights on the validation and test
+splits, *mean ± sample standard deviation* for experiments with several seeds. *Epochs* are those that were trained:
+`3 of 50` is fewer than the profile says, and such a row does not repeat the textbook's experiment. Each command runs
+everything that its row depends on. *Wall time* is that of the training, of all seeds together; a model that is fitted
+without gradients has none.
 """
 
 
 @dataclass(frozen=True)
 class Folder:
-    """The folder of a profile: where it is, its settings, those of the whole profile, and what there is of each."""
+    """A profile: its folder, its settings, the settings of the whole profile, and its results by experiment."""
 
     root: Path
     settings: Params
@@ -60,7 +59,7 @@ def page(root: Path, claims: Claims, hardware: Sequence[str], full: Params | Non
     Args:
         root: a profile's folder.
         claims: the claims of the textbooks.
-        hardware: what the trainings ran on; `PATTERN=TEXT` is of the experiments of that name alone, and the last wins.
+        hardware: the machines of the trainings; `PATTERN=TEXT` is for experiments with such names, and the last one wins.
         full: the settings of the whole profile, where those of `root` have fewer epochs.
         note: a paragraph for the head.
 
@@ -118,7 +117,7 @@ def _row(
     machines: dict[str, str],
     hardware: Sequence[str],
 ) -> list[str]:
-    """The cells of experiments that differ in nothing but their seed."""
+    """The row of experiments that differ only in their seeds."""
     run = [name for name in group if name in folder.results]
     mine = claims.about(group[0])
     title = group[0]
@@ -144,7 +143,7 @@ def _row(
 
 
 def _epochs(folder: Folder, name: str) -> str:
-    """The epochs of a training, and beside them those of the profile, where it has more."""
+    """The epochs of a training, and those of the profile if it has more."""
     curve = results.curve(folder.root, name)
     trained = int(curve.epochs["epoch"].max()) if curve and len(curve.epochs) else 0
     if not trained:
@@ -155,13 +154,13 @@ def _epochs(folder: Folder, name: str) -> str:
 
 
 def _asked(folder: Folder, name: str) -> int:
-    """How many epochs the training was given; 0: none."""
+    """The largest number of epochs in the settings of the training; 0 without a training."""
     training = _trained_with(folder, name).get("training")
     return int(training["epochs"]) if training else 0
 
 
 def _trained_with(folder: Folder, name: str) -> dict[str, Any]:
-    """The settings of an experiment: as its model's card says, else as params.yaml does."""
+    """The settings of an experiment: those in its model's card, else those in params.yaml."""
     path = folder.root / "models" / name
     known = (path / CARD).is_file()
     experiment = params.experiment_of(read_card(path)) if known else folder.settings.experiments[name]
@@ -170,7 +169,7 @@ def _trained_with(folder: Folder, name: str) -> dict[str, Any]:
 
 
 def _full(folder: Folder, name: str) -> int:
-    """How many epochs the whole profile gives it; 0: none."""
+    """The largest number of epochs in the whole profile; 0 without a training."""
     training = getattr(folder.full.experiments.get(name), "training", None)
     return int(training.epochs) if training else 0
 
@@ -231,7 +230,7 @@ def _first_epoch(root: Path, run: list[str], metric: str) -> str:
 
 
 def _wall_time(root: Path, run: list[str]) -> str:
-    """How long the trainings took, where their timings are those of the models that were evaluated."""
+    """The duration of the trainings, if the timings belong to the evaluated models; else a dash."""
     seconds = 0.0
     for name in run:
         trained = tracked.read(name, root)
@@ -245,7 +244,7 @@ def _wall_time(root: Path, run: list[str]) -> str:
 
 
 def _counted(root: Path, settings: Params, claims: Claims) -> list[list[str]]:
-    """The token stores that a textbook counts, with its claim and how many words and tokens there are here."""
+    """The token stores whose words a textbook counts: its claim, and our numbers of words and tokens."""
     rows = []
     for claim in claims.claims:
         for name in settings.tokens:
@@ -259,7 +258,7 @@ def _counted(root: Path, settings: Params, claims: Claims) -> list[list[str]]:
 
 
 def _score(result: Result, split: str, metric: str) -> str:
-    """A score with its spread, named unless it is the one that the heading names."""
+    """A score with its spread, and with its name unless the heading names it."""
     text = formats.repeated(metric, result.scores[split].get(metric), result.spread.get(split, {}).get(metric))
     return text if metric == BOARDS[result.task].metric else f"{formats.name(metric)} {text}"
 
@@ -307,7 +306,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--hardware",
         action="append",
         metavar="[PATTERN=]TEXT",
-        help="what trained, or what trained the experiments of that name; more than once (default: this machine)",
+        help="the machine of the trainings, or of the experiments of that name; repeatable (default: this machine)",
     )
     parser.add_argument("--note", default="", help="a paragraph for the head of the page")
     given = parser.parse_args(arguments)
