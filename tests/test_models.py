@@ -29,7 +29,7 @@ def weights() -> dict:
 
 def test_a_network_has_its_weights_and_is_in_evaluation_mode(tmp_path, weights):
     assert set(weights) == {"embedding.weight", "softmax.bias", "scale"}
-    network = models.network(tmp_path, Tied, weights)
+    network = models.load_network(tmp_path, Tied, weights)
     assert not network.training
     assert network.softmax.weight is network.embedding.weight
     assert all(np.array_equal(value.detach().numpy(), weights[name]) for name, value in network.named_parameters())
@@ -48,7 +48,7 @@ def test_a_network_has_its_weights_and_is_in_evaluation_mode(tmp_path, weights):
 def test_weights_of_another_network_are_refused(change, tmp_path, weights):
     change(weights)
     with pytest.raises(AnamnesisError, match=f"{tmp_path}: the weights are not those of the network"):
-        models.network(tmp_path, Tied, weights)
+        models.load_network(tmp_path, Tied, weights)
 
 
 def test_a_folder_holds_all_that_the_training_left(tmp_path, weights):

@@ -1,8 +1,7 @@
-"""A trained model as a folder of files: its weights, its card, and whatever else using it takes.
+"""A trained model as a folder: weights, card, and the further files that the model needs.
 
-`weights.safetensors` holds named arrays and nothing else, so no code can hide in it. `model.json`, the card, says what
-the arrays belong to and holds the digests of the other files; its `fingerprint` is the digest of the card itself. A
-byte that changes anywhere is noticed before the model is used.
+`weights.safetensors` holds named arrays and no code. `model.json`, the card, holds the experiment's settings and the digests of
+the other files; its `fingerprint` is the digest of the card. Loading checks all digests first.
 """
 
 import hashlib
@@ -56,13 +55,13 @@ def inputs_digest(experiment: Any, root: Path) -> str:
 def new_card(
     name: str, experiment: Any, stats: Mapping[str, Any], parameters: int, best_epoch: int | None, inputs: str
 ) -> dict[str, Any]:
-    """The card of a model just trained, without what `save` adds.
+    """The card of a trained model, without the entries that `save` adds.
 
     Args:
         experiment: the settings, of any task.
         stats: content of the token store's stats.json.
-        parameters: how many numbers the training found.
-        best_epoch: the epoch the weights are from; None for a model that is counted, not trained.
+        parameters: the number of fitted parameters.
+        best_epoch: the epoch of the weights; None for a model without epochs.
         inputs: `inputs_digest` of the training.
     """
     return {
@@ -83,8 +82,8 @@ def save(
 
     Args:
         weights: named arrays of any shape; may be empty.
-        card: what the arrays belong to.
-        more: content of the other files the model needs, by name.
+        card: the card, as `new_card` returns it, with further entries.
+        more: contents of the further files, by name.
 
     Returns:
         The card with `format`, `files` (the names of `more`), a digest NAME_sha256 of each file, and `fingerprint`.
@@ -110,13 +109,13 @@ def store(
     history: Sequence[Mapping[str, float]] | str = (),
     samples: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
-    """Write models/NAME in one step: what `save` says, and what the training left to look at.
+    """Write models/NAME at once: the files of `save`, the history and the samples.
 
     Args:
         root: the project's folder.
         name: the experiment.
         history: rows of history.csv, one an epoch, all with the same keys, `epoch` first; or the content of the file.
-        samples: for samples.txt, texts the model wrote, each with when it was.
+        samples: texts that the model wrote, each with a heading, for samples.txt.
 
     Returns:
         The card, model.json.
@@ -132,15 +131,15 @@ def store(
 
 
 def fingerprint(card: Mapping[str, Any]) -> str:
-    """The hex digest that names a model: of its card, the fingerprint itself left out."""
+    """The hex digest that identifies a model: the digest of its card without the fingerprint."""
     return files.digest(files.canonical_json({key: value for key, value in card.items() if key != "fingerprint"}))
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """The card of a model, checked by itself; the other files are not read.
+    """The checked card of a model; the other files are not read.
 
     Raises:
-        AnamnesisError: it is missing, damaged or altered, or of a format this version does not know.
+        AnamnesisError: the card is missing, damaged or altered, or has a format that this version does not know.
     """
     path = folder / CARD
     try:
@@ -170,7 +169,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         AnamnesisError: a file is missing, damaged or altered; the line names it.
     """
     card = read_card(folder)
-    # Digest and arrays come from the same bytes in memory: nothing can be exchanged in between.
+    # Digest and arrays come from the same bytes in memory, so that nobody can exchange the file in between.
     data = read_bytes(folder / WEIGHTS)
     for name, content in [(WEIGHTS, data), *((name, read_bytes(folder / name)) for name in card["files"])]:
         if hashlib.sha256(content).hexdigest() != card.get(_digest_key(name)):
@@ -218,24 +217,24 @@ def load(folder: Path) -> Any:
     return tasks.part(experiment.task, "loading").load(ModelFolder(folder, card, experiment, weights))
 
 
-def network(folder: Path, make: "Callable[[], Network]", weights: Mapping[str, NDArray[Any]]) -> "Network":
-    """The network that `make` builds, in evaluation mode, with the weights of a model's folder.
+def load_network(folder: Path, make: "Callable[[], Network]", weights: Mapping[str, NDArray[Any]]) -> "Network":
+    """A network in evaluation mode with the weights of a model folder.
 
     Args:
-        folder: the model's, for errors.
-        make: builds a network of the right shapes, whatever its values.
-        weights: its parameters by name.
+        folder: the model folder, for errors.
+        make: creates the network with any weights.
+        weights: the parameters by name.
 
     Raises:
-        AnamnesisError: the weights are not those of such a network.
+        AnamnesisError: the weights do not fit the network.
     """
     import torch
 
     try:
         with torch.device("meta"), warnings.catch_warnings():
-            # A card may ask for layers of no size, which is an error below and no warning.
+            # A card may ask for layers of size 0, which is an error below.
             warnings.simplefilter("ignore")
-            # Shapes without memory: a card that asks for a billion units must not be able to fill it.
+            # On the meta device, so that a card which asks for a billion units takes no memory.
             described = dict(make().named_parameters())
     except (RuntimeError, TypeError, ValueError, OverflowError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -243,27 +242,27 @@ def network(folder: Path, make: "Callable[[], Network]", weights: Mapping[str, N
     expected = {name: (tuple(value.shape), "float32") for name, value in described.items()}
     if {name: (value.shape, str(value.dtype)) for name, value in weights.items()} != expected:
         raise AnamnesisError(f"{folder}: the weights are not those of the network that model.json describes")
-    made = make()
-    # Tied weights are one parameter under two names, of which only the first is stored; buffers are not stored.
-    made.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()}, strict=False)
-    return made.eval()
+    network = make()
+    # Tied weights are one parameter with two names, of which only the first is stored. Buffers are not stored.
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()}, strict=False)
+    return network.eval()
 
 
 def history_csv(columns: Sequence[str], rows: Iterable[Mapping[str, float]]) -> str:
-    """The content of history.csv: one row an epoch, numbers to six digits; the first column, the epoch, is whole."""
+    """The content of history.csv: one row for each epoch, with an integer first and numbers of six digits."""
     first, *others = columns
     lines = [",".join([f"{row[first]:.0f}", *(f"{row[column]:.6g}" for column in others)]) for row in rows]
     return "\n".join([",".join(columns), *lines]) + "\n"
 
 
 def keep_timings(root: Path, name: str, card: Mapping[str, Any], **measured: float) -> None:
-    """Note how long a training took, outside of all outputs, for the tracker.
+    """Write the times of a training to `.anamnesis/timings`, for MLflow; no DVC output holds times.
 
     Args:
         root: the project's folder.
         name: the experiment.
-        card: the model's; the times are of the training with its fingerprint.
-        measured: seconds, processor seconds, and a speed, by name.
+        card: the card of the trained model, whose fingerprint identifies the training.
+        measured: seconds, processor seconds and speed, by name.
     """
     path = root / ".anamnesis" / "timings" / f"{name}.json"
     files.write_json(path, {"fingerprint": card["fingerprint"], **measured})
@@ -273,7 +272,7 @@ def read_bytes(path: Path) -> bytes:
     """The content of a file that a stage wrote.
 
     Raises:
-        AnamnesisError: it is missing or cannot be read.
+        AnamnesisError: the file is missing or cannot be read.
     """
     try:
         return path.read_bytes()

@@ -15,7 +15,7 @@ from anamnesis.tasks.cloze.model.batches import SentenceBatches
 from anamnesis.tasks.language.model.streams import IGNORED, StreamBatches, WindowBatches
 from anamnesis.tasks.language.settings import Streams, Windows
 from anamnesis.tasks.translation.model.batches import PairBatches
-from anamnesis.training.batches import Batches, cuts
+from anamnesis.training.batches import Batches, batch_starts
 
 # Each token is its position in the text, so that a batch shows what was read.
 TOKENS = np.arange(1000)
@@ -106,9 +106,9 @@ def test_each_stream_stays_in_one_process_and_empty_streams_have_no_targets(stre
 def test_every_process_has_a_part_of_every_batch(number: int, size: int, ranks: int) -> None:
     if ranks > 1 and min(size, number) < ranks:
         with pytest.raises(AnamnesisError, match=rf"trainer.devices: {ranks} processes"):
-            cuts(number, size, ranks)
+            batch_starts(number, size, ranks)
         return
-    parts = np.split(np.arange(number), cuts(number, size, ranks))
+    parts = np.split(np.arange(number), batch_starts(number, size, ranks))
     assert np.concatenate(parts).tolist() == list(range(number))
     assert min(map(len, parts)) >= min(ranks, number)
     # Only the last batch has another size: the rest, or the rest and the batch before.

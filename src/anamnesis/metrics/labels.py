@@ -1,4 +1,4 @@
-"""How well labels are told: accuracy, macro F1, and what was taken for what."""
+"""Scores of predicted labels: accuracy, macro F1, confusion."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +9,9 @@ from anamnesis.metrics.results import csv_text, rounded
 
 
 def scores(actual: NDArray[Any], predicted: NDArray[Any]) -> dict[str, float]:
-    """`accuracy` and `macro_f1` of labels (examples,), each a whole number from 0 on, rounded as metrics are.
+    """`accuracy` and `macro_f1` of labels (examples,), integers from 0, rounded as metrics are.
 
-    Macro F1 is the mean over labels of F1 = 2 tp / (2 tp + fp + fn), each weighing the same however rare; a label that
-    neither occurs nor was ever predicted has no F1 and is left out.
+    Macro F1 is the mean of F1 = 2 tp / (2 tp + fp + fn) over the labels that occur or were predicted.
     """
     from sklearn.metrics import accuracy_score, f1_score
 

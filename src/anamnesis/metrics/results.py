@@ -1,4 +1,4 @@
-"""What the evaluation of every task writes in the same way: the head of its metrics, rounding, tables, curves."""
+"""What evaluations of all tasks share: their result, the question, and writing numbers and tables."""
 
 import csv
 import io
@@ -17,13 +17,13 @@ Facts = Mapping[str, Any]
 
 
 def question(asked: str, valid: Facts, test: Facts) -> dict[str, str]:
-    """What an evaluation asks, as metrics/NAME.json states it: two scores compare only where this is the same.
+    """The question of an evaluation, as metrics/NAME.json states it: scores compare only if their questions are equal.
 
     Args:
-        asked: what is asked, in words: the heading where a corpus has several questions.
-        valid: all that decides which targets of the validation split are asked and how their scores are normalised:
-            digests of the scored text, settings, counts. Never what a model may choose, such as its tokens.
-        test: the same of the test split.
+        asked: the question in words, a heading where a corpus has several questions.
+        valid: everything that decides what the targets of the validation split are and how their scores are normalised,
+            such as digests of the text, settings and counts, but nothing that a model may choose, such as its tokens.
+        test: the same for the test split.
 
     Returns:
         `asked`, and a sha256 of the facts for `valid` and `test`.
@@ -33,7 +33,7 @@ def question(asked: str, valid: Facts, test: Facts) -> dict[str, str]:
 
 
 def labels_question(stats: Facts) -> dict[str, str]:
-    """`question` of a classifier of documents: the label of each, whatever tokens the model reads.
+    """The `question` of a document classifier: the label of each document.
 
     Args:
         stats: content of the token store's stats.json.
@@ -46,12 +46,12 @@ def labels_question(stats: Facts) -> dict[str, str]:
 
 
 def common_metrics(card: Mapping[str, Any], stats: Mapping[str, Any], question: Mapping[str, str]) -> dict[str, Any]:
-    """What metrics/NAME.json says of every model, whatever it learnt.
+    """The entries that metrics/NAME.json has for every task.
 
     Args:
         card: the model's card.
         stats: content of the token store's stats.json.
-        question: what the evaluation asks, from `question`.
+        question: the result of `question`.
     """
     copied = ("experiment", "task", "corpus", "tokens", "architecture", "parameters", "fingerprint")
     vocabulary = {key: stats[key] for key in ("vocabulary_size",) if key in stats}
@@ -65,13 +65,13 @@ def common_metrics(card: Mapping[str, Any], stats: Mapping[str, Any], question: 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What evaluating a model gives.
+    """The result of evaluating a model.
 
     Attributes:
-        question: what was asked, from `question`.
+        question: the result of `question`.
         metrics: scores of the splits, `{"valid": {...}, "test": {...}}`, and entries that stand beside them.
         files: contents of the files of predictions/NAME, by relative path.
-        summary: what the stage's last line says.
+        summary: text of the stage's last line.
         learning_curve: whether the rows of history.csv are epochs of one training, which curve.csv repeats.
     """
 

@@ -1,4 +1,4 @@
-"""How well a distribution foresaw the token that came: its log-probability, and its place among the likeliest."""
+"""Scores of targets under predicted distributions: log-probability, and whether they are among the most probable."""
 
 from typing import NamedTuple
 
@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 
 class TargetScores(NamedTuple):
-    """About each target, arrays of one shape: the natural logarithm of its probability, and its `credit` among the
-    single likeliest token (`top1`) and the five likeliest (`top5`)."""
+    """For each target, in arrays of one shape: the natural logarithm of its probability, and its `credit` for being the
+    most probable token (`top1`) or among the five most probable ones (`top5`)."""
 
     log_probabilities: NDArray[np.float64]
     top1: NDArray[np.float64]
@@ -16,20 +16,20 @@ class TargetScores(NamedTuple):
 
 
 def credit(better: NDArray[np.integer], ties: NDArray[np.integer], k: int) -> NDArray[np.float64]:
-    """The chance that a token is among the k likeliest, when equally likely tokens are ordered at random.
+    """The chance that a token is among the k most probable ones if ties are ordered at random.
 
-    Without ties it is 1 or 0. It keeps the order of the ids out of an accuracy: the uniform model's is exactly 1/V.
+    Without ties it is 1 or 0. So the order of the ids does not count: the accuracy of the uniform model is exactly 1/V.
 
     Args:
-        better: how many tokens are more likely than this one.
-        ties: how many are as likely, this one included.
+        better: the number of more probable tokens.
+        ties: the number of equally probable tokens, with this one.
     """
     return np.clip(k - better, 0, ties) / np.maximum(ties, 1)
 
 
 def from_distributions(log_probabilities: NDArray[np.floating], targets: NDArray[np.int64]) -> TargetScores:
     """Look `targets` (batch, time) up in log-probabilities (batch, time, vocabulary)."""
-    found = np.take_along_axis(log_probabilities, targets[..., None], axis=-1)
-    better = (log_probabilities > found).sum(axis=-1)
-    ties = (log_probabilities == found).sum(axis=-1)
-    return TargetScores(found[..., 0].astype(np.float64), credit(better, ties, 1), credit(better, ties, 5))
+    chosen = np.take_along_axis(log_probabilities, targets[..., None], axis=-1)
+    better = (log_probabilities > chosen).sum(axis=-1)
+    ties = (log_probabilities == chosen).sum(axis=-1)
+    return TargetScores(chosen[..., 0].astype(np.float64), credit(better, ties, 1), credit(better, ties, 5))

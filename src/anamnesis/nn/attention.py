@@ -1,4 +1,4 @@
-"""Attention: where in a memory of vectors a query finds what it needs."""
+"""Attention of queries to the steps of a memory."""
 
 from abc import abstractmethod
 
@@ -7,33 +7,31 @@ from torch import Tensor, nn
 
 
 class Attention(nn.Module):
-    """Weighs the steps of a memory by how well they answer a query, and gives their weighted mean, the context vector.
+    """Computes for each query the weighted mean of a memory's steps, the context vector.
 
-    What the memory contributes to the scores, its keys, does not depend on the query: `keys` is called once for a
-    memory, `forward` as often as there are queries.
+    The keys of a memory do not depend on the query: `keys` is called once for a memory, `forward` once for each query.
     """
 
     @abstractmethod
     def keys(self, memory: Tensor) -> Tensor:
-        """The memory (batch, source, memory size) as it enters the scores, (batch, source, units)."""
+        """The keys (batch, source, units) of a memory (batch, source, memory size)."""
 
     @abstractmethod
     def scores(self, query: Tensor, keys: Tensor) -> Tensor:
-        """How well each step answers: (batch, target, query size) and (batch, source, units) give
-        (batch, target, source)."""
+        """The scores (batch, target, source) of queries (batch, target, query size) and keys (batch, source, units)."""
 
     def forward(self, query: Tensor, memory: Tensor, keys: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        """Attend.
+        """The context vectors and the weights of queries.
 
         Args:
             query: (batch, target, query size).
             memory: (batch, source, memory size).
-            keys: of this memory, (batch, source, units).
-            real: which steps of the memory are no padding, (batch, source), bool; at least one of each row.
+            keys: the keys of this memory, (batch, source, units).
+            real: False for padding steps of the memory, (batch, source), bool; each row has at least one True.
 
         Returns:
-            The context vectors (batch, target, memory size), and the weights (batch, target, source): each row of
-            them sums to 1 and is 0 at padding.
+            The context vectors (batch, target, memory size), and the weights (batch, target, source): each row sums to
+            1 and is 0 at padding.
         """
         scores = self.scores(query, keys).masked_fill(~real[:, None], float("-inf"))
         weights = torch.softmax(scores, dim=-1)
@@ -46,7 +44,7 @@ class Additive(Attention):
     Args:
         query: size of a query.
         memory: size of a memory vector.
-        units: size of the layer between.
+        units: size of the hidden layer.
     """
 
     def __init__(self, query: int, memory: int, units: int) -> None:

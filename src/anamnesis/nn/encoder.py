@@ -1,4 +1,4 @@
-"""Stacks that read whole sequences, padded or not, for tasks that know a sequence's end before they answer."""
+"""Stacks that read whole sequences, in one direction or in both."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ class EncoderStack(nn.Module):
     """Layers on top of each other that read a sequence forwards, or in both directions (Schuster and Paliwal 1997;
     Graves et al. 2013, section 3).
 
-    Each layer starts from a zero state. With two directions, one network reads forwards and one backwards, and every
-    layer above reads both. A sequence ends where `lengths` says, and what stands behind its end changes nothing: the
-    backward network starts at the last real step, and the last state is the one after it.
+    Each layer starts from a zero state. With two directions, each layer has a forward and a backward network, and the
+    next layer reads the outputs of both. Padding behind the end of a sequence changes nothing: the backward network
+    starts at the last real step.
 
     Args:
         kind: "rnn" (tanh), "gru" or "lstm".
@@ -51,22 +51,22 @@ class EncoderStack(nn.Module):
         """Read whole sequences.
 
         Args:
-            inputs: (time, batch, inputs), padded behind each sequence's end with anything.
+            inputs: (time, batch, inputs), with any padding behind the end of each sequence.
             lengths: time steps of each sequence, (batch,), int64 on the CPU, from 1 to time.
 
         Returns:
-            The top layer's outputs, (time, batch, outputs), zero behind each sequence's end; and of each layer the
-            parts of its last state, each (batch, outputs): the forward network's after the last step beside the
-            backward one's after the first.
+            The top layer's outputs, (time, batch, outputs), zero behind the end of each sequence; and for each layer
+            the parts of its last state, each (batch, outputs): that of the forward network after the last step, and
+            that of the backward network after the first step.
         """
-        # Sorted here, because packing would wait for a GPU to have the order.
+        # Sorted on the CPU, because packing would wait for the order from a GPU.
         sizes, order = lengths.sort(descending=True)
         back = order.argsort().to(inputs.device, non_blocking=True)
         packed = pack_padded_sequence(inputs.index_select(1, order.to(inputs.device, non_blocking=True)), sizes)
         last: State = []
         for index, layer in enumerate(self.layers):
             if index:
-                # Packed data hold the real steps only, so that padding draws no random numbers either.
+                # Packed data hold the real steps only, so that padding draws no random numbers.
                 packed = PackedSequence(self.dropout(packed.data), *packed[1:])
             packed, state = layer(packed)
             parts = state if isinstance(state, tuple) else (state,)

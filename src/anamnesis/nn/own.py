@@ -1,4 +1,4 @@
-"""Recurrent layers of the user's own: classes in files of the folder cells/."""
+"""Own cells: classes in files of the folder cells/."""
 
 import importlib.util
 import inspect
@@ -19,7 +19,7 @@ from anamnesis.nn.layer import Layer
 from anamnesis.nn.settings import CELL
 
 FOLDER = "cells"
-# Sizes of the input that a new layer has to read before it is used.
+# Sizes of the segment that checks a new layer.
 TIME, BATCH = 2, 3
 
 
@@ -27,13 +27,13 @@ def new_cell(cell: str, inputs: int, hidden: int, **options: Any) -> Any:
     """A new layer of the class `cell`, after it has read a tiny segment.
 
     Args:
-        cell: "file:Class", as `cell_class` has it.
+        cell: "file:Class", as for `cell_class`.
         inputs: features of one time step.
         hidden: units of the hidden state.
-        options: what the class takes beside these.
+        options: further arguments of the class.
 
     Raises:
-        AnamnesisError: the class cannot be found, takes other options, or does not do what `Layer` promises.
+        AnamnesisError: the class cannot be found, takes other options, or does not return what `Layer` states.
     """
     kind = cell_class(cell)
     try:
@@ -49,8 +49,8 @@ def new_cell(cell: str, inputs: int, hidden: int, **options: Any) -> Any:
 def cell_class(cell: str) -> type:
     """The class `Class` of the file cells/file.py, for `cell` "file:Class"; a file is read once.
 
-    The folder stands in the working directory, which for a stage is the project's; a packed model brings its own
-    beside its copy of this package, and that one comes first.
+    The folder is in the working directory, which is the project's folder for a stage. A registered model has its own
+    copy beside its copy of this package, which comes first.
 
     Raises:
         AnamnesisError: there is no such file or class, the file cannot be imported, or the class is no recurrent
@@ -81,7 +81,7 @@ def _module(path: Path) -> ModuleType:
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    # Data classes look for their module there while they are made.
+    # Data classes look up their module here while they are created.
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
@@ -96,7 +96,7 @@ def _module(path: Path) -> ModuleType:
 
 
 def _check(cell: str, layer: Any, inputs: int) -> None:
-    """Compare what the layer does with what it promises; the caller's random numbers stay as they were."""
+    """Compare the layer's outputs with the sizes it states; the caller's random state does not change."""
     sizes = getattr(layer, "state_sizes", None)
     if not isinstance(getattr(layer, "outputs", None), int):
         raise AnamnesisError(f"cell {cell}: set self.outputs to the number of features of an output")
@@ -106,22 +106,22 @@ def _check(cell: str, layer: Any, inputs: int) -> None:
     if like is None:
         raise AnamnesisError(f"cell {cell}: the layer has no parameters")
     if like.device.type == "meta":
-        # A description of shapes without memory: there is nothing to compute with.
+        # The meta device has shapes only.
         return
     training = layer.training
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         try:
             layer.eval()
-            found = layer(like.new_zeros(TIME, BATCH, inputs), layer.initial_state(BATCH))
+            result = layer(like.new_zeros(TIME, BATCH, inputs), layer.initial_state(BATCH))
         except Exception as error:
             shape = (TIME, BATCH, inputs)
             said = f"{type(error).__name__}: {' '.join(str(error).split())}"
             raise AnamnesisError(f"cell {cell}: forward fails on inputs of shape {shape}: {said}") from error
         finally:
             layer.train(training)
-    if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], tuple)):
+    if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], tuple)):
         raise AnamnesisError(f"cell {cell}: forward must return the outputs and a tuple, the state after the last step")
-    outputs, state = found
+    outputs, state = result
     _same(cell, "outputs", (TIME, BATCH, layer.outputs), outputs)
     if len(state) != len(sizes):
         raise AnamnesisError(

@@ -9,7 +9,7 @@ from anamnesis.training.module import TrainingModule
 
 
 class Bar(Callback):
-    """One bar over all optimiser steps, refreshed every `steps` steps, with the epoch and the validation score."""
+    """A progress bar over all optimiser steps with the epoch and the validation score, updated every `steps` steps."""
 
     def __init__(self, name: str, steps: int = 20) -> None:
         self.name, self.steps = name, steps

@@ -13,14 +13,14 @@ from anamnesis.errors import AnamnesisError
 Batch = TypeVar("Batch")
 
 
-def cuts(examples: int, size: int, ranks: int = 1) -> NDArray[np.int64]:
-    """Where a row of examples is cut into batches of `size`, the last one holding what is left.
+def batch_starts(examples: int, size: int, ranks: int = 1) -> NDArray[np.int64]:
+    """The first example of each batch of `size` but the first batch; the last batch holds the rest.
 
-    Each of `ranks` processes takes its part of every batch. Where fewer examples are left than processes, they join the
-    batch before, so that no process goes without. The result has the first example of each batch but the first.
+    Each of `ranks` processes takes a part of every batch. If the rest has fewer examples than there are processes, it
+    joins the previous batch, so that every process has an example.
 
     Raises:
-        AnamnesisError: a batch has no example for each process.
+        AnamnesisError: a batch has fewer examples than there are processes.
     """
     if ranks > 1 and min(size, examples) < ranks:
         raise AnamnesisError(f"trainer.devices: {ranks} processes for batches of {min(size, examples)}; allowed: fewer")
@@ -29,13 +29,13 @@ def cuts(examples: int, size: int, ranks: int = 1) -> NDArray[np.int64]:
 
 
 class Batches(Generic[Batch]):
-    """Iterates over examples; goes on from `position`, so that a loader restored in mid-epoch continues there.
+    """Iterates over batches from `position` on, so that a loader restored inside an epoch continues there.
 
     Args:
-        pick: makes a batch of the examples with these numbers, (batch,) int64 on the CPU.
-        examples: how many there are; the last batch of an epoch holds what is left.
+        pick: returns the batch of the examples with these numbers, (batch,) int64 on the CPU.
+        examples: the number of examples; the last batch of an epoch holds the rest.
         size: examples in a batch.
-        seed: of the order, a new one each epoch; None: as they come.
+        seed: seed of the order, which changes every epoch; None: the order of the examples.
     """
 
     def __init__(self, pick: Callable[[Tensor], Batch], examples: int, size: int, seed: int | None) -> None:
@@ -44,20 +44,21 @@ class Batches(Generic[Batch]):
         self.shard(0, 1)
 
     def shard(self, rank: int, ranks: int) -> None:
-        """From now on, only the part of each batch that process `rank` of `ranks` takes."""
-        self.rank, self.ranks, self.cuts = rank, ranks, cuts(self.examples, self.size, ranks)
+        """Iterate from now on over the part of each batch that belongs to process `rank` of `ranks`."""
+        self.rank, self.ranks = rank, ranks
+        self.starts = batch_starts(self.examples, self.size, ranks)
 
     def __len__(self) -> int:
-        return len(self.cuts) + 1 if self.examples else 0
+        return len(self.starts) + 1 if self.examples else 0
 
     def __iter__(self) -> Iterator[Batch]:
         order = np.arange(self.examples)
         if self.seed is not None:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
-        parts: list[NDArray[Any]] = np.split(order, self.cuts)
+        parts: list[NDArray[Any]] = np.split(order, self.starts)
         for number in range(self.position, len(self)):
             rows = torch.from_numpy(parts[number][self.rank :: self.ranks])
-            # Back at 0 with the last batch: a trainer that knows the length never asks for one more.
+            # Back at 0 with the last batch, because a trainer that knows the length does not ask for another one.
             self.position = (number + 1) % len(self)
             self.epoch += self.position == 0
             yield self.pick(rows)

@@ -1,4 +1,4 @@
-"""Keeping the best weights by validation loss, and for each epoch one row of history and one sample."""
+"""The weights of the best epoch by validation loss, and a row of history and a sample for each epoch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,9 +12,9 @@ Row = dict[str, float | int]
 
 
 class Best(Callback):
-    """After each validation: `module.epoch_metrics()` joins the history, and weights that are the best so far are kept.
+    """After each validation, adds `module.epoch_metrics()` to the history and stores the best weights so far.
 
-    All of it is part of a checkpoint, so a resumed run ends with the same history, samples and weights.
+    A checkpoint holds all of this, so a resumed training ends with the same history, samples and weights.
 
     Args:
         after_epoch: called with the new row; returns what the model makes of the task now, as text.
@@ -29,7 +29,7 @@ class Best(Callback):
         self.weights: dict[str, Tensor] = {}
 
     def on_train_batch_start(self, trainer: Trainer, module: TrainingModule, batch: Any, batch_idx: int) -> None:
-        # Read here, because a schedule has gone on to the next epoch's rate when the validation begins.
+        # Read here, because the schedule already has the next epoch's rate when the validation begins.
         self.rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_validation_end(self, trainer: Trainer, module: TrainingModule) -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints to resume from exactly: written atomically inside an epoch, random states included."""
+"""Checkpoints for exact resume, written atomically inside an epoch."""
 
 import os
 from pathlib import Path
@@ -13,12 +13,12 @@ from anamnesis.training import ranks
 
 
 class Checkpoints(Callback):
-    """Every `steps` optimiser steps the whole training state goes to `path`, replacing the one before in one step.
+    """Writes the whole training state to `path` every `steps` optimiser steps, replacing the previous file at once.
 
-    Lightning stores weights, optimiser, schedule, loops, loader position and callbacks; the module adds its carried
-    state in `on_save_checkpoint`. What Lightning leaves out is added here: the random generators. They are put back
-    at the first batch, after everything that might have drawn from them. The last batch of an epoch is passed over,
-    because the validation that follows it belongs to the same step.
+    Lightning stores weights, optimiser, schedule, loops, loader position and callbacks, and the module adds its carried
+    state. This callback adds the random generators, which Lightning leaves out. It restores them at the first batch,
+    after everything that might draw from them. It writes nothing after the last batch of an epoch, because the
+    validation that follows belongs to the same step.
     """
 
     def __init__(self, path: Path, steps: int) -> None:
@@ -28,7 +28,7 @@ class Checkpoints(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int) -> None:
         if self.random is not None:
-            # A copy, because PyTorch reads past the end of a row that is part of more.
+            # A copy, because PyTorch reads past the end of a row of a larger tensor.
             torch.set_rng_state(self.random["cpu"][ranks.own()].clone())
             if self.random["cuda"] is not None:
                 torch.cuda.set_rng_state(self.random["cuda"][ranks.own()].clone())
@@ -47,14 +47,14 @@ class Checkpoints(Callback):
                 os.replace(temporary, self.path)
 
     def state_dict(self) -> dict[str, Any]:
-        # What each process has; all of them are here at once, because saving is a step of all.
+        # Every process is here at the same time, because all of them save together.
         cuda = ranks.gathered(torch.cuda.get_rng_state()) if torch.cuda.is_initialized() else None
         random = {"cpu": ranks.gathered(torch.get_rng_state()), "cuda": cuda}
         return {"saved_at": self.saved_at, "random": random}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.saved_at, self.random = state_dict["saved_at"], state_dict["random"]
-        if (made := len(state_dict["random"]["cpu"])) != ranks.count():
+        if (count := len(state_dict["random"]["cpu"])) != ranks.count():
             raise AnamnesisError(
-                f"{self.path}: stored by {made} processes, found {ranks.count()}: train with as many, or delete it"
+                f"{self.path}: stored by {count} processes, found {ranks.count()}: train with as many, or delete it"
             )

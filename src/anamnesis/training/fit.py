@@ -1,4 +1,4 @@
-"""Running Lightning's trainer so that it resumes exactly, keeps the best weights and says when it cannot go on."""
+"""Running Lightning's Trainer with exact resume, the best weights, and clear errors."""
 
 import logging
 import os
@@ -33,16 +33,16 @@ from anamnesis.training.prefetch import Prefetched
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a training run leaves.
+    """The result of a training.
 
     Attributes:
         weights: the parameters at the best validation loss, on the CPU, by name.
         best_epoch: the epoch they come from, counted from 1.
         history: one row for each epoch.
-        samples: what `on_epoch` returned for each epoch.
-        seconds: wall-clock time of this process's part, validation and sampling included.
-        cpu_seconds: processor time of the same.
-        steps: optimiser steps this process took.
+        samples: what `after_epoch` returned for each epoch.
+        seconds: wall-clock time since this process began or resumed, with validation and samples.
+        cpu_seconds: processor time of the same period.
+        steps: optimiser steps of the same period.
     """
 
     weights: dict[str, Tensor]
@@ -105,7 +105,7 @@ def fit(
     first_step = _steps_done(checkpoint)
     resumed = first_step is not None
     start, cpu_start = time.perf_counter(), time.process_time()
-    # On a CPU, oneDNN's recurrent kernels do not take every shape in 16 bits.
+    # On a CPU, oneDNN's recurrent kernels do not support every shape in 16 bits.
     mixed = trainer.precision != "32-true" and isinstance(trainer.accelerator, CPUAccelerator)
     with torch.backends.mkldnn.flags(enabled=False) if mixed else nullcontext():
         trainer.fit(
@@ -130,23 +130,23 @@ def fit(
 
 
 def _trainer(name: str, machine: settings.Trainer, network: nn.Module, **arguments: Any) -> Trainer:
-    """Lightning's trainer on the machine that the settings ask for.
+    """Lightning's Trainer on the devices that the settings ask for.
 
     Raises:
-        AnamnesisError: there is no such machine.
+        AnamnesisError: this machine lacks them.
     """
     if machine.accelerator == "gpu" and not torch.cuda.is_available():
         raise AnamnesisError(f"{name}: trainer.accelerator: found 'gpu', but PyTorch sees none; allowed: auto, cpu")
     strategy: str = machine.strategy
     if strategy == "auto" and (machine.devices != 1 or machine.num_nodes != 1):
-        # A rare token's cluster has no part in the loss of a batch without one.
+        # A batch without rare tokens gives their clusters no gradient.
         sparse = any(isinstance(part, nn.AdaptiveLogSoftmaxWithLoss) for part in network.modules())
         strategy = "ddp_find_unused_parameters_true" if sparse else "ddp"
-    # What nothing reads needs no value for a run to be repeated; filling it takes a few percent of a step.
+    # Skip filling uninitialised memory, which takes a few percent of a step: nothing reads it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         return Trainer(
-            # By its name: `auto` and `gpu` could mean a device without double precision, which the sums are in.
+            # Not `auto` or `gpu`, which could be a device without double precision, in which the sums are.
             accelerator="cuda" if machine.accelerator != "cpu" and torch.cuda.is_available() else "cpu",
             devices=machine.devices,
             num_nodes=machine.num_nodes,
@@ -166,17 +166,17 @@ def _trainer(name: str, machine: settings.Trainer, network: nn.Module, **argumen
 
 
 def _share_out(name: str, trainer: Trainer, module: TrainingModule, train: Any, valid: Any) -> None:
-    """Give this process its part of every batch, and random numbers of its own.
+    """Give this process its part of every batch, and its own random numbers.
 
     Raises:
-        AnamnesisError: the network cannot be trained by several processes, or there is nothing for each of them.
+        AnamnesisError: several processes cannot train the network, or a batch is too small for them.
     """
     if any(isinstance(part, _BatchNorm) for part in module.modules()):
         raise AnamnesisError(
-            f"{name}: trainer.devices: found {trainer.world_size} processes; a network with batch normalisation is "
-            "trained by one, whose batch it is"
+            f"{name}: trainer.devices: found {trainer.world_size} processes; allowed: 1 for a network with batch "
+            "normalisation, which needs the whole batch"
         )
-    # The launcher starts the other processes without the option -P, by which scripts do not hide Python's own modules.
+    # The launcher starts the other processes without -P, which keeps scripts from hiding Python's own modules.
     os.environ["PYTHONSAFEPATH"] = "1"
     for loader in (train, valid):
         loader.shard(trainer.global_rank, trainer.world_size)
@@ -186,7 +186,7 @@ def _share_out(name: str, trainer: Trainer, module: TrainingModule, train: Any, 
 
 
 def _precision(machine: settings.Trainer) -> Any:
-    """The precision to train in, where `auto` leaves it to the device."""
+    """The precision to train in; `auto` depends on the device."""
     if machine.precision != "auto":
         return machine.precision
     if machine.accelerator == "cpu" or not torch.cuda.is_available():
@@ -195,9 +195,9 @@ def _precision(machine: settings.Trainer) -> Any:
 
 
 def _steps_done(checkpoint: Path) -> int | None:
-    """Optimiser steps in a checkpoint; None where there is none, or one that cannot be read, as one line says then.
+    """The optimiser steps of a checkpoint; None if it is missing, or damaged, which one line then says.
 
-    It is read without running any code that it may hold.
+    Loading runs no code that the file may hold.
     """
     if not checkpoint.exists():
         return None
@@ -205,15 +205,15 @@ def _steps_done(checkpoint: Path) -> int | None:
         return int(torch.load(checkpoint, weights_only=True, map_location="cpu")["global_step"])
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        print(f"note: {checkpoint} is damaged ({reason}); the training starts anew", file=sys.stderr, flush=True)
+        print(f"note: {checkpoint} is damaged ({reason}); the training starts again", file=sys.stderr, flush=True)
         return None
 
 
 def _quiet() -> None:
-    """Lightning's remarks on hardware, workers and loggers are not for the user of a pipeline."""
+    """Silence Lightning's remarks on hardware, workers and loggers."""
     for logger in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning.*")
     warnings.filterwarnings("ignore", module="lightning_fabric.*")
-    # Of layers whose weights are put together anew for each segment.
+    # From layers that assemble their weights for each segment.
     warnings.filterwarnings("ignore", message="RNN module weights are not part")

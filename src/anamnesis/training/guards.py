@@ -1,4 +1,4 @@
-"""What must stop a training run: a loss that is no number, and a request of the system to end."""
+"""Callbacks that stop a training: on a loss that is not finite, and on SIGTERM."""
 
 import signal
 from types import FrameType
@@ -13,10 +13,10 @@ from anamnesis.training.module import TrainingModule
 
 
 class FiniteLoss(Callback):
-    """Stops the run when `module.train_total`, the running sum of the losses, is NaN or infinite.
+    """Stops the training when `module.train_total`, the running sum of the losses, is NaN or infinite.
 
-    It is looked at every `steps` steps and before each validation, not at every step, so that a GPU is not made to
-    wait; a NaN in between cannot be lost, for it stays in the sum.
+    It checks every `steps` steps and before each validation, because a check at every step would make a GPU wait. A NaN
+    between two checks stays in the sum.
     """
 
     def __init__(self, name: str, steps: int = 20) -> None:
@@ -32,18 +32,18 @@ class FiniteLoss(Callback):
         self._check(module.valid_total, f"validation loss after epoch {trainer.current_epoch + 1}")
 
     def _check(self, loss: torch.Tensor, what: str) -> None:
-        # Of all processes, so that all of them stop.
+        # The sum over all processes, so that all of them stop.
         loss = ranks.total(loss)
         if not torch.isfinite(loss):
             value = "NaN" if torch.isnan(loss) else "infinite"
             raise AnamnesisError(
-                f"experiments.{self.name}: the {what} is {value}; nothing was kept. "
+                f"experiments.{self.name}: the {what} is {value}; no model was written. "
                 "Lower training.learning_rate or set a smaller training.clip_norm"
             )
 
 
 class Terminate(Callback):
-    """Makes SIGTERM end the process with a non-zero code, where Lightning would let it end as if all were done."""
+    """Makes SIGTERM end the process with a non-zero exit code; Lightning would exit with 0."""
 
     def setup(self, trainer: Trainer, module: TrainingModule, stage: str) -> None:
         self._before = signal.getsignal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Memory that a training step frees is kept for the next step, instead of going back to the system and coming again."""
+"""Settings of glibc that keep freed memory for the next training step."""
 
 import ctypes
 import sys
@@ -9,9 +9,9 @@ MEBIBYTE = 2**20
 
 
 def keep() -> None:
-    """Ask glibc to hold on to freed memory; a step then spends its time on arithmetic, not on page faults.
+    """Make glibc keep freed memory instead of returning it, so that the next step has no page faults.
 
-    Elsewhere than on Linux with glibc it does nothing.
+    On other systems than Linux with glibc it does nothing.
     """
     if not sys.platform.startswith("linux"):
         return

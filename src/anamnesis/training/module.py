@@ -23,9 +23,9 @@ class TrainingModule(LightningModule):
     batch; the loss is weighted by the number of targets in each part, so that the gradient is that of the whole batch.
 
     Attributes:
-        network: the network whose best parameters are kept.
+        network: the network whose best parameters become the model.
         train_total, train_count: sum and number of the losses of this epoch's training batches so far, scalars.
-        valid_total, valid_count: the same of the validation; their quotient decides which weights are kept.
+        valid_total, valid_count: the same for the validation; their quotient decides which weights are the best.
 
     Args:
         plan: the network, its data and its loss.

@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules from an experiment's settings, in the form Lightning takes them."""
+"""Optimisers and learning-rate schedules, as `LightningModule.configure_optimizers` returns them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,13 +12,13 @@ MONITOR = "valid_loss"
 
 
 def configure(parameters: Iterable[torch.nn.Parameter], settings: Training, steps_per_epoch: int) -> dict[str, Any]:
-    """What `LightningModule.configure_optimizers` returns: the optimiser and, unless constant, the schedule.
+    """The optimiser and, unless the learning rate is constant, its schedule.
 
-    The optimiser is fused, one kernel for all parameters, and on a GPU its count of steps stays there (capturable). The
-    `plateau` schedule and early stopping watch the logged metric `valid_loss`.
+    The optimiser is fused, one kernel for all parameters, and on a GPU its step count stays there (capturable). The
+    `plateau` schedule and early stopping monitor the logged metric `valid_loss`.
 
     Args:
-        parameters: to optimise, on the device where they will be.
+        parameters: the parameters to optimise, on their final device.
         settings: the experiment's `training` block.
         steps_per_epoch: batches of the training loader.
     """

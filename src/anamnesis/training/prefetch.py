@@ -1,4 +1,4 @@
-"""Batches for a GPU: made one ahead in another thread, in memory that it can read without the processor."""
+"""Batches for a GPU, prepared one ahead in another thread and in page-locked memory."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +11,13 @@ END = object()
 
 
 class Prefetched:
-    """The batches of `loader`, each made and pinned while the one before is trained on.
+    """The batches of `loader`, each prepared and pinned while the network trains on the previous one.
 
-    Its state is that of `loader` after the batch that was handed out last, not after the one that waits.
+    Its state is that of `loader` after the last batch that it returned, not after the one that waits.
 
     Args:
         loader: sized iterable of batches with `state_dict` and `load_state_dict` that hold its position.
-        pin: copy the batches into page-locked memory, from where they go to a GPU beside its work.
+        pin: copy the batches into page-locked memory, from which a GPU reads while it computes.
     """
 
     def __init__(self, loader: Any, pin: bool = True) -> None:

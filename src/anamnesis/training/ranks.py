@@ -1,21 +1,21 @@
-"""Several processes that train one network together: how many, which one this is, and what all of them know."""
+"""The processes that train one network together: their number, the rank of this one, sums and gathers."""
 
 import torch
 from torch import Tensor, distributed
 
 
 def count() -> int:
-    """How many processes train together now."""
+    """The number of processes that train together."""
     return distributed.get_world_size() if _together() else 1
 
 
 def own() -> int:
-    """This process's number among them, from 0."""
+    """The rank of this process, from 0."""
     return distributed.get_rank() if _together() else 0
 
 
 def total(value: Tensor) -> Tensor:
-    """The sum of all processes' `value`, of one shape everywhere; `value` itself where there is one process."""
+    """The sum of `value` over all processes, which have tensors of the same shape; `value` itself for one process."""
     if not _together():
         return value
     result = value.clone()
@@ -24,7 +24,7 @@ def total(value: Tensor) -> Tensor:
 
 
 def gathered(value: Tensor) -> Tensor:
-    """Every process's `value`, of one shape everywhere, as (processes, *shape) on the device that `value` is on."""
+    """The `value` of every process, (processes, *shape), on the device of `value`; all have the same shape."""
     if not _together():
         return value[None]
     # NCCL reaches nothing but the memory of GPUs.

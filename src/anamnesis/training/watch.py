@@ -1,4 +1,4 @@
-"""What a training run tells about itself while it runs, whoever listens."""
+"""Listeners to a training run, such as the live run in MLflow."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ class Watch(Protocol):
     """A listener to one training run; it never raises."""
 
     def begin(self, checkpoint: str, resumed: bool) -> None:
-        """The epochs begin; `checkpoint` is the key of the training's checkpoint, from which it may be resumed."""
+        """Training begins or resumes; `checkpoint` is the key of its checkpoint."""
 
     def log(self, metrics: dict[str, float], step: int) -> None:
         """Metrics of epoch `step`."""
@@ -39,7 +39,7 @@ RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
 
 
 def leads(experiment: Any) -> bool:
-    """Whether this process writes files and tells of the run: the only one, or the first of those that train."""
+    """Whether this process writes files and logs: it is the only one, or the first of several that train together."""
     trainer = getattr(experiment, "trainer", None)
     if trainer is None or (trainer.devices == 1 and trainer.num_nodes == 1):
         return True
@@ -49,9 +49,9 @@ def leads(experiment: Any) -> bool:
 def watched(
     start: StartWatch, name: str, experiment: Any, inputs: str, root: Path, train: Callable[[Watch], dict[str, Any]]
 ) -> None:
-    """Train under a listener, which hears how it ended: `train(watch)` returns the card of the finished model.
+    """Train with a listener: `train(watch)` returns the card of the finished model.
 
-    A process that helps another one to train, and leaves `train` by SystemExit, tells nothing to anybody.
+    A process that only helps to train, and leaves `train` by SystemExit, has a silent listener.
     """
     if not leads(experiment):
         with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
@@ -63,7 +63,7 @@ def watched(
     except BaseException:
         watch.fail()
         raise
-    # In this order: at any moment the engine finds either the result or the checkpoint.
+    # In this order, so that the engine always finds either the result or the checkpoint.
     console.outputs_are_complete()
     shutil.rmtree(checkpoint_folder(root, name), ignore_errors=True)
     watch.finish(card["fingerprint"])

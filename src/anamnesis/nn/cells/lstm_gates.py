@@ -14,7 +14,7 @@ class GatesLSTM(nn.Module, Layer):
 
 
         i_t = sigmoid(W_xi x_t + W_hi h_{t-1} + b_i)          how much of the candidate enters
-        f_t = sigmoid(W_xf x_t + W_hf h_{t-1} + b_f)          how much of the cell is kept
+        f_t = sigmoid(W_xf x_t + W_hf h_{t-1} + b_f)          how much of the cell stays
         g_t = tanh(W_xg x_t + W_hg h_{t-1} + b_g)             the candidate
         o_t = sigmoid(W_xo x_t + W_ho h_{t-1} + b_o)          how much of the cell is shown
         c_t = f_t * c_{t-1} + i_t * g_t

@@ -108,7 +108,7 @@ def _load_network(found: ModelFolder, settings: Network, tokenizer: Tokenizer) -
     from anamnesis.tasks.classification.model.network import DocumentNetwork
 
     size, labels = input_vocabulary(settings, tokenizer), len(found.card["labels"])
-    network = models.network(found.folder, lambda: DocumentNetwork(settings, size, labels), found.weights)
+    network = models.load_network(found.folder, lambda: DocumentNetwork(settings, size, labels), found.weights)
 
     def predict(documents: Documents, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         with torch.inference_mode():
@@ -129,7 +129,7 @@ def _load_language_model(found: ModelFolder, settings: LanguageModel, vocabulary
     from anamnesis.tasks.classification.model.encoder import new_encoder, summaries, summary_size
 
     block, (weights, others) = found.card.get("encoder"), _part(found.weights, "encoder.")
-    encoder = models.network(found.folder, lambda: new_encoder(found.folder, block, vocabulary), weights)
+    encoder = models.load_network(found.folder, lambda: new_encoder(found.folder, block, vocabulary), weights)
     head = _load_head(found, settings, others, summary_size(settings, encoder))
     return lambda documents, rows: head(summaries(settings, encoder, documents, rows))
 
@@ -148,7 +148,7 @@ def _load_head(
 
     labels, (own, others) = len(found.card["labels"]), _part(weights, "head.")
     _check(found, {"mean": (size,), "scale": (size,)}, others)
-    head = models.network(found.folder, lambda: Head(settings, others["mean"], others["scale"], labels), own)
+    head = models.load_network(found.folder, lambda: Head(settings, others["mean"], others["scale"], labels), own)
 
     def probabilities(features: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():

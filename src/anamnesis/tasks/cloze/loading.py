@@ -33,7 +33,7 @@ def load(content: ModelFolder) -> ClozeModel:
     else:
         from anamnesis.tasks.cloze.model.network import ClozeNetwork
 
-        predict = neural(models.network(folder, lambda: ClozeNetwork(settings, candidates), content.weights))
+        predict = neural(models.load_network(folder, lambda: ClozeNetwork(settings, candidates), content.weights))
     return ClozeModel(content.card, vocabulary, candidates, predict)
 
 

@@ -53,7 +53,7 @@ def load(found: ModelFolder) -> Forecaster:
         case _:
             from anamnesis.tasks.forecasting.model.network import new_network
 
-            step = forecaster.neural(models.network(found.folder, lambda: new_network(settings), weights))
+            step = forecaster.neural(models.load_network(found.folder, lambda: new_network(settings), weights))
     return Forecaster(found.card, settings.window, step, mean, scale, words)
 
 

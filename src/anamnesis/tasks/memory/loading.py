@@ -41,7 +41,7 @@ def load(found: ModelFolder) -> MemoryModel:
     try:
         cell = experiment.model.sized(card["hidden"])
         initial, trained = (
-            models.network(
+            models.load_network(
                 folder,
                 lambda: text_network(cell, experiment.features, card["vocabulary_size"]),
                 weights_of(f"text.{when}", found.weights),
@@ -51,7 +51,7 @@ def load(found: ModelFolder) -> MemoryModel:
         recall = {}
         for each in card["trained"]:
             trial = Trial(each["probe"], each["seed"], each["lag"])
-            network = models.network(
+            network = models.load_network(
                 folder,
                 partial(recall_network, trial.probe, cell, experiment),
                 weights_of(trial.key, found.weights),

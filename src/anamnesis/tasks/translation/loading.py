@@ -31,5 +31,7 @@ def load(found: ModelFolder) -> Translator:
     from anamnesis.tasks.translation.model.translator import NetworkTranslator
 
     source, target = (Language(tokenizer.load(found.folder / name)) for name in TOKENIZERS)
-    network = models.network(found.folder, lambda: EncoderDecoder(settings, source.size, target.size), found.weights)
+    network = models.load_network(
+        found.folder, lambda: EncoderDecoder(settings, source.size, target.size), found.weights
+    )
     return NetworkTranslator(found.card, source, target, network, found.experiment.search)

@@ -62,5 +62,5 @@ def load(found: ModelFolder) -> VideoClassifier:
         raise AnamnesisError(f"{found.folder}: model.json: labels: not the digits and directions of videos")
     experiment = found.experiment
     size = experiment.videos.size
-    network = models.network(found.folder, lambda: VideoNetwork(experiment.model, size, PARTS), found.weights)
+    network = models.load_network(found.folder, lambda: VideoNetwork(experiment.model, size, PARTS), found.weights)
     return VideoClassifier(found.card, size, network)

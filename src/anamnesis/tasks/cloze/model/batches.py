@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anamnesis.tasks.cloze.model.blanks import blank_places
-from anamnesis.training.batches import cuts
+from anamnesis.training.batches import batch_starts
 
 # A pool of sentences, sorted by length, is cut into this many batches: enough to pad little, few enough to mix well.
 POOL = 16
@@ -64,10 +64,11 @@ class SentenceBatches:
 
     def shard(self, rank: int, ranks: int) -> None:
         """Iterate only over the part of each batch that process `rank` of `ranks` takes."""
-        self.rank, self.ranks, self.cuts = rank, ranks, cuts(len(self.sentences), self.batch, ranks)
+        self.rank, self.ranks = rank, ranks
+        self.starts = batch_starts(len(self.sentences), self.batch, ranks)
 
     def __len__(self) -> int:
-        return len(self.cuts) + 1 if self.sentences else 0
+        return len(self.starts) + 1 if self.sentences else 0
 
     def __iter__(self) -> Iterator[Batch]:
         groups = self._groups()
@@ -81,13 +82,13 @@ class SentenceBatches:
     def _groups(self) -> list[NDArray[np.int64]]:
         """The sentences of each batch of this epoch."""
         if self.seed is None:
-            return np.split(np.argsort(self.lengths, kind="stable"), self.cuts)
+            return np.split(np.argsort(self.lengths, kind="stable"), self.starts)
         random = np.random.default_rng((self.seed, self.epoch))
         order = random.permutation(len(self.sentences))
         for first in range(0, len(order), POOL * self.batch):
             pool = order[first : first + POOL * self.batch]
             order[first : first + len(pool)] = pool[np.argsort(self.lengths[pool], kind="stable")]
-        groups = np.split(order, self.cuts)
+        groups = np.split(order, self.starts)
         return [groups[index] for index in random.permutation(len(groups))]
 
     def state_dict(self) -> dict[str, int]:

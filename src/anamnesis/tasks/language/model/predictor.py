@@ -105,5 +105,5 @@ def load_recurrent(
     Raises:
         AnamnesisError: the weights are not those of such a network.
     """
-    network = models.network(folder, lambda: RecurrentNetwork(settings, tokenizer.vocabulary_size), weights)
+    network = models.load_network(folder, lambda: RecurrentNetwork(settings, tokenizer.vocabulary_size), weights)
     return RecurrentPredictor(network, card, tokenizer)

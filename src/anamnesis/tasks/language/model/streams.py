@@ -10,7 +10,7 @@ from torch import Tensor
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.language.settings import Streams, Windows
-from anamnesis.training.batches import cuts
+from anamnesis.training.batches import batch_starts
 
 IGNORED = -100
 """A target without a loss: past the end of a stream, or `<s>`."""
@@ -139,14 +139,14 @@ class WindowBatches:
 
     def shard(self, rank: int, ranks: int) -> None:
         """Keep only the part of each batch that belongs to process `rank` of `ranks`."""
-        self.rank, self.ranks, self.cuts = rank, ranks, cuts(self.drawn, self.settings.batch, ranks)
+        self.rank, self.ranks, self.starts = rank, ranks, batch_starts(self.drawn, self.settings.batch, ranks)
 
     def __len__(self) -> int:
-        return len(self.cuts) + 1
+        return len(self.starts) + 1
 
     def __iter__(self) -> Iterator[Batch]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.starts))[: self.drawn]
-        parts = np.split(order, self.cuts)
+        parts = np.split(order, self.starts)
         offsets = np.arange(self.settings.length + 1)[:, None]
         for number in range(self.position, len(self)):
             part = parts[number][self.rank :: self.ranks]
