@@ -1,4 +1,4 @@
-"""What each stage of dvc.yaml records as its parameters, and where an evaluation has its settings from."""
+"""The parameters that each stage of dvc.yaml records."""
 
 import os
 import shutil
@@ -54,26 +54,6 @@ def test_dvc_takes_the_settings_with_and_without_an_own_corpus(tmp_path: Path, o
     assert done.returncode == 0, done.stderr
     stages = [name for name in done.stdout.split() if name.startswith("fetch")]
     assert stages == ["fetch@hello", *(f"fetch-own@{name}" for name in own)]
-
-
-def test_an_evaluation_takes_its_settings_from_the_model(tmp_path: Path) -> None:
-    root = toy_text.make(tmp_path / "hello")
-    outputs = [root / "metrics", root / "predictions"]
-
-    def contents() -> dict[str, bytes]:
-        paths = sorted(path for folder in outputs for path in folder.rglob("*") if path.is_file())
-        return {str(path.relative_to(root)): path.read_bytes() for path in paths}
-
-    before = contents()
-    assert {"metrics/hello-uniform.json", "predictions/hello-uniform/samples.json"} <= before.keys()
-    for folder in outputs:
-        shutil.rmtree(folder)
-    for name in ("params.yaml", "corpora.yaml"):
-        (root / name).unlink()
-    command = [sys.executable, "-P", str(ROOT / "pipelines" / "evaluate.py"), "hello-uniform"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert contents() == before
 
 
 @pytest.mark.parametrize("name", ["fetch", "tokenize", "train", "compare", "register"])
