@@ -14,7 +14,7 @@ def test_repro_syncs_only_what_is_not_yet(root, monkeypatch, capsys):
     monkeypatch.chdir(root)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     monkeypatch.setattr(run, "repro", lambda root, targets, jobs, console: True)
-    monkeypatch.setattr(sync, "project", lambda names, root: calls.append("sync") or result_runs.Summary())
+    monkeypatch.setattr(sync, "sync_runs", lambda names, root: calls.append("sync") or result_runs.Summary())
     monkeypatch.setattr(sync, "select_best", lambda settings, root: {"models": []})
     monkeypatch.setattr(terminal, "print_leaderboard", lambda root: print("the leaderboard"))
     (root / "mlflow.db").touch()

@@ -5,11 +5,11 @@ from shell import anamnesis
 from anamnesis.cli import tracking
 
 
-def test_promote_hands_force_and_reason_on(root, monkeypatch, capsys):
+def test_promote_passes_force_and_reason(root, monkeypatch, capsys):
     from anamnesis.tracking import promotion
 
     monkeypatch.chdir(root)
-    monkeypatch.setattr(promotion, "promote", lambda *arguments: arguments)
+    monkeypatch.setattr(promotion, "promote", lambda *arguments: arguments[:3])
     tracking.promote("language-hello")
     tracking.promote("language-hello", True, " smaller ")
     assert capsys.readouterr().out == "('language-hello', False, None)\n('language-hello', True, 'smaller')\n"
