@@ -1,7 +1,7 @@
 """A trained model as a folder: weights, card, and the further files that the model needs.
 
-`weights.safetensors` holds named arrays and no code. `model.json`, the card, holds the experiment's settings and the digests of
-the other files; its `fingerprint` is the digest of the card. Loading checks all digests first.
+`weights.safetensors` holds named arrays and no code. `model.json`, the card, holds the experiment's settings and the
+digests of the other files; its `fingerprint` is the digest of the card. Loading checks all digests first.
 """
 
 import hashlib
