@@ -55,8 +55,7 @@ def new_plan(loss: Any = squared_errors, valid: Tensor = VALUES) -> NetworkPlan:
 
 def run(tmp_path: Path, plan: NetworkPlan, on_epoch: Any = lambda row: "", **training: Any) -> Fitted:
     settings = Training(**{"epochs": 3, "optimizer": "sgd", "learning_rate": 0.1, "clip_norm": None, **training})
-    module = TrainingModule(plan, settings)
-    return fit("toy", module, plan.train, plan.valid, settings, Trainer(), tmp_path / "toy.ckpt", on_epoch)
+    return fit("toy", plan, settings, Trainer(), tmp_path / "toy.ckpt", on_epoch)
 
 
 def test_losses_are_means_over_targets_and_the_best_weights_are_kept(tmp_path: Path) -> None:
@@ -172,7 +171,6 @@ def test_a_damaged_checkpoint_starts_the_training_again(tmp_path: Path, capsys: 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_missing_gpu_is_an_error(tmp_path: Path) -> None:
-    plan, settings = new_plan(), Training(epochs=1, learning_rate=0.1)
-    module = TrainingModule(plan, settings)
+    settings, trainer = Training(epochs=1, learning_rate=0.1), Trainer(accelerator="gpu")
     with pytest.raises(AnamnesisError, match=r"toy: trainer\.accelerator: found 'gpu', but PyTorch sees none"):
-        fit("toy", module, plan.train, plan.valid, settings, Trainer(accelerator="gpu"), tmp_path / "toy.ckpt", str)
+        fit("toy", new_plan(), settings, trainer, tmp_path / "toy.ckpt", str)

@@ -107,7 +107,8 @@ def test_own_cell(project: Path, experiment, monkeypatch: pytest.MonkeyPatch) ->
     (project / "cells" / "mgu.py").write_text(CELL)
     monkeypatch.chdir(project)
     model = {"cell": "mgu:MGU", "options": {"bias": -1.0}}
-    settings = experiment("cell", model=model, recall={"lags": [2], "error": 0.05, "symbols": 1, "steps": 400})
+    changes = {"lags": [2], "error": 0.05, "symbols": 1, "steps": 400}
+    settings = experiment("cell", model=model, needs="cells/mgu.py", recall=changes)
     train("probe", settings, project, Recorder())
     evaluate("probe", project)
     metrics = json.loads((project / "metrics" / "probe.json").read_text())
