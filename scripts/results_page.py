@@ -59,7 +59,7 @@ def page(root: Path, claims: Claims, hardware: Sequence[str], full: Params | Non
     Args:
         root: a profile's folder.
         claims: the claims of the textbooks.
-        hardware: the machines of the trainings; `PATTERN=TEXT` is for experiments with such names, and the last one wins.
+        hardware: the machines of the trainings; `PATTERN=TEXT` is for experiments with such names; the last wins.
         full: the settings of the whole profile, where those of `root` have fewer epochs.
         note: a paragraph for the head.
 
