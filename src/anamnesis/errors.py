@@ -1,7 +1,10 @@
 """Errors that a user can cause and correct: each is one line that names the key or file and the allowed values."""
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 
+LONGEST_LIST = 20
 # User name and password in an address: the text between `//` and the last `@` before the path. A password that is not
 # percent-encoded may contain `/`, `?` or `#`; the text after the colon is then not a port.
 _USER_INFORMATION = re.compile(
@@ -38,3 +41,16 @@ class ParamsError(AnamnesisError):
     """An invalid value in params.yaml or corpora.yaml, or an invalid argument of a command."""
 
     exit_code = 2
+
+
+def suggest(name: str, allowed: Iterable[object]) -> str:
+    """'did you mean NEAREST?', or the allowed names, to end an error about an unknown name.
+
+    Of more than `LONGEST_LIST` names, three are listed.
+    """
+    names = sorted(map(str, allowed))
+    if near := get_close_matches(name, names, n=1):
+        return f"did you mean {near[0]!r}?"
+    if len(names) > LONGEST_LIST:
+        return f"allowed: one of {len(names)} names, such as {', '.join(names[:3])}"
+    return f"allowed: {', '.join(names) or '(none)'}"

@@ -3,7 +3,7 @@
 from collections.abc import Container
 from pathlib import Path
 
-from anamnesis.errors import AnamnesisError, ParamsError
+from anamnesis.errors import AnamnesisError, ParamsError, suggest
 
 # The profile whose folder is the project's; every other profile NAME has the folder profiles/NAME.
 STANDARD = "laptop"
@@ -71,8 +71,6 @@ def check_profile(top: Path, profile: str) -> None:
         ParamsError: it has not; the message suggests the nearest name.
     """
     if profile not in profile_names(top):
-        from anamnesis.params import suggest
-
         raise ParamsError(f"no profile is named {profile!r}; {suggest(profile, profile_names(top))}")
 
 

@@ -11,7 +11,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from anamnesis import deadline, tasks
-from anamnesis.errors import AnamnesisError
+from anamnesis.errors import AnamnesisError, suggest
 
 # The tasks whose models are served.
 SERVED = tuple(name for name in tasks.NAMES if name != "memory")
@@ -113,8 +113,6 @@ def complete(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[st
     """
     for name, value in options.items():
         if name not in defaults:
-            from anamnesis.params import suggest
-
             known = suggest(name, list(defaults)) if defaults else "this model has no options"
             raise AnamnesisError(f"found the option {name!r}; {known}")
         _check(name, value, defaults[name])

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 import anamnesis
 from anamnesis.errors import AnamnesisError
+from anamnesis.nn import CELL
 from anamnesis.nn.layer import Layer
-from anamnesis.nn.settings import CELL
 
 FOLDER = "cells"
 # Sizes of the segment that checks a new layer.

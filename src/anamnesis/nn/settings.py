@@ -5,11 +5,8 @@ from typing import Annotated, Any, Literal, Self, Union
 
 from pydantic import Field, create_model, model_validator
 
-from anamnesis.nn import cells
+from anamnesis.nn import CELL, cells
 from anamnesis.schema import Settings
-
-CELL = r"^[a-z_][a-z0-9_]*:[A-Za-z_][A-Za-z0-9_]*$"
-"""An own cell: a file of the folder cells/ without its suffix, and the class."""
 
 WIDEST_BEAM = 100
 Beam = Annotated[int, Field(ge=1, le=WIDEST_BEAM, description="hypotheses that the search follows; 1: greedy search")]

@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from anamnesis.errors import AnamnesisError, ParamsError
+from anamnesis.errors import AnamnesisError, ParamsError, suggest
 from anamnesis.params.checks import check_references
 from anamnesis.params.files import CORPORA, CORPORA_SECTIONS, PARAMS, dump, read
-from anamnesis.params.messages import describe, lookup, suggest
+from anamnesis.params.messages import describe, lookup
 from anamnesis.params.overlay import apply_profile
 from anamnesis.params.schema import NAME, SECTIONS, Experiment, Params
 

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from anamnesis.data.text.languages import CHINESE, UNSPACED
 from anamnesis.data.tokenizers.settings import PairTokens, Tokens
-from anamnesis.params.messages import suggest
+from anamnesis.errors import suggest
 from anamnesis.params.schema import SECTIONS, Params
 
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from anamnesis.errors import ParamsError
-from anamnesis.params.messages import show, suggest
+from anamnesis.errors import ParamsError, suggest
+from anamnesis.params.messages import show
 from anamnesis.yaml_file import dump_yaml, read_yaml
 
 # Two files, because DVC parses a whole file again for each stage that records one of its keys.

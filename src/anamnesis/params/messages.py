@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from anamnesis.errors import ParamsError
+from anamnesis.errors import ParamsError, suggest
 
 Entry = TypeVar("Entry")
-LONGEST_LIST = 20
 # By the type of pydantic's error.
 ALLOWED = {
     "bool_type": "true or false",
@@ -33,19 +32,6 @@ ALLOWED = {
     "too_long": "at most {max_length} entries",
     "too_short": "at least {min_length} entries",
 }
-
-
-def suggest(name: str, allowed: Iterable[object]) -> str:
-    """'did you mean NEAREST?', or the allowed names, to end an error about an unknown name.
-
-    Of more than `LONGEST_LIST` names, three are listed.
-    """
-    names = sorted(map(str, allowed))
-    if near := get_close_matches(name, names, n=1):
-        return f"did you mean {near[0]!r}?"
-    if len(names) > LONGEST_LIST:
-        return f"allowed: one of {len(names)} names, such as {', '.join(names[:3])}"
-    return f"allowed: {', '.join(names) or '(none)'}"
 
 
 def lookup(entries: dict[str, Entry], name: str, kind: str, others: Iterable[str] = ()) -> Entry:

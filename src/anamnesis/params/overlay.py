@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from anamnesis.errors import ParamsError
-from anamnesis.params.messages import show, suggest
+from anamnesis.errors import ParamsError, suggest
+from anamnesis.params.messages import show
 from anamnesis.params.schema import SECTIONS
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anamnesis import models as saved
-from anamnesis.errors import AnamnesisError
+from anamnesis.errors import AnamnesisError, suggest
 from anamnesis.files import new_folder
-from anamnesis.params import NAME, suggest
+from anamnesis.params import NAME
 from anamnesis.tracking.registration import CHALLENGER, CHAMPION
 from anamnesis.tracking.results import read_json
 from anamnesis.tracking.store import (

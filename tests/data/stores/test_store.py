@@ -193,9 +193,7 @@ def test_the_text_comes_back_with_its_separators(build, values):
 def test_a_text_that_does_not_come_back(build):
     folder, _ = build("abc", "abd", "ab")
     assert "".join(store.text_blocks(folder, "test")) == "ab"
-    with pytest.raises(
-        AnamnesisError, match=r"1 tokens of valid are unknown: the ids do not determine its text$"
-    ):
+    with pytest.raises(AnamnesisError, match=r"1 tokens of valid are unknown: the ids do not determine its text$"):
         "".join(store.text_blocks(folder, "valid"))
     folder, _ = build("One  two.", "two", "One", kind="words")
     with pytest.raises(AnamnesisError, match=r"the ids of train, of kind words, do not determine its text"):

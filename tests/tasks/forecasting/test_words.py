@@ -20,7 +20,8 @@ from anamnesis.stages.train import train
 from anamnesis.tasks.forecasting.evaluation.words import longest_run, samples, word_scores
 from anamnesis.tasks.forecasting.model import forecaster
 from anamnesis.tasks.forecasting.model.forecaster import Forecaster, free_running
-from anamnesis.tasks.forecasting.model.words import Words, number_words, word_targets
+from anamnesis.tasks.forecasting.model.numbering import Words, number_words
+from anamnesis.tasks.forecasting.model.words import word_targets
 from anamnesis.tasks.forecasting.prediction import answer, example
 from anamnesis.tasks.forecasting.settings import Experiment
 

@@ -17,7 +17,8 @@ from anamnesis.models import ModelFolder
 from anamnesis.tasks.forecasting.model import forecaster
 from anamnesis.tasks.forecasting.model.examples import Values
 from anamnesis.tasks.forecasting.model.forecaster import Forecaster
-from anamnesis.tasks.forecasting.model.words import TOKENIZER, Words
+from anamnesis.tasks.forecasting.model.numbering import Words
+from anamnesis.tasks.forecasting.model.words import TOKENIZER
 from anamnesis.tasks.forecasting.settings import AutoRegression, Average, Last, Mean, Network
 
 # The values of a model that does not standardise.

@@ -9,7 +9,7 @@ from anamnesis import serving
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.forecasting.model.examples import Values
 from anamnesis.tasks.forecasting.model.forecaster import Forecaster, free_running
-from anamnesis.tasks.forecasting.model.words import UNSEEN, Words
+from anamnesis.tasks.forecasting.model.numbering import UNSEEN, Words
 
 TEXT = (
     "It is a truth universally acknowledged , that a single man in possession of a good fortune must be in want of a "

@@ -11,7 +11,8 @@ from anamnesis.data.stores.store import SPLITS, open_split
 from anamnesis.metrics.results import Evaluation, Progress, question, rounded
 from anamnesis.tasks.forecasting.evaluation.scores import scores
 from anamnesis.tasks.forecasting.model.forecaster import Forecaster, free_running
-from anamnesis.tasks.forecasting.model.words import UNSEEN, Targets, Words, mean_number, word_targets
+from anamnesis.tasks.forecasting.model.numbering import UNSEEN, Words
+from anamnesis.tasks.forecasting.model.words import Targets, mean_number, word_targets
 
 
 def evaluate(model: Forecaster, store: Path, experiment: Any, progress: Progress) -> Evaluation:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from anamnesis.tasks.forecasting.model.words import Words
+    from anamnesis.tasks.forecasting.model.numbering import Words
 
 Values = NDArray[np.float64]
 

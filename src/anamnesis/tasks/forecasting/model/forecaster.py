@@ -9,7 +9,7 @@ import numpy as np
 from anamnesis import deadline
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.forecasting.model.examples import Examples, Values
-from anamnesis.tasks.forecasting.model.words import Words
+from anamnesis.tasks.forecasting.model.numbering import Words
 
 if TYPE_CHECKING:
     from torch import nn
