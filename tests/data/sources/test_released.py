@@ -150,6 +150,7 @@ def test_a_damaged_file_of_the_cache_is_replaced(web, tar):
         ("?", sha256(OTHER), r"the list of the 1 files \?: its sha256 is"),
         ("c", sha256(OTHER), "the archive has no member 'c'"),
     ],
+    ids=["member", "list of two", "list of one", "missing"],
 )
 def test_nothing_of_a_wrong_archive_is_kept(web, tar, zipped, tmp_path, file, path, digest, problem):
     data = (tar if file.endswith("gz") else zipped)({"a/1.mo": b"1", "a/2.mo": b"2", "b": OTHER})
