@@ -34,16 +34,6 @@ def find(browser, selector):
     return browser.find_elements("css selector", selector)
 
 
-def test_report_draws_every_chart_offline(report, traffic):
-    charts = find(report, ".chart")
-    assert len(charts) == 4 + 4
-    for chart in charts:
-        assert chart.find_elements("css selector", "svg path[aria-roledescription='bar'], svg .mark-line path")
-    requests, errors = traffic()
-    assert requests == []
-    assert errors == []
-
-
 @pytest.mark.parametrize("width", [400, 1400])
 def test_report_of_every_task_draws_and_fits(browser, boards, traffic, width):
     # No window is as narrow as a telephone.
@@ -116,22 +106,6 @@ def test_legend_highlights_one_experiment(report):
     assert button.get_attribute("aria-pressed") == "true"
     report.execute_script("arguments[0].click()", button)
     WebDriverWait(report, 10).until(lambda _: faint() == (0, 8))
-
-
-@pytest.mark.parametrize(("width", "theme"), [(500, "light"), (800, "dark"), (1400, "light")])
-def test_no_width_makes_the_page_scroll_sideways(report, theme, width, screenshot):
-    report.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
-    )
-    report.set_window_size(width, 1000)
-    open_page(report, Path(report.current_url.removeprefix("file://").partition("#")[0]))
-    overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert report.execute_script(overflow) == 0
-    red = int(
-        report.execute_script("return getComputedStyle(document.body).backgroundColor").split("(")[1].split(",")[0]
-    )
-    assert (red < 60) == (theme == "dark")
-    screenshot(f"{theme}-{width}")
 
 
 def test_theme_button_turns_page_and_charts(report):

@@ -14,7 +14,7 @@ from settings_files import write_settings
 from anamnesis import params
 from anamnesis.boards import BOARDS
 from anamnesis.errors import AnamnesisError
-from anamnesis.report import formats, leaderboard, results
+from anamnesis.report import formats, leaderboard
 from anamnesis.report.terminal import print_leaderboard
 from anamnesis.stages.compare import compare
 
@@ -65,11 +65,6 @@ def test_marks_the_best_and_the_best_of_the_other_kind(project):
         "sanguo-ngram3": "best baseline",
         "hello-rnn": "best",
     }
-
-
-def test_equal_scores_are_ordered_by_name(made, tmp_path):
-    made.write(tmp_path, made.changed("sherlock-lstm", bits=(2.02, 2.0)))
-    assert names(leaderboard.table(tmp_path), "sherlock")[:2] == ["sherlock-gru", "sherlock-lstm"]
 
 
 def test_scores_of_different_questions_never_rank_against_each_other(made, tmp_path):
@@ -171,15 +166,6 @@ def test_params_decide_what_is_listed_and_a_missing_experiment_is_named(made, tm
     compare(tmp_path)
     assert "compare: sherlock-lstm is missing" in capsys.readouterr().out
     assert "<strong>sherlock-lstm</strong> has no metrics yet" in (tmp_path / "reports" / "index.html").read_text()
-
-
-def test_a_dependent_experiment_is_computed_by_its_own_stage(copied):
-    for name in ("fairytales20-lstm-finetuned", "fairytales20-lstm-scratch"):
-        (copied / "metrics" / f"{name}.json").unlink()
-    assert results.load(copied).missing == {
-        "fairytales20-lstm-scratch": "evaluate@fairytales20-lstm-scratch",
-        "fairytales20-lstm-finetuned": "evaluate-dependent@fairytales20-lstm-finetuned",
-    }
 
 
 def test_no_metrics_at_all_is_one_clear_line(made, tmp_path):

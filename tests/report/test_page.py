@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from anamnesis.report import charts, comparisons, leaderboard, page, results, texts
+from anamnesis.report import leaderboard, page, results, texts
 from anamnesis.stages.compare import compare
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -69,13 +69,6 @@ def test_is_well_formed_and_its_links_lead_somewhere(parsed):
     assert {target for target in targets if not target.startswith("#")} == {"leaderboard.csv", "curves.csv"}
 
 
-def test_names_every_experiment_with_its_rank_and_marks_in_words(parsed, boards):
-    for row in leaderboard.table(boards):
-        cells = next(cells for cells in parsed.rows if row.result.experiment in cells and str(row.rank) in cells[:2])
-        assert any("baseline" in cell for cell in cells) == row.result.baseline
-        assert ("best" in cells) == (row.rank == 1)
-
-
 def test_loads_nothing_from_anywhere(html, parsed):
     for tag, attributes in parsed.attributes:
         assert "srcset" not in attributes
@@ -131,12 +124,6 @@ def test_curves_ring_the_epoch_with_the_lowest_loss(boards):
     assert [name for name, colour in figures["accuracy"].legend if colour is None] == ["news-tfidf"]
 
 
-def test_experiments_with_other_tokens_have_a_figure_of_their_own(boards):
-    rows = [row for row in leaderboard.table(boards) if row.result.corpus == "en-nl"]
-    figures = page.draw_curves(boards, rows, comparisons.compare(boards, rows))
-    assert [figure.title for _, figure in figures] == ["en-nl-subwords", "en-nl-words"]
-
-
 def test_text_of_users_stays_text(copied):
     def write(path, content):
         (copied / "predictions" / path).write_text(content)
@@ -170,33 +157,11 @@ def test_samples_stand_side_by_side_and_chinese_is_labelled(boards, html):
     assert '<p dir="auto" lang="zh"><mark>却说曹操</mark>引军至城下' in html
 
 
-def test_word_numbers_stand_beside_the_language_model(boards):
-    rows = leaderboard.table(boards)
-    ranked = [row for row in rows if (row.result.task, row.result.corpus) == ("forecasting", "novel")]
-    groups = texts.sample_groups(boards, rows, ranked)
-    assert [group["strategy"] for group in groups] == ["novel-numbers-fc5", "novel-numbers-mean"]
-    for group in groups:
-        assert [text["title"] for text in group["texts"]] == [group["strategy"], group["strategy"], "novel-lstm"]
-        assert "temperature" in group["texts"][-1]["note"]
-
-
 def test_blanks_show_guesses_and_the_word_that_was_not_guessed(html):
     section = sections_of(html)["cloze-novel"]
     assert section.count('class="guess right"') == section.count('<span class="spoken"> right</span>') == 3
     assert section.count("… mr. <span>14 %</span>") == 1
     assert "she was &lt;b&gt;not&lt;/b&gt; <mark>mr.</mark> to be pleased" in section
-
-
-def test_mappings_lead_to_the_leaderboards(boards, html):
-    found = page.mappings({row.result.task for row in leaderboard.table(boards)})
-    assert {mapping["name"]: list(mapping["boards"]) for mapping in found} == {
-        "one-to-one": ["forecasting"],
-        "one-to-many": ["captioning"],
-        "many-to-one": ["classification", "video", "cloze"],
-        "many-to-many": ["language", "translation"],
-    }
-    assert all(f'<a href="#board-{task}">' in html for mapping in found for task in mapping["boards"])
-    assert [mapping["name"] for mapping in page.mappings(["memory", "captioning"])] == ["one-to-many"]
 
 
 def test_second_run_writes_the_same_bytes(copied):
@@ -221,16 +186,10 @@ def test_any_one_experiment_is_enough(copied):
     [
         ("novel-cloze-rnn", "blanks.json", '[{"text": "a"}]'),
         ("sherlock-lstm", "context.csv", "split,tokens\ntest,1\n"),
-        ("memory-rnn", "gradients.csv", "when,distance,norm\ninitial,1,much\n"),
         ("fairytales100-scrn", "curve.csv", "epoch\n1\n"),
-        ("videos-cnn", "directions.csv", "actual,predicted,count\nup,down,many\n"),
-        ("captions-gru", "captions.csv", "reference\none two\n"),
         ("captions-lstm", "images/01-three-seven-one.png", "no image"),
-        ("sherlock-lstm", "samples.json", '["a"]'),
         ("fairytales20-lstm-finetuned", "curve.csv", "\0"),
-        ("en-nl-attention", "translations.csv", "source,reference\na,b\n"),
         ("en-nl-attention", "attention.json", "{"),
-        ("sunspots-fc5", "forecasts.csv", "split,time,value\ntrain,1,2\n"),
     ],
 )
 def test_a_damaged_file_costs_its_own_part_alone(copied, html, experiment, file, damage):
@@ -251,12 +210,6 @@ def test_a_damaged_file_costs_its_own_part_alone(copied, html, experiment, file,
         # The parts under other headings are as before.
         lost = set(re.split("(?=<h4)", whole[anchor])) - set(re.split("(?=<h4)", sections[anchor]))
         assert 1 <= len(lost) <= 6
-
-
-def test_attention_that_does_not_fit_its_tokens_is_refused():
-    for weights in ([[0.5, 0.5]], [[1.0], [1.0]]):
-        with pytest.raises(ValueError, match="do not fit"):
-            charts.attention({"source": ["a"], "target": ["b"], "weights": weights}, "net")
 
 
 def test_an_unexpected_value_costs_its_own_part_alone(boards, html, monkeypatch):
@@ -284,12 +237,3 @@ def test_damaged_metrics_cost_their_own_experiment_alone(copied):
     table = (copied / "reports" / "leaderboard.csv").read_text()
     assert ",sherlock-gru," in table
     assert ",videos-cnn," not in table
-
-
-def test_labels_too_close_to_each_other_are_joined():
-    points = [{"value": value, "label": name} for name, value in (("a", 10.0), ("b", 9.5), ("c", 2.0))]
-    assert [(each["label"], each["value"]) for each in charts.join_labels(points, "value", 1.0)] == [
-        ("a, b", 10.0),
-        ("c", 2.0),
-    ]
-    assert len(charts.join_labels(points, "value", 0.04, logarithmic=True)) == 3

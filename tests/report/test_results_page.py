@@ -99,11 +99,6 @@ def test_an_experiment_without_results_is_not_run(folder):
     assert "12 of its 13 experiments have been run" in SCRIPT.page(folder, CLAIMS, []).replace("\n", " ")
 
 
-def test_a_group_of_which_some_were_run_says_how_many(folder):
-    (folder / "metrics" / "sherlock-rnn-seed2.json").unlink()
-    assert row(SCRIPT.page(folder, CLAIMS, []), "sherlock-rnn")["experiment"] == "sherlock-rnn (2 of 3 seeds)"
-
-
 def test_fewer_epochs_than_the_profile_are_labelled_with_the_command_that_trains_so(folder):
     content = params.read(folder / "params.yaml")
     content["experiments"]["novel-lstm"]["training"]["epochs"] = 50
@@ -171,37 +166,10 @@ def test_early_stopping_is_not_taken_for_fewer_epochs(folder):
     assert row(SCRIPT.page(folder, CLAIMS, []), "novel-lstm")["epochs"] == "8 (stopped early)"
 
 
-def test_a_baseline_has_no_epochs_and_no_wall_time(folder):
-    found = row(SCRIPT.page(folder, CLAIMS, []), "sherlock-ngram5")
-    assert (found["textbook"], found["epochs"], found["wall time"]) == ("–", "–", "–")
-
-
-def test_the_first_epoch_stands_beside_the_last_where_the_textbook_tells_it(folder):
-    trained(folder, "novel-lstm", 8, history="epoch,valid_bits_per_character\n1,3.25\n2,2.5\n")
-    assert row(SCRIPT.page(folder, CLAIMS, []), "novel-lstm")["bits per character, valid"] == (
-        "1.700<br>first epoch 3.250"
-    )
-
-
 def test_timings_of_another_training_are_not_shown(folder):
     path = folder / ".anamnesis" / "timings" / "sherlock-rnn-seed2.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"fingerprint": "another"}))
     assert row(SCRIPT.page(folder, CLAIMS, []), "sherlock-rnn")["wall time"] == "–"
-
-
-def test_hardware_may_differ_between_experiments(folder):
-    page = SCRIPT.page(folder, CLAIMS, ["two cores, a = b", "novel-*=one GPU"])
-    assert "- **A**: two cores, a = b\n- **B**: one GPU\n" in page
-    assert row(page, "novel-lstm")["hardware"] == "B"
-    assert row(page, "sanguo-lstm")["hardware"] == "A"
-
-
-def test_texts_that_a_textbook_counts_are_counted(folder):
-    (folder / "data" / "tokens" / "novel-words").mkdir(parents=True)
-    splits = {"train": {"tokens": 15_000}, "valid": {"tokens": 1_200}, "test": {"tokens": 1_067}}
-    stats = {"splits": splits, "vocabulary_size": 3_000, "words": 17_000, "different_words": 3_458}
-    (folder / "data" / "tokens" / "novel-words" / "stats.json").write_text(json.dumps(stats))
-    assert "| novel-words | 78 % | 17,000 | 3,458 | 17,267 | 3,000 |" in SCRIPT.page(folder, CLAIMS, [])
 
 
 def test_the_same_files_give_the_same_page_and_the_note_stands_in_its_head(folder):
@@ -209,8 +177,3 @@ def test_the_same_files_give_the_same_page_and_the_note_stands_in_its_head(folde
     assert pages[0] == pages[1]
     assert "Trained for a while." in pages[0].partition("## ")[0]
     assert str(folder) not in pages[0]
-
-
-def test_the_whole_profile_is_its_file_over_params_yaml():
-    assert SCRIPT.whole("laptop") == params.load(ROOT / "params.yaml")
-    assert SCRIPT.whole("seed").experiments["sherlock-lstm-windows"].training.epochs == 50

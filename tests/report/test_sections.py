@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.report import captioning, confusion, forecasting, leaderboard, memory, results, texts, translation, video
+from anamnesis.report import captioning, confusion, forecasting, leaderboard, memory, results, translation, video
 
 
 def groups(root, corpus, task):
@@ -59,14 +59,6 @@ def test_memory_spans_are_medians_and_extremes_over_seeds(boards, head):
     assert (head["order"], head["seeds"]) == ("lstm 160 > gru 120 > scrn 30 > rnn 7.5 > rnn-relu 0", "3")
     row = next(row for row in head["span_rows"] if row["cell"] == "scrn")
     assert row == {"cell": "scrn", "copy": "40 (20 to 40)", "adding": "20 (10 to 40)", "mean": "30"}
-
-
-@pytest.mark.parametrize(
-    ("factor", "text"),
-    [(0.5, "0.500 (½ in 1 steps)"), (2.0, "2.000 (×2 in 1 steps)"), (0.5**0.1, "0.933 (½ in 10 steps)"), (1.0, "1")],
-)
-def test_decay_is_told_in_steps_to_half(factor, text):
-    assert memory.describe_decay(factor) == text
 
 
 def test_gradients_and_clipping_are_those_of_the_evaluation(boards, head):
@@ -136,20 +128,6 @@ def test_images_that_do_not_fit_are_refused(copied):
     (folder / "01-three-seven-one.png").rename(folder / "01-three-seven-two.png")
     with pytest.raises(AnamnesisError, match=r"01-three-seven-two\.png: not the image of row 1"):
         captioning.images(copied, models)
-
-
-def test_exact_match_is_drawn_by_number_of_digits(boards):
-    figure = captioning.captioning(boards, *groups(boards, "digits", "captioning"))["lengths"]
-    assert figure.legend == [("captions-gru", 0), ("captions-lstm", 1), ("captions-nearest", None)]
-    drawn = [(p["digits"], p["exact_match"]) for p in points(figure.spec, 0) if p["experiment"] == "captions-lstm"]
-    assert drawn == [("2", 0.99), ("3", 0.97), ("4", 0.95)]
-    assert "captions-nearest 50.0 % (2), 20.0 % (3), 5.0 % (4)" in figure.spec["description"]
-
-
-def test_mistakes_are_the_first_ten_of_the_best_network(boards):
-    found = texts.mistakes(boards, groups(boards, "reuters-r8", "classification")[0])
-    assert found["judge"] == "news-birnn"
-    assert [row["probability"] for row in found["rows"]] == pytest.approx([0.9 - k / 50 for k in range(10)])
 
 
 def test_confusions_are_shares_of_the_actual_label_and_the_best_of_each_kind_are_open(boards):
@@ -237,13 +215,6 @@ def test_free_running_forecasts_stand_beside_one_step_ones_of_the_same_moments(b
         assert found["free-running"] == pytest.approx(start + 18.25 * value["step"] / 20, rel=1e-3)
 
 
-def test_errors_by_horizon_are_drawn_and_described(boards):
-    found = forecasting.forecasting(boards, *groups(boards, "sunspots", "forecasting"))
-    assert [name for name, _ in found["horizons"].legend] == ["sunspots-fc5", "sunspots-lstm3", "sunspots-last"]
-    assert "sunspots-lstm3, has an RMSE of 20.08 one step ahead and of 54.75 at 20 steps" in found["text"]
-    assert "sunspots-last, has an RMSE of 23.10 one step ahead and of 63.00 at 20 steps" in found["text"]
-
-
 def test_other_and_equal_times_are_drawn_by_their_place(copied):
     expected = [float(row["value"]) for row in read(copied, "sunspots-lstm3", "forecasts.csv")]
     for name, begins in (("sunspots-fc5", 10), ("sunspots-lstm3", 0)):
@@ -306,18 +277,6 @@ def test_few_sentences_are_shared_out_and_their_order_does_not_matter(copied):
     assert (sources(found["best"]), sources(found["worst"])) == (sources(rows[:2]), sources(rows[2:3]))
 
 
-def test_bleu_by_length_is_drawn_in_order(boards):
-    figure = translate(boards)["lengths"]
-    x = figure.spec["layer"][0]["encoding"]["x"]
-    assert x["sort"] == ["1-3", "4-6", "7-10", "11-15", "16-25", "26+"]
-    assert '"7-10": "512"' in x["axis"]["labelExpr"]
-    for experiment in ("en-nl-attention", "en-nl-seq2seq"):
-        drawn = [(p["sentences"], p["bleu"]) for p in points(figure.spec, 0) if p["experiment"] == experiment]
-        rows = read(boards, experiment, "lengths.csv")
-        assert drawn == [(int(row["sentences"]), float(row["bleu"])) for row in rows]
-    assert [name for name, colour in figure.legend if colour is None] == ["en-nl-copy", "en-nl-nearest"]
-
-
 def lengths(*rows):
     return pd.DataFrame(rows, columns=["low", "label", "sentences", "bleu"])
 
@@ -365,23 +324,6 @@ def test_a_heat_map_is_drawn_with_its_tokens_in_order_whatever_they_are():
     drawn = svg(spec, width={"step": 20})
     labels = [html.unescape(label) for label in re.findall(r"<text[^>]*>([^<]*)</text>", drawn)]
     assert [label for label in labels if label not in ("source", "target")] == [*source, *target]
-
-
-def test_attention_and_decoding_are_shown_of_the_best_network_first(boards):
-    found = translate(boards)
-    assert [(name, len(maps)) for name, maps in found["attention"]] == [
-        ("en-nl-attention", 3),
-        ("en-nl-attention-luong", 3),
-        ("en-nl-attention-words", 3),
-    ]
-    first = found["decoding"][0]
-    assert [first[key] for key in ("network", "width", "bleu_greedy", "bleu", "beam_below_greedy")] == [
-        *("attention", 5, "28.9", "29.6", "1.2 %")
-    ]
-    section = (boards / "reports" / "index.html").read_text(encoding="utf-8")
-    assert "BLEU: <code>nrefs:1|tok:13a|version:2.6.0</code>" in section
-    assert '<td colspan="2" lang="en" dir="auto">Choose the &lt;b&gt;first&lt;/b&gt; day of the week.</td>' in section
-    assert '<span class="unknown">&lt;unk&gt;</span>' in section
 
 
 def test_experiments_of_other_tasks_have_none_of_this(boards, tmp_path):
