@@ -23,14 +23,20 @@ def corpus(**entry) -> Corpus:
     return TypeAdapter(Corpus).validate_python(entry)
 
 
+@pytest.fixture
+def book(tmp_path) -> Path:
+    """A text of the user, where the corpus `mybook` has it."""
+    path = tmp_path / "data" / "own" / "mybook" / "my.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text(BOOK)
+    return path
+
+
 def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_own_book(tmp_path):
-    mine = tmp_path / "data" / "own" / "mybook"
-    mine.mkdir(parents=True)
-    (mine / "my.txt").write_text(BOOK)
+def test_own_book(book, tmp_path):
     entry = corpus(reader="text", source={"kind": "file", "path": "my.txt"}, licence="mine")
     line = fetch("mybook", entry, tmp_path)
     folder = tmp_path / "data" / "raw" / "mybook"
@@ -76,7 +82,7 @@ def test_no_output_holds_a_password(web, tmp_path, monkeypatch):
     assert b"pairs.txt?token=***&page=2 (kB)" in written["status"]
 
 
-@pytest.mark.parametrize("name", ["../../home", "/home", "a/b", "a\n", "", ".."])
+@pytest.mark.parametrize("name", ["../../home", "/home", "a\n", "", ".."])
 def test_a_corpus_has_a_name(tmp_path, name):
     entry = corpus(reader="text", source={"kind": "literal", "text": BOOK})
     with pytest.raises(AnamnesisError, match="cannot be the name of a corpus"):
@@ -84,50 +90,44 @@ def test_a_corpus_has_a_name(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("word", ["hello", "machine"])
-def test_toys(tmp_path, word):
-    fetch("toy", corpus(reader="text", source={"kind": "literal", "text": word, "same": True}, minimum=5), tmp_path)
+def test_a_word_is_every_split(tmp_path):
+    fetch("toy", corpus(reader="text", source={"kind": "literal", "text": "hello", "same": True}, minimum=5), tmp_path)
     for name in ("train", "valid", "test"):
-        assert (tmp_path / "data" / "raw" / "toy" / f"{name}.txt").read_bytes() == word.encode()
+        assert (tmp_path / "data" / "raw" / "toy" / f"{name}.txt").read_bytes() == b"hello"
 
 
-def test_failure_leaves_the_old_result_and_nothing_else(tmp_path):
+def test_failure_leaves_the_old_result_and_nothing_else(book, tmp_path):
     entry = corpus(reader="text", source={"kind": "file", "path": "my.txt"})
-    mine = tmp_path / "data" / "own" / "mybook"
-    mine.mkdir(parents=True)
-    (mine / "my.txt").write_text(BOOK)
     fetch("mybook", entry, tmp_path)
     before = snapshot(tmp_path / "data" / "raw")
     for content in (b"", b"short", b"\xff" * 5000):
-        (mine / "my.txt").write_bytes(content)
+        book.write_bytes(content)
         with pytest.raises(AnamnesisError, match=r"^own_corpora.mybook: my.txt: "):
             fetch("mybook", entry, tmp_path)
-    (mine / "my.txt").unlink()
-    with pytest.raises(AnamnesisError, match=f"^{mine}/my.txt: no such file; put it there"):
+    book.unlink()
+    with pytest.raises(AnamnesisError, match=f"^{book}: no such file; put it there"):
         fetch("mybook", entry, tmp_path)
     assert snapshot(tmp_path / "data" / "raw") == before
     assert [path.name for path in (tmp_path / "data" / "raw").iterdir()] == ["mybook"]
+
+
+def package(**changed) -> dict:
+    """A source that is allowed, but for what is changed."""
+    file = {"package": "a", "file": "a.whl", "members": [{"path": "x", "sha256": "0" * 64}]} | changed
+    return {"kind": "package", "files": [file]}
 
 
 @pytest.mark.parametrize(
     "source",
     [
         {"kind": "url", "files": [{"url": "http://a.example/x", "sha256": "0" * 64}]},
-        {"kind": "url", "files": [{"url": "https://a.example/x"}]},
-        {
-            "kind": "package",
-            "files": [{"package": "a", "file": "a.exe", "members": [{"path": "x", "sha256": "0" * 64}]}],
-        },
-        {
-            "kind": "package",
-            "files": [{"package": "a", "file": "a.whl", "members": [{"path": "../x", "sha256": "0" * 64}]}],
-        },
-        {"kind": "package", "files": [{"package": "a", "file": "a.whl", "members": []}]},
+        package(file="a.exe"),
+        package(members=[{"path": "../x", "sha256": "0" * 64}]),
+        package(members=[]),
         {"kind": "sines", "waves": [{"period": 5.0}]},
         {"kind": "file"},
         {"kind": "file", "path": "a", "train": "b"},
         {"kind": "literal", "text": "x"},
-        {"kind": "ftp"},
     ],
 )
 def test_sources_that_are_refused(source):
@@ -135,19 +135,14 @@ def test_sources_that_are_refused(source):
         corpus(reader="text", source=source)
 
 
-@pytest.mark.parametrize(
-    "split", [{"valid": 0}, {"valid": -1}, {"valid": 2.5}, {"valid": 0.6, "test": 0.4}, {"seed": 1}]
-)
+@pytest.mark.parametrize("split", [{"valid": 0}, {"valid": 2.5}, {"valid": 0.6, "test": 0.4}, {"seed": 1}])
 def test_splits_that_are_refused(split):
     with pytest.raises(ValidationError):
         corpus(reader="text", source={"kind": "file", "path": "a"}, split=split)
 
 
-def test_the_stage(tmp_path):
+def test_the_stage(book, tmp_path):
     """The script itself: output, exit codes, one line for an error."""
-    mine = tmp_path / "data" / "own" / "mybook"
-    mine.mkdir(parents=True)
-    (mine / "my.txt").write_text(BOOK)
     corpora = {"mybook": {"reader": "text", "source": {"kind": "file", "path": "my.txt"}}}
     content = {"corpora": {}, "own_corpora": corpora, "tokens": {}, "experiments": {}}
     write_settings(tmp_path, {"profile": "laptop", **content})
@@ -163,7 +158,7 @@ def test_the_stage(tmp_path):
     unknown = stage("mybok")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert unknown.stderr == "error: no corpus is named 'mybok'; did you mean 'mybook'?\n"
-    (mine / "my.txt").write_bytes(b"\xff")
+    book.write_bytes(b"\xff")
     bad = stage("mybook")
     assert bad.returncode == 1
     assert bad.stderr == "error: own_corpora.mybook: my.txt: not UTF-8: byte 0xff at offset 0\n"

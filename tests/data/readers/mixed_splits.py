@@ -44,10 +44,7 @@ def main() -> None:
         for corpus, sources in (
             (Stories(reader="works", **COMMON), parts("w.txt", lambda n: f"Work {n}\n" * 40)),
             (Documents(reader="documents", **COMMON), parts("d.csv", table("label,text", lambda n: f"a,{n}"))),
-            (
-                Pairs(reader="pairs", **COMMON),
-                parts("en.json", strings("en")) + parts("nl.json", strings("nl")),
-            ),
+            (Pairs(reader="pairs", **COMMON), parts("en.json", strings("en")) + parts("nl.json", strings("nl"))),
             (Pairs(reader="pairs", **COMMON), parts("p.txt", table("a\tb", lambda n: f"left {n}\tright {n}"))),
             (Digits(reader="digits", **COMMON), parts("i.csv", table(pixels(200), pixels), NAMES[:2] + NAMES[3:5])),
             (

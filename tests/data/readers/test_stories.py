@@ -138,9 +138,7 @@ def test_equal_texts_are_in_one_split():
 
 
 @given(
-    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=12),
-    valid=st.floats(0.02, 0.3),
-    test=st.floats(0.02, 0.3),
+    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=12), valid=st.floats(0.02, 0.3), test=st.floats(0.02, 0.3)
 )
 def test_no_word_is_lost_and_no_split_empty(lengths, valid, test):
     texts = [tale(f"{number}th", length) for number, length in enumerate(lengths)]

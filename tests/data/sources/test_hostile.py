@@ -116,9 +116,9 @@ def tar_of(content: bytes = BOOK, **fields: Any) -> bytes:
     return info.tobuf(tarfile.GNU_FORMAT, errors="surrogateescape") + content + bytes(-len(content) % 512 + 1024)
 
 
-def sparse_tar(size: int) -> bytes:
-    """A tar of some hundred bytes with one GNU sparse member, of nothing but a hole of that size."""
-    header = bytearray(tar_of(type=tarfile.GNUTYPE_SPARSE, size=0)[:512])
+def sparse_tar(size: int, name: str = "a") -> bytes:
+    """A tar of some hundred bytes with one GNU sparse member: a hole of that size."""
+    header = bytearray(tar_of(name=name, type=tarfile.GNUTYPE_SPARSE, size=0)[:512])
     header[386:398], header[398:410], header[483:495] = b"%011o\0" % size, b"%011o\0" % 0, b"%011o\0" % size
     header[148:156] = b"        "
     header[148:156] = b"%06o\0 " % sum(header)
@@ -150,15 +150,9 @@ CASES: dict[str, tuple[Callable[[World], object], str | None]] = {
         lambda w: w.lists({"hashes": {"sha256": "aa../../../home/letters.txt"}}),
         "/simple/b/: the index states 'aa../../../home/letters.txt' as the file's sha256, which is invalid",
     ),
-    "digest-absolute": (
-        lambda w: w.lists({"hashes": {"sha256": f"aa{w.home}/letters.txt"}}),
-        "sha256, which is invalid",
-    ),
     "digest-html": (lambda w: w.web.index("b", {SDIST: b""}, sha256="aa../../../home/letters.txt"), "which is invalid"),
-    "digest-empty": (lambda w: w.lists({"hashes": {"sha256": ""}}), "which is invalid"),
     "digest-line": (lambda w: w.lists({"hashes": {"sha256": "0" * 64 + "\n"}}), "which is invalid"),
     "digest-figures": (lambda w: w.lists({"hashes": {"sha256": "\u0663" * 64}}), "which is invalid"),
-    "digest-escape": (lambda w: w.lists({"hashes": {"sha256": "\x1b[31m\n"}}), "which is invalid"),
     "digest-number": (lambda w: w.lists({"hashes": {"sha256": 5}}), "answer cannot be read"),
     "digest-capitals": (lambda w: w.lists({"hashes": {"sha256": sha256(w.tar({"a": BOOK})).upper()}}), None),
     "digest-wrong": (lambda w: w.lists({"hashes": {"sha256": "0" * 64}}), "the package index says otherwise"),
@@ -169,7 +163,6 @@ CASES: dict[str, tuple[Callable[[World], object], str | None]] = {
         "names a file of this machine",
     ),
     "address-kind": (lambda w: w.lists({"url": "ftp://host/x"}), "allowed: http, https, file"),
-    "address-script": (lambda w: w.lists({"url": "javascript:x"}), "allowed: http, https, file"),
     "address-bracket": (lambda w: w.lists({"url": "http://[::1"}), "answer cannot be read"),
     "address-port": (lambda w: w.lists({"url": "http://host:x/"}), "an address is not valid"),
     "address-surrogate": (lambda w: w.lists({"url": "/\ud800"}), "answer cannot be read"),
@@ -178,7 +171,6 @@ CASES: dict[str, tuple[Callable[[World], object], str | None]] = {
     # An index's pages.
     "page-plain": (lambda w: w.answers(b"hello", "text/plain"), "answer cannot be read: .*Content-Type 'text/plain'"),
     "page-no-json": (lambda w: w.answers(b"{", "application/vnd.pypi.simple.v1+json"), "answer cannot be read"),
-    "page-list": (lambda w: w.answers(b"[1]", "application/vnd.pypi.simple.v1+json"), "answer cannot be read"),
     "page-deep": (lambda w: w.answers(b"[" * 100_000, "application/vnd.pypi.simple.v1+json"), "answer cannot be read"),
     "page-number": (lambda w: w.answers(b"9" * 5000, "application/vnd.pypi.simple.v1+json"), "answer cannot be read"),
     "page-version": (lambda w: w.lists({}, meta={"api-version": "9.0"}), "answer cannot be read: .*9.0"),
@@ -186,12 +178,10 @@ CASES: dict[str, tuple[Callable[[World], object], str | None]] = {
     "page-bytes": (lambda w: w.answers(bytes(range(256)), "text/html; charset=x"), "no package index .* has this file"),
     # A server's headers.
     "length": (lambda w: w.headers(Content_Length="\u00b2"), None),
-    "length-negative": (lambda w: w.headers(Content_Length="-1"), None),
     "length-long": (lambda w: w.headers(Content_Length="9" * 5000), None),
     "length-large": (lambda w: w.headers(Content_Length=str(2**40)), "1,099,511,627,776 bytes; at most"),
     "retry": (lambda w: w.is_busy("\u00b2"), None),
     "retry-date": (lambda w: w.is_busy("Mon, 1 Jan 1 0:0:0 +99999"), None),
-    "retry-empty-date": (lambda w: w.is_busy(","), None),
     "type": (lambda w: w.headers("/simple/b/", Content_Type=";;=\u00e4"), "answer cannot be read"),
     "reason": (lambda w: w.refuses("\x1b[31m\x9bNo\r"), "the server answers 403 .*No"),
     "onward-bracket": (lambda w: w.sends_on("http://[::1"), "an address is not valid"),
@@ -199,7 +189,6 @@ CASES: dict[str, tuple[Callable[[World], object], str | None]] = {
     "onward-file": (lambda w: w.sends_on((w.home / SDIST).as_uri()), "neither http nor https"),
     "onward-bytes": (lambda w: w.sends_on("/\u00ff"), "an address is not valid"),
     "onward-escape": (lambda w: w.sends_on("\x1b[31m:x"), "no such file|neither http nor https"),
-    "onward-itself": (lambda w: w.sends_on(f"/files/{SDIST}"), "redirects more than 10 times"),
     "onward-page": (lambda w: w.sends_on("file:///etc/passwd", "/simple/b/"), "neither http nor https"),
     # An archive's members.
     "member-up": (lambda w: w.archive(w.tar({"../home/letters.txt": b"x", "a": BOOK})), "points out of the archive"),
@@ -237,7 +226,6 @@ CASES: dict[str, tuple[Callable[[World], object], str | None]] = {
     ),
     # What pip is configured for.
     "pip-timeout": (lambda w: w.setenv("PIP_TIMEOUT", "abc"), "PIP_TIMEOUT.*found 'abc'; allowed: a number of seconds"),
-    "pip-no-time": (lambda w: w.setenv("PIP_TIMEOUT", "nan"), "PIP_TIMEOUT.*found 'nan'"),
     "pip-retries": (lambda w: w.setenv("PIP_RETRIES", "-1"), "PIP_RETRIES.*found '-1'; allowed: 0 to 999"),
     "pip-certificate": (lambda w: w.setenv("PIP_CERT", "/nonexistent"), r"PIP_CERT\): /nonexistent: no such"),
     "pip-client": (lambda w: w.setenv("PIP_CLIENT_CERT", "/nonexistent"), r"PIP_CLIENT_CERT\): /nonexistent: no such"),
@@ -352,6 +340,23 @@ def damaged_archives(draw: Callable[[Any], Any]) -> tuple[str, str, bytes]:
     if kind in pack and draw(st.booleans()):
         return SDIST, "a", damaged(draw, pack[kind](plain))
     return SDIST, "a", pack.get(kind, bytes)(damaged(draw, plain))
+
+
+def test_the_holes_of_sparse_members_count(monkeypatch):
+    """Each member is a header in the archive, and 30,000 zeros for its reader."""
+    monkeypatch.setattr(archives, "LARGEST_ARCHIVE", 100_000)
+    data = b"".join(sparse_tar(30_000, f"{name}.txt")[:512] for name in "abcd") + bytes(1024)
+    read: dict[str, bytes] = {}
+
+    def read_members(*paths: str) -> None:
+        archives.read_members(
+            io.BytesIO(data), "x", list(paths), lambda path, stream: read.update({path: stream.read()})
+        )
+
+    read_members("a.txt", "c.txt")
+    assert read == {"a.txt": bytes(30_000), "c.txt": bytes(30_000)}
+    with pytest.raises(AnamnesisError, match=r"x: d\.txt: with the members before it"):
+        read_members("*.txt")
 
 
 class Parts:

@@ -42,11 +42,7 @@ def test_only_the_certificates_of_trusted_hosts_are_not_verified(web, secure, re
 def test_credentials_stay_with_their_host(web):
     port = web.server.server_port
     web.files = dict.fromkeys(("/x", "/same", "/relative", "/other"), b"x")
-    web.redirects = {
-        "/same": f"http://127.0.0.1:{port}/x",
-        "/relative": "x",
-        "/other": f"http://localhost:{port}/x",
-    }
+    web.redirects = {"/same": f"http://127.0.0.1:{port}/x", "/relative": "x", "/other": f"http://localhost:{port}/x"}
     client = http.Client(http.Connection(retries=0))
     for path, authorization in (("/same", basic("me:p@ss")), ("/relative", basic("me:p@ss")), ("/other", None)):
         page = client.get(f"http://me:p%40ss@127.0.0.1:{port}{path}", {})

@@ -8,10 +8,8 @@ import pytest
 
 from anamnesis.data.sources import http, pip_index
 from anamnesis.data.sources.cache import Cache, write_stream
-from anamnesis.data.sources.local import own_files
 from anamnesis.data.sources.released import Network, released_files
 from anamnesis.data.sources.settings import (
-    File,
     Member,
     Mixed,
     OneOfPackage,
@@ -323,15 +321,6 @@ def test_an_address_ends_with_a_file_name(web, end):
     with pytest.raises(AnamnesisError, match="which is no file name"):
         contents(url(f"https://a.example/{end}", sha256=sha256(TEXT)))
     assert web.requests == []
-
-
-def test_own_files(tmp_path):
-    with pytest.raises(AnamnesisError, match=f"{tmp_path}/my.txt: no such file; put it there"):
-        own_files(File(kind="file", path="my.txt"), tmp_path)
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "my.txt").write_text("x")
-    (part,) = own_files(File(kind="file", path="folder/my.txt"), tmp_path)
-    assert (part.name, part.path) == ("folder/my.txt", tmp_path / "folder" / "my.txt")
 
 
 def test_a_mixed_source_keeps_its_order(web, tar, tmp_path, monkeypatch):

@@ -14,12 +14,7 @@ from anamnesis.data.tokenizers import tokenizer
 from anamnesis.errors import AnamnesisError
 from anamnesis.stages import tokenize as stage
 
-KINDS = [
-    {"kind": "characters"},
-    {"kind": "bigrams"},
-    {"kind": "words", "limit": 9},
-    {"kind": "subwords", "size": 270},
-]
+KINDS = [{"kind": "characters"}, {"kind": "bigrams"}, {"kind": "words", "limit": 9}, {"kind": "subwords", "size": 270}]
 TEXT = "The cat sat. The dög sat!\r\nA 🙂 cat\n\f\nThe end\n" * 5
 
 
@@ -79,8 +74,7 @@ def test_a_second_run_in_another_process_gives_the_same_bytes(build, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("types", "dtype"),
-    [(255, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32)],
+    ("types", "dtype"), [(255, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32)]
 )
 def test_the_smallest_unsigned_type(build, types, dtype):
     letters = [chr(i) for i in range(0x10000, 0x10000 + types - 1)]
