@@ -93,14 +93,6 @@ def test_segments_that_a_gradient_does_not_reach_are_left_out() -> None:
     np.testing.assert_allclose(np.exp(means), [4.0, 3.0, np.nan])
 
 
-def test_segments_are_independent(experiment) -> None:
-    probed = network(experiment, "lstm")
-    ids = torch.randint(VOCABULARY, (11, 6))
-    together, _ = gradients.gradient_norms(probed, ids)
-    alone, _ = gradients.gradient_norms(probed, ids[:, 2:3])
-    np.testing.assert_allclose(alone[:, 0], together[:, 2], rtol=1e-9)
-
-
 def test_dead_network_is_refused(experiment) -> None:
     probed = network(experiment, "rnn-relu")
     torch.nn.init.zeros_(probed.stack.layers[0].weight_hh_l0)

@@ -78,42 +78,34 @@ def test_metrics_follow_from_the_tables(project: Path, settings) -> None:
 
 
 CELL = """
-import torch
 from torch import nn
 
 from anamnesis.nn.layer import Layer
 
 
-class MGU(nn.Module, Layer):
-    def __init__(self, inputs, hidden, bias=0.0):
+class Own(nn.Module, Layer):
+    def __init__(self, inputs, hidden, bias=True):
         super().__init__()
         self.outputs, self.state_sizes = hidden, (hidden,)
-        self.gate, self.candidate = nn.Linear(inputs + hidden, hidden), nn.Linear(inputs + hidden, hidden)
-        nn.init.constant_(self.gate.bias, bias)
+        self.gru = nn.GRU(inputs, hidden, bias=bias)
 
     def forward(self, inputs, state):
-        (h,) = state
-        outputs = []
-        for x in inputs:
-            f = torch.sigmoid(self.gate(torch.cat([x, h], -1)))
-            h = (1 - f) * h + f * torch.tanh(self.candidate(torch.cat([x, f * h], -1)))
-            outputs.append(h)
-        return torch.stack(outputs), (h,)
+        outputs, last = self.gru(inputs, state[0][None])
+        return outputs, (last[0],)
 """
 
 
-def test_own_cell(project: Path, experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_own_cell_has_the_largest_size_too(project: Path, experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "cells").mkdir()
-    (project / "cells" / "mgu.py").write_text(CELL)
+    (project / "cells" / "own.py").write_text(CELL)
     monkeypatch.chdir(project)
-    model = {"cell": "mgu:MGU", "options": {"bias": -1.0}}
+    model = {"cell": "own:Own", "options": {"bias": False}}
     changes = {"lags": [2], "error": 0.05, "symbols": 1, "steps": 400}
-    settings = experiment("cell", model=model, needs="cells/mgu.py", recall=changes)
-    train("probe", settings, project, Recorder())
+    train("probe", experiment("cell", model=model, needs="cells/own.py", recall=changes), project, Recorder())
     evaluate("probe", project)
     metrics = json.loads((project / "metrics" / "probe.json").read_text())
-    # Two gates of 8 inputs each: 2 h (h + 8 + 1) is 966 at 18 units, 1,064 at 19.
-    assert (metrics["architecture"], metrics["parameters"]) == ("cell", 2 * 18 * (18 + 8 + 1))
+    # 3 h (h + 8) is 924 at 14 units, 1,035 at 15.
+    assert (metrics["architecture"], metrics["parameters"]) == ("cell", 3 * 14 * (14 + 8))
     assert metrics["test"]["memory_span"] == 2
 
 
@@ -130,24 +122,21 @@ def test_no_network_trains_twice(project: Path, settings, monkeypatch: pytest.Mo
     texts: list[int] = []
     fit, fit_text = recall.fit, text.fit
 
-    class Killed(BaseException):
-        pass
-
-    def fit_or_die(network, trial, experiment):
+    def fit_or_interrupt(network, trial, experiment):
         trials.append(trial)
         first[trial] = {name: value.clone() for name, value in network.state_dict().items()}
         if len(trials) in (1, 4):
-            raise Killed
+            raise KeyboardInterrupt
         return fit(network, trial, experiment)
 
     def count_texts(*arguments):
         texts.append(1)
         return fit_text(*arguments)
 
-    monkeypatch.setattr(recall, "fit", fit_or_die)
+    monkeypatch.setattr(recall, "fit", fit_or_interrupt)
     monkeypatch.setattr(text, "fit", count_texts)
     for _ in range(2):
-        with pytest.raises(Killed):
+        with pytest.raises(KeyboardInterrupt):
             train("probe", settings, project, Recorder())
     # A part that a crash of the machine damaged is trained again.
     damaged = next((project / ".anamnesis" / "checkpoints" / "probe").rglob("copy.1.2.safetensors"))
