@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from anamnesis.data.stores.images import Images
 from anamnesis.data.stores.store import open_images
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.video.model.videos import CLASSES, DIRECTIONS, draw_videos, drawn, open_videos
+from anamnesis.tasks.video.model.videos import CLASSES, DIRECTIONS, draw_videos, open_videos
 from anamnesis.tasks.video.settings import Videos
 
 from .conftest import write_store
@@ -37,7 +37,7 @@ def corners(made: np.ndarray) -> np.ndarray:
     return np.stack(np.divmod(made.reshape(count, frames, -1).argmax(-1), size), -1)
 
 
-def test_the_same_settings_give_the_same_bytes_and_other_seeds_others(project: Path) -> None:
+def test_videos_depend_on_the_settings_and_the_split_only(project: Path) -> None:
     folder = project / "data" / "tokens" / "images"
     first, again = (open_videos(folder, "test", videos()) for _ in range(2))
     assert first.videos.tobytes() == again.videos.tobytes()
@@ -45,18 +45,11 @@ def test_the_same_settings_give_the_same_bytes_and_other_seeds_others(project: P
     assert first.sha256() == again.sha256()
     others = [videos(seed=2), videos(noise=0.2), videos(speed=0.4), videos(size=17), videos(frames=6), videos(test=121)]
     assert len({open_videos(folder, "test", other).sha256() for other in [videos(), *others]}) == 1 + len(others)
-
-
-def test_splits_have_their_own_randomness() -> None:
+    for split in ("train", "valid"):
+        assert open_videos(folder, split, videos()).sha256() == open_videos(folder, split, videos(test=7)).sha256()
     one, other = (draw_videos(dots(), 100, videos(), stream) for stream in (0, 1))
     assert one.labels.tolist() != other.labels.tolist()
     assert one.videos.tobytes() != other.videos.tobytes()
-
-
-def test_a_change_in_one_split_leaves_the_others(project: Path) -> None:
-    folder = project / "data" / "tokens" / "images"
-    for split in ("train", "valid"):
-        assert open_videos(folder, split, videos()).sha256() == open_videos(folder, split, videos(test=7)).sha256()
 
 
 def test_the_block_that_is_drawn_at_once_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,16 +92,14 @@ def _cut(frame: np.ndarray, known: dict[bytes, int]) -> bytes:
     return found
 
 
-@pytest.mark.parametrize("count", [80, 100, 240, 17])
+@pytest.mark.parametrize("count", [100, 240, 17])
 def test_classes_are_as_even_as_they_can_be(count: int) -> None:
     found = np.bincount(draw_videos(dots(), count, videos(), 0).labels, minlength=80)
     assert (len(found), found.sum()) == (80, count)
     assert found.max() - found.min() <= 1
 
 
-@pytest.mark.parametrize(
-    ("frames", "speed", "size"), [(12, 0.5, 20), (7, 1.0, 16), (2, 1.0, 12), (5, 0.3, 14), (4, 2.0, 16)]
-)
+@pytest.mark.parametrize(("frames", "speed", "size"), [(12, 0.5, 20), (2, 1.0, 12), (4, 2.0, 16)])
 def test_digits_move_as_their_labels_say(frames: int, speed: float, size: int) -> None:
     made = draw_videos(dots(), 400, videos(frames=frames, speed=speed, size=size, noise=0.0), 0)
     places = corners(made.videos)
@@ -128,39 +119,7 @@ def test_digits_move_as_their_labels_say(frames: int, speed: float, size: int) -
             assert low < high
 
 
-def test_places_are_those_of_a_slow_loop() -> None:
-    settings, count = videos(noise=0.0), 60
-    made = draw_videos(dots(), count, settings, 3)
-    random = np.random.default_rng((settings.seed, 3))
-    labels = random.permutation(count) % 80
-    assert made.labels.tolist() == labels.tolist()
-    random.integers(np.ones(count, int))
-    reach = math.ceil(0.5 * 3)
-    middle = random.integers(reach, 16 - 8 - reach + 1, (count, 2))
-    parts = random.random((count, 2))
-    for video in range(count):
-        vertical, horizontal = list(DIRECTIONS.values())[labels[video] % 8]
-        for frame in range(7):
-            field = np.zeros((16, 16), int)
-            row = math.floor(middle[video, 0] + parts[video, 0] + 0.5 * vertical * (frame - 3))
-            column = math.floor(middle[video, 1] + parts[video, 1] + 0.5 * horizontal * (frame - 3))
-            field[row, column] = field[row + 7, column + 7] = 255
-            assert (made.videos[video, frame] == field).all()
-
-
-def test_drawing_is_pasting() -> None:
-    random = np.random.default_rng(4)
-    pixels, places = random.integers(17, size=(5, 8, 8), dtype=np.uint8), random.integers(6, size=(5, 3, 2))
-    found = drawn(pixels, places, 13)
-    for video in range(5):
-        for frame in range(3):
-            expected = np.zeros((13, 13), np.float32)
-            row, column = places[video, frame]
-            expected[row : row + 8, column : column + 8] = pixels[video] / 16
-            assert (found[video, frame] == expected).all()
-
-
-def test_the_middle_frame_tells_nothing_of_the_direction_and_two_frames_do() -> None:
+def test_the_direction_does_not_depend_on_the_middle_frame_but_on_the_motion() -> None:
     made = draw_videos(dots(), 8000, videos(frames=12, size=20, noise=0.0), 0)
     places, directions = corners(made.videos), made.labels % 8
     cells = places[:, 6, 0] * 20 + places[:, 6, 1]
@@ -174,7 +133,7 @@ def test_the_middle_frame_tells_nothing_of_the_direction_and_two_frames_do() -> 
     statistic, freedom = ((counts - expected) ** 2 / expected).sum(), 48 * 7
     # A chi-squared variable is this far from its mean once in tens of thousands of tests.
     assert abs(statistic - freedom) < 4 * math.sqrt(2 * freedom)
-    # The way from the first frame to the last does tell: the sign of each axis.
+    # The way from the first frame to the last shows the direction: the sign of each axis.
     signs = np.sign(places[:, -1] - places[:, 0])
     assert (signs == np.array(list(DIRECTIONS.values()))[directions]).all()
 
