@@ -8,12 +8,10 @@ from anamnesis.data.tokenizers.words import Words
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.cloze.model.blanks import find_candidates, split_sentences
 from anamnesis.tasks.cloze.model.cloze_model import ClozeModel, examples, scores, unigram
-from anamnesis.tasks.cloze.prediction import answer, example, fill, parse
+from anamnesis.tasks.cloze.prediction import fill, parse
 
 TOKENIZER = Words(["<unk>", "<s>", "</s>", ",", "the", "cat", ".", "I", "saw", "a", "Word", "dog", "Mr", "it", '"'])
 COUNTS = np.array([0, 0, 0, 0, 6, 3, 0, 2, 2, 1, 1, 1, 0, 0, 0])
-
-
 CANDIDATES = find_candidates(TOKENIZER)
 UNIGRAM = ClozeModel({}, TOKENIZER, CANDIDATES, unigram(COUNTS))
 
@@ -34,16 +32,13 @@ COPYING = ClozeModel({}, TOKENIZER, CANDIDATES, copy_neighbours)
     ("text", "around"),
     [
         ("I saw ____ cat.", ["I", "saw", "?", "cat", "."]),
-        ("__ saw a cat", ["?", "saw", "a", "cat"]),
         ("I saw a _____", ["I", "saw", "a", "?"]),
         ("I saw Mr. ____, the dog.", ["I", "saw", "Mr", ".", "?", ",", "the", "dog", "."]),
         ("A zebra. I saw the ____. The dog saw", ["I", "saw", "the", "?", "."]),
         ("I saw the cat. ____ saw the dog.", ["?", "saw", "the", "dog", "."]),
         ("I saw a zebra, a ____", ["I", "saw", "a", "<unk>", ",", "a", "?"]),
         ("a-____-- cat", ["a", "<unk>", "?", "<unk>", "cat"]),
-        ('"____"', ['"', "?", '"']),
         ("Word Word ____ Word", ["Word", "Word", "?", "Word"]),
-        ("I_saw ____", ["I", "<unk>", "saw", "?"]),
         ("____", ["?"]),
     ],
 )
@@ -55,17 +50,10 @@ def test_the_blank_and_its_sentence_are_found(text, around):
     assert found == ["<s>", *around, "</s>"]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (" \n", "found an empty one"),
-        ("I saw _ cat", "found 0 blanks"),
-        ("I ____ a ____", "found 2 blanks"),
-    ],
-)
-def test_a_text_without_exactly_one_blank_is_refused(text, message):
-    with pytest.raises(AnamnesisError, match=message):
-        fill(COPYING, text)
+def test_a_text_without_exactly_one_blank_is_refused():
+    for text, message in ((" \n", "found an empty one"), ("I saw _ cat", "found 0 blanks"), ("I __ a __", "found 2")):
+        with pytest.raises(AnamnesisError, match=message):
+            fill(COPYING, text)
 
 
 def test_guesses_come_in_order_with_their_probabilities():
@@ -78,22 +66,9 @@ def test_guesses_come_in_order_with_their_probabilities():
         fill(COPYING, "the ____", 11)
 
 
-def test_a_served_model_answers_with_words():
-    [text], options = example({})
-    assert answer(UNIGRAM, ["", text], options) == ["", "the"]
-    assert answer(UNIGRAM, [text], {"top": 2}) == ['{"the": 0.375, "cat": 0.1875}']
-    with pytest.raises(AnamnesisError, match=r"^text 2: found 2 blanks"):
-        answer(UNIGRAM, [text, "____ ____"], {})
-
-
 def test_blanks_are_known_words():
     text = np.array([1, 7, 8, 0, 3, 6, 2, 1, 4, 2], np.uint8)
-    assert [TOKENIZER.tokens[token] for token in np.flatnonzero(CANDIDATES)][:4] == [
-        "the",
-        "cat",
-        "I",
-        "saw",
-    ]
+    assert [TOKENIZER.tokens[token] for token in np.flatnonzero(CANDIDATES)][:4] == ["the", "cat", "I", "saw"]
     assert [part.tolist() for part in split_sentences(text, TOKENIZER)] == [[1, 7, 8, 0, 3, 6, 2], [1, 4, 2]]
     assert scores(COPYING, split_sentences(text, TOKENIZER))["blanks"] == 3
     with pytest.raises(AnamnesisError, match="found kind characters; allowed: words"):
