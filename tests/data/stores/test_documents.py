@@ -1,15 +1,12 @@
 """Labelled documents as ids."""
 
-import csv
 import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from anamnesis.data.stores import store
 from anamnesis.data.stores.store import open_documents, read_stats
 from anamnesis.data.tokenizers import tokenizer
 from anamnesis.errors import AnamnesisError
@@ -38,17 +35,11 @@ def name(values: dict[str, Any]) -> str:
 
 
 @pytest.fixture
-def make(tmp_path: Path, entry: Callable[..., Any]) -> Callable[..., tuple[Path, dict[str, Any]]]:
-    """A function that writes a token store of three tables and returns its folder and its counts."""
+def make(write_tables: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that writes a token store of labelled documents and returns its folder and its counts."""
 
-    def _make(
-        train: Rows = TRAIN, valid: Rows = VALID, test: Rows = TEST, **values: Any
-    ) -> tuple[Path, dict[str, Any]]:
-        for split, rows in (("train", train), ("valid", valid), ("test", test)):
-            with open(tmp_path / f"{split}.csv", "w", newline="", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerows([("label", "text"), *rows])
-        sources = {split: tmp_path / f"{split}.csv" for split in store.SPLITS}
-        return tmp_path / "store", store.write(tmp_path / "store", entry(**values), sources)
+    def _make(train: Rows = TRAIN, valid: Rows = VALID, test: Rows = TEST, **values: Any) -> Any:
+        return write_tables(("label", "text"), {"train": train, "valid": valid, "test": test}, **values)
 
     return _make
 
@@ -111,52 +102,3 @@ def test_vocabulary_and_labels_come_from_train(make):
     assert stats["splits"]["valid"]["unknown_characters"] == len("three")
     with pytest.raises(AnamnesisError, match=r"valid.csv: the label 'c' does not occur in the training split"):
         make([("a", "x")], [("c", "x")], kind="characters")
-
-
-@pytest.mark.parametrize(
-    ("data", "problem"),
-    [
-        (b"", "found the columns \\(none\\); allowed: label, text"),
-        (b"place,value\n1,2\n", "found the columns place, value; allowed: label, text"),
-        (b"label,text\n", "the table has no documents"),
-        (b"label,text\na,b\na\n", "line 3: 1 columns; 2 are expected"),
-        (b'label,text\na,"b\n', "line 2: unexpected end of data"),
-        (b"label,text\na,b\na,\xff\n", "line 3: not UTF-8"),
-        (b"label,text\na,b\na,\n", "document 2 has nothing to tokenize"),
-    ],
-)
-@pytest.mark.parametrize("split", ["train", "valid"])
-def test_tables_that_are_no_documents(make, entry, tmp_path, split, data, problem):
-    folder, stats = make([("a", "b")], [("a", "b")], [("a", "b")], kind="characters")
-    (tmp_path / f"{split}.csv").write_bytes(data)
-    with pytest.raises(AnamnesisError, match=f"{split}.csv: {problem}") as caught:
-        store.write(folder, entry(kind="characters"), {name: tmp_path / f"{name}.csv" for name in store.SPLITS})
-    assert "\n" not in str(caught.value)
-    assert read_stats(folder) == stats
-
-
-def test_a_text_is_no_documents(build):
-    folder, _ = build("abc")
-    with pytest.raises(AnamnesisError, match=r"train.offsets.npy: .* holds a text, not documents"):
-        open_documents(folder, "train")
-
-
-@pytest.mark.parametrize("offsets", [[0, 3, 4], [1, 3, 5], [0, 3, 3], [0, 5], [0, 4, 3]])
-def test_offsets_that_do_not_fit(make, offsets):
-    folder, _ = make([("a", "xyz"), ("b", "x")], [("a", "x")], [("a", "x")], kind="characters")
-    assert len(open_documents(folder, "train")) == 2
-    np.save(folder / "train.offsets.npy", np.array(offsets, np.int64))
-    if offsets == [0, 3, 4]:
-        np.save(folder / "train.labels.npy", np.zeros(3, np.uint8))
-    with pytest.raises(AnamnesisError, match=r"train.offsets.npy: does not fit"):
-        open_documents(folder, "train")
-
-
-def test_damaged_arrays(make):
-    folder, _ = make(kind="characters")
-    np.save(folder / "train.offsets.npy", np.zeros(3))
-    with pytest.raises(AnamnesisError, match=r"not an array of offsets: allowed: one axis of int64"):
-        open_documents(folder, "train")
-    (folder / "valid.labels.npy").unlink()
-    with pytest.raises(AnamnesisError, match=r"valid.labels.npy: no such file; make it first"):
-        open_documents(folder, "valid")

@@ -1,6 +1,5 @@
 """Sentence pairs as ids."""
 
-import csv
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -40,18 +39,13 @@ def name(values: dict[str, Any]) -> str:
 
 
 @pytest.fixture
-def make(tmp_path: Path, entry: Callable[..., Any]) -> Callable[..., tuple[Path, dict[str, Any]]]:
-    """A function that writes a token store of three tables and returns its folder and its counts."""
+def make(write_tables: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that writes a token store of sentence pairs and returns its folder and its counts."""
 
-    def _make(
-        train: Rows = TRAIN, valid: Rows = VALID, test: Rows = TEST, **values: Any
-    ) -> tuple[Path, dict[str, Any]]:
-        for split, rows in (("train", train), ("valid", valid), ("test", test)):
-            with open(tmp_path / f"{split}.csv", "w", newline="", encoding="utf-8") as file:
-                table = [("source", "target", "origin"), *((*row, "x.mo") for row in rows)]
-                csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(table)
-        sources = {split: tmp_path / f"{split}.csv" for split in store.SPLITS}
-        return tmp_path / "store", store.write(tmp_path / "store", entry(**values), sources)
+    def _make(train: Rows = TRAIN, valid: Rows = VALID, test: Rows = TEST, **values: Any) -> Any:
+        splits = {"train": train, "valid": valid, "test": test}
+        tables = {split: [(*row, "x.mo") for row in rows] for split, rows in splits.items()}
+        return write_tables(("source", "target", "origin"), tables, **values)
 
     return _make
 
@@ -188,75 +182,7 @@ def test_training_is_read_twice(make, entry, tmp_path):
         assert sum(read) == sum(sizes.values()) + sizes["train"]
 
 
-@pytest.mark.parametrize(
-    ("data", "problem"),
-    [
-        (b"", r"found the columns \(none\); allowed: "),
-        (b"source,target\na,b\n", "found the columns source, target; allowed: "),
-        (b"source,target,origin\n", "the table has no pairs"),
-        (b"source,target,origin\na,b,c\na,b\n", "line 3: 2 columns; 3 are expected"),
-        (b'source,target,origin\na,"b\n', "line 2: unexpected end of data"),
-        (b"source,target,origin\na,b,c\na,\xff,c\n", "line 3: not UTF-8"),
-        (b"source,target,origin\na,b,c\na,,c\n", "pair 2: nothing to tokenize in its target: ''"),
-        (b"source,target,origin\na,b,c\n \t,b,c\n", r"pair 2: nothing to tokenize in its source: ' \\t'"),
-    ],
-)
-@pytest.mark.parametrize("split", ["train", "valid"])
-def test_tables_that_are_no_pairs(make, entry, tmp_path, split, data, problem):
-    rows = [("a", "b")]
-    values = {"kind": "subword-pairs", "size": 300}
-    folder, stats = make(rows, rows, rows, **values)
-    (tmp_path / f"{split}.csv").write_bytes(data)
-    with pytest.raises(AnamnesisError, match=f"{split}.csv: {problem}") as caught:
-        store.write(folder, entry(**values), {name: tmp_path / f"{name}.csv" for name in store.SPLITS})
-    assert "\n" not in str(caught.value)
-    assert read_stats(folder) == stats
-
-
-@pytest.mark.parametrize("kind", ["characters", "bigrams", "words", "subwords"])
-def test_pairs_are_no_text(make, kind):
-    values = {"size": 300} if kind == "subwords" else {}
-    with pytest.raises(AnamnesisError) as caught:
-        make(kind=kind, **values)
-    assert str(caught.value) == (
-        f"corpus 'small' is a table of sentence pairs: found kind '{kind}'; allowed: word-pairs or subword-pairs"
-    )
-
-
-@pytest.mark.parametrize("values", [KINDS[0], KINDS[2]], ids=name)
-def test_text_and_documents_are_no_pairs(build, entry, tmp_path, values):
-    with pytest.raises(AnamnesisError) as caught:
-        build("abc", **values)
-    assert str(caught.value) == (
-        f"corpus 'small' is running text: found kind '{values['kind']}'; "
-        "allowed: characters, bigrams, words or subwords"
-    )
-    (tmp_path / "train.csv").write_text("label,text\na,b\n")
-    with pytest.raises(AnamnesisError) as caught:
-        store.write(tmp_path / "store", entry(**values), dict.fromkeys(store.SPLITS, tmp_path / "train.csv"))
-    assert str(caught.value) == (
-        f"corpus 'small' is a table of documents: found kind '{values['kind']}'; allowed: characters, words or subwords"
-    )
-
-
-def test_a_text_holds_no_pairs(build):
-    folder, _ = build("abc")
-    with pytest.raises(AnamnesisError, match=r"train.source.npy: no such file; .* holds no sentence pairs"):
-        open_pairs(folder, "train")
-
-
-@pytest.mark.parametrize("side", ["source", "target"])
-@pytest.mark.parametrize("offsets", [[0, 3, 5], [1, 3, 4], [0, 4, 4], [0, 5, 4], [], [0]])
-def test_offsets_that_do_not_fit(make, side, offsets):
-    folder, _ = make([("a b c", "d e f"), ("a", "d")], kind="word-pairs")
-    assert open_pairs(folder, "train").target[1].tolist() == [3]
-    np.save(folder / f"train.{side}.offsets.npy", np.array(offsets, np.int64))
-    with pytest.raises(AnamnesisError, match=rf"train.{side}.offsets.npy: (does not fit|not an array)") as caught:
-        open_pairs(folder, "train")
-    assert "\n" not in str(caught.value)
-
-
-def test_damaged_files(make):
+def test_sentences_that_do_not_fit_the_ids(make):
     folder, _ = make(kind="word-pairs")
     text = (folder / "train.csv").read_bytes()
     for data, problem in (
@@ -271,12 +197,3 @@ def test_damaged_files(make):
     (folder / "train.csv").unlink()
     with pytest.raises(AnamnesisError, match=r"train.csv: no such file; make it first: dvc repro tokenize@store"):
         pair_texts(folder, "train")
-    np.save(folder / "train.target.npy", np.zeros(3))
-    with pytest.raises(AnamnesisError, match=r"train.target.npy: not an array of ids"):
-        open_pairs(folder, "train")
-    (folder / "valid.source.npy").write_bytes(b"no")
-    with pytest.raises(AnamnesisError, match=r"valid.source.npy: not an array of ids"):
-        open_pairs(folder, "valid")
-    (folder / "test.target.offsets.npy").unlink()
-    with pytest.raises(AnamnesisError, match=r"test.target.offsets.npy: no such file; make it first"):
-        open_pairs(folder, "test")

@@ -125,24 +125,6 @@ def test_bad_input_leaves_the_old_store_alone(train, valid, says, build, entry, 
     assert {path.name for path in tmp_path.iterdir()} == {"store", "train.txt", "valid.txt", "test.txt"}
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"not an array", np.lib.format.magic(1, 0), b"\x93NUMPY\x01\x00\x76\x00{'descr': '|O'"]
-)
-def test_a_damaged_array_is_refused(build, data):
-    folder, _ = build("abc")
-    (folder / "train.npy").write_bytes(data)
-    with pytest.raises(AnamnesisError, match=r"train\.npy: not an array of ids"):
-        store.open_split(folder, "train")
-
-
-@pytest.mark.parametrize("array", [np.zeros(3), np.zeros((2, 2), np.uint8), np.array([{}], object)])
-def test_an_array_of_something_else_is_refused(build, array):
-    folder, _ = build("abc")
-    np.save(folder / "train.npy", array, allow_pickle=True)
-    with pytest.raises(AnamnesisError, match=r"train\.npy: not an array of ids"):
-        store.open_split(folder, "train")
-
-
 HALF = b'{"corpus": "c", "kind": "characters", "splits": '
 
 
