@@ -1,4 +1,4 @@
-"""Image files of users: those of the evaluation are read exactly, others are set like digits, or refused."""
+"""Image files of users: those of the evaluation are read exactly, from others the digits are cut out."""
 
 import io
 from collections.abc import Callable
@@ -77,45 +77,32 @@ def test_size_paper_and_format_do_not_matter(kind: str) -> None:
 
 def test_digits_are_set_as_in_training() -> None:
     found = pictures.read_image(as_file(written([0, 8, 5, 2], gap=40)), "it", 4)
-    empty = np.flatnonzero(~(found > 100).any(0))
     # Four figures of at most eight columns, one free column or more before each.
-    runs = np.split(
-        np.arange(42)[(found > 100).any(0)], np.flatnonzero(np.diff(np.flatnonzero((found > 100).any(0))) > 1) + 1
-    )
+    inked = np.flatnonzero((found > 100).any(0))
+    runs = np.split(inked, np.flatnonzero(np.diff(inked) > 1) + 1)
     assert len(runs) == 4
     assert all(len(run) <= 8 for run in runs)
-    assert 0 in empty
-    [tall] = {int(np.ptp(np.flatnonzero((found[:, run] > 60).any(1)))) + 1 for run in runs[:1]}
-    assert tall == 8
+    assert inked[0] > 0
+    assert int(np.ptp(np.flatnonzero((found[:, runs[0]] > 60).any(1)))) + 1 == 8
 
 
-def test_dirt_is_no_figure() -> None:
+def test_dirt_orientation_and_depth_do_not_matter() -> None:
     clean = written([4, 6])
+    expected = pictures.read_image(as_file(clean), "it", 4)
     dirty = clean.copy()
     ImageDraw.Draw(dirty).rectangle((3, 150, 8, 155), fill=0)
-    np.testing.assert_array_equal(*(pictures.read_image(as_file(each), "it", 4) for each in (clean, dirty)))
-
-
-def test_a_photograph_that_was_taken_sideways_is_turned(tmp_path: Path) -> None:
-    upright = written([3, 7])
-    exif = Image.Exif()
+    sideways, exif = io.BytesIO(), Image.Exif()
     exif[0x0112] = 6
-    upright.rotate(90, expand=True).save(tmp_path / "turned.png", exif=exif)
-    expected = pictures.read_image(as_file(upright), "it", 4)
-    np.testing.assert_array_equal(pictures.open_image(tmp_path / "turned.png", "it", 4), expected)
-
-
-def test_sixteen_bits() -> None:
-    deep = Image.fromarray(np.asarray(written([9, 2]), np.uint16) * 257)
-    expected = pictures.read_image(as_file(written([9, 2])), "it", 4)
-    np.testing.assert_allclose(pictures.read_image(as_file(deep), "it", 4).astype(int), expected, atol=1)
+    clean.rotate(90, expand=True).save(sideways, "PNG", exif=exif)
+    for content in (as_file(dirty), sideways.getvalue()):
+        np.testing.assert_array_equal(pictures.read_image(content, "it", 4), expected)
+    deep = as_file(Image.fromarray(np.asarray(clean, np.uint16) * 257))
+    np.testing.assert_allclose(pictures.read_image(deep, "it", 4).astype(int), expected, atol=1)
 
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "text": (lambda: b"three seven one", "not an image that can be read; allowed: PNG, JPEG"),
-    "half a file": (lambda: as_file(written([1]))[:200], "not an image that can be read"),
     "an empty sheet": (lambda: as_file(Image.new("L", (99, 50), 255)), "there is nothing in it"),
-    "one pixel": (lambda: as_file(Image.new("L", (1, 1), 0)), "there is nothing in it"),
     "five digits": (lambda: as_file(written([3, 7, 1, 5, 2])), "too wide: .*; allowed: 4 digits"),
     "a line": (lambda: as_file(_line()), "too wide"),
     "too large": (lambda: as_file(Image.new("1", (9_000, 8_000))), "found 9,000 x 8,000 pixels; allowed: at most 60,"),

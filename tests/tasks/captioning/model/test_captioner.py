@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.captioning.model import letters
 from anamnesis.tasks.captioning.model.captioner import NetworkCaptioner
 from anamnesis.tasks.captioning.model.captions import Caption
@@ -77,11 +76,3 @@ def test_scores_are_log_probabilities_by_teacher_forcing(
                 assert each.score == pytest.approx(float(values.sum()) / len(ids) ** penalty, rel=1e-4, abs=1e-5)
                 checked += 1
     assert checked > 5
-
-
-@pytest.mark.parametrize(("beam", "n_best", "said"), [(0, 1, "beam: found 0"), (101, 1, "beam: "), (3, 4, "n-best: ")])
-def test_numbers_out_of_range_are_refused(
-    network: Callable[..., CaptionNetwork], images: Images, beam: int, n_best: int, said: str
-) -> None:
-    with pytest.raises(AnamnesisError, match=f"^{said}.*; allowed: from 1 to"):
-        captioner(network()).caption(images(1).pixels, beam, n_best)

@@ -42,9 +42,7 @@ def test_teacher_forcing_equals_letter_by_letter_and_image_by_image(
     assert loss.count == sum(len(caption) + 1 for caption in some.captions())
 
 
-def test_the_initial_state_is_the_image_and_nothing_else_shows_it(
-    network: Callable[..., CaptionNetwork], images: Images
-) -> None:
+def test_only_the_initial_state_depends_on_the_image(network: Callable[..., CaptionNetwork], images: Images) -> None:
     model, some = network("cnn-lstm"), images(2)
     with torch.no_grad():
         [state] = model.encode(torch.from_numpy(some.pixels))
@@ -88,11 +86,10 @@ def test_batches_hold_every_image_with_its_caption_once_an_epoch(images: Images)
     np.testing.assert_array_equal(fixed, some.pixels)
 
 
-@pytest.mark.parametrize("architecture", NETWORKS)
-def test_a_few_images_are_learned_by_heart(images: Images, architecture: str) -> None:
+def test_the_network_can_learn_a_few_images_completely(images: Images) -> None:
     torch.manual_seed(1)
     batch = whole(images(6, 2))
-    model = CaptionNetwork(Network(architecture=architecture, channels=4, hidden=24), 22)  # type: ignore[arg-type]
+    model = CaptionNetwork(Network(architecture="cnn-gru", channels=4, hidden=24), 22)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(150):
         optimizer.zero_grad()
