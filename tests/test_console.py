@@ -10,7 +10,6 @@ import pytest
 
 from anamnesis import console, files
 from anamnesis.console import printable
-from anamnesis.errors import ParamsError
 
 
 @pytest.fixture
@@ -60,24 +59,6 @@ def test_outside_of_a_project_and_on_a_full_disk_the_line_is_all_the_same(
     first, second = capsys.readouterr().err.splitlines()
     assert ".log" in first
     assert second.endswith(f"its traceback cannot be written to {tmp_path} (No space left on device)")
-
-
-def test_a_developer_sees_the_traceback(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANAMNESIS_TRACEBACK", "1")
-    with pytest.raises(ValueError, match="no answer"):
-        console.run(unexpected)
-    assert not (root / ".anamnesis").exists()
-
-
-def test_errors_of_the_user_keep_their_line_and_code(root: Path, capsys: pytest.CaptureFixture) -> None:
-    def wrong() -> None:
-        raise ParamsError("params.yaml: seed: found 'x'; allowed: a whole number")
-
-    with pytest.raises(SystemExit) as ended:
-        console.run(wrong)
-    assert ended.value.code == 2
-    assert capsys.readouterr().err == "error: params.yaml: seed: found 'x'; allowed: a whole number\n"
-    assert not (root / ".anamnesis").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

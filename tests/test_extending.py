@@ -101,17 +101,3 @@ def test_every_example_runs_through_all_stages(project: Path) -> None:
     assert metrics["chat-tfidf"]["test"]["matthews"] == 1
     assert -1 <= metrics["plays-casing"]["test"]["matthews"] < 1
     assert "hamlet" in (project / "output.txt").read_text(encoding="utf-8").lower()
-
-
-def test_the_table_counts_the_files_of_each_example() -> None:
-    blocks = [(kind, name) for kind, name, _ in BLOCK.findall(DOC.read_text(encoding="utf-8"))]
-    new = [name for kind, name in blocks if kind == "python"]
-    assert [name for name in new if name.startswith("nn/")] == ["nn/cells/indrnn.py"]
-    assert [name for name in new if name.startswith("data/")] == ["data/readers/messages.py"]
-    assert len([name for name in new if name.startswith("tasks/")]) == 8
-    assert [name for kind, name in blocks if kind == "diff"] == [
-        "data/settings.py",
-        "metrics/labels.py",
-        "tasks/__init__.py",
-        "boards.py",
-    ]

@@ -61,15 +61,10 @@ OWN_TEXT = {"reader": "text", "source": {"kind": "file", "path": "mybook.txt"}}
 FAULTS: list[tuple[str, Any, str]] = [
     # Keys.
     (f"{RNN}.model.hiden", 3, "unknown key; did you mean 'hidden'?"),
-    ("experiment", {}, "unknown key; did you mean 'experiments'?"),
     ("tokens.hello-characters.limit", 9, "unknown key; allowed: corpus, kind"),
-    (f"{RNN}.batches.length", 3, "unknown key; allowed: batch, kind, steps, truncate"),
     (f"{RNN}.model.hidden", ABSENT, "missing, it must be given"),
-    ("corpora", ABSENT, "missing, it must be given"),
     # Types and ranges.
     (f"{RNN}.model.hidden", "big", "found 'big'; allowed: a whole number"),
-    (f"{RNN}.training.epochs", True, "found true; allowed: a whole number"),
-    (f"{RNN}.model.tied", "yes", "found 'yes'; allowed: true or false"),
     (f"{RNN}.tokens", 3, "found 3; allowed: text, in quotes where it looks like a number or a date"),
     (
         f"{RNN}.training.learning_rate",
@@ -78,17 +73,11 @@ FAULTS: list[tuple[str, Any, str]] = [
     ),
     (f"{RNN}.training.learning_rate", float("nan"), "found nan; allowed: a number that is not infinite"),
     (f"{RNN}.model.hidden", 0, "found 0; allowed: at least 1"),
-    (f"{RNN}.model.dropout", 1.0, "found 1.0; allowed: below 1.0"),
     (f"{RNN}.model", None, "found null; allowed: a mapping"),
-    ("corpora.hello", [], "found a list; allowed: a mapping"),
-    ("own_corpora", None, "found null; allowed: a mapping"),
     (f"{RNN}.training.optimizer", "adm", "found 'adm'; allowed: 'adam' or 'sgd'"),
-    (f"{RNN}.training.schedule.factor", 2, "found 2; allowed: below 1.0"),
     ("corpora.pairs.source.files.0.members.0.sha256", "c", "found 'c'; allowed: text like ^[0-9a-f]{64}$"),
     # Keys that select what else is allowed.
-    (f"{RNN}.training.schedule.kind", "linear", "found 'linear'; allowed: constant, cosine, decay, plateau"),
     ("corpora.hello.reader", ABSENT, "missing, it must be given; allowed: chapters, digits, documents, pairs, "),
-    (f"{RNN}.task", "languge", "found 'languge', did you mean 'language'?; allowed: captioning, classification, "),
     (f"{RNN}.model.architecture", "lstn", "found 'lstn', did you mean 'lstm'?; allowed: cell, gru, irnn, lstm, "),
     # Keys that must agree.
     (f"{RNN}.training", ABSENT, f"{RNN}: a model with architecture rnn needs a `training` block"),
@@ -97,7 +86,6 @@ FAULTS: list[tuple[str, Any, str]] = [
     # Names.
     ("experiments.Hello", DEPENDENT, "experiments: the name 'Hello' may hold lower-case letters, digits and single"),
     (f"{RNN}.tokens", "hello-character", "found 'hello-character', which no token store is named; did you mean"),
-    ("tokens.hello-words.corpus", "moby", "found 'moby', which no corpus is named; allowed: hello, pairs"),
     # Token stores that a task, or corpora that a tokenizer, cannot read.
     (f"{RNN}.tokens", "pair-words", "found 'pair-words', sentence pairs; allowed: running text"),
     (
@@ -119,13 +107,10 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("tokens.pair-words.languages", ["nl", "en"], "found nl, en; the corpus has en, nl"),
     # Sections.
     (f"{RNN}.needs", "models/hello-uniform", "found 'models/hello-uniform'; such an entry belongs under `dependent`"),
-    (f"{RNN}.needs", "hello-uniform", "found 'hello-uniform'; allowed: models/EXPERIMENT, or cells/FILE.py"),
     (TUNED, LANGUAGE | {"model": {"architecture": "rnn", "hidden": 8}}, f"{TUNED}.needs: missing, it must be given"),
     ("dependent", {"hello-rnn": DEPENDENT}, "dependent.hello-rnn: the section experiments has an experiment of this"),
-    ("own_corpora", {"hello": OWN_TEXT}, "own_corpora.hello: the section corpora has a corpus of this name"),
     ("corpora.mybook", OWN_TEXT, "corpora.mybook.source.kind: found 'file', files of your own; such an entry belongs"),
     # A needed model or cell.
-    (TUNED, DEPENDENT | {"needs": "models/hello-rn"}, f"{TUNED}.needs: found 'models/hello-rn', which no entry of "),
     (TUNED, DEPENDENT | {"needs": "models/hello-tuned"}, f"{TUNED}.needs: found 'models/hello-tuned', which stands"),
     (TUNED, DEPENDENT | {"needs": "models/hello-uniform"}, f"{TUNED}.needs: found 'models/hello-uniform'; allowed: a"),
     (TUNED, DEPENDENT | {"tokens": "hello-words"}, f"{TUNED}.tokens: found 'hello-words', another tokenizer than that"),
@@ -140,7 +125,6 @@ FAULTS: list[tuple[str, Any, str]] = [
         f"{TUNED}.needs: found 'models/hello-rnn'; task memory begins with no other model; allowed: cells/FILE.py",
     ),
     (TUNED, CELL | {"needs": "cells/mgr.py"}, f"{TUNED}.needs: found 'cells/mgr.py'; allowed: cells/mgu.py, the file"),
-    (TUNED, CELL | {"needs": None}, f"{TUNED}.needs: found null; allowed: cells/mgu.py, the file of model.cell"),
     (TUNED, DEPENDENT | {"needs": "cells/mgu.py"}, f"{TUNED}.needs: found 'cells/mgu.py'; allowed: models/EXPERIMENT"),
 ]
 
@@ -217,10 +201,8 @@ def test_the_sections_are_one_list_of_experiments_and_own_corpora_are_corpora() 
 
 UNREADABLE = {
     "absent": (None, "there is no such file; run this in the project's folder"),
-    "not YAML": ("tokens: [\n", "not valid YAML"),
     "not UTF-8": (b"# caf\xe9\n", "not valid YAML"),
     "an object": ("tokens: !!python/object/apply:os.system [true]\n", "not valid YAML"),
-    "an impossible date": ("tokens: 2001-99-99\n", "not valid YAML: month must be in 1..12"),
     "5,000 figures": (f"tokens: {'9' * 5000}\n", "not valid YAML: Exceeds the limit"),
     "3,000 brackets": (f"tokens: {'[' * 3000}{']' * 3000}", "not valid YAML: brackets or blocks are nested too deeply"),
     "an alias in itself": ("tokens: &a\n  b: [*a]\n", "the value that starts in line 1 holds an alias of itself"),
@@ -229,9 +211,7 @@ UNREADABLE = {
         "more than 1,000,000 values once aliases are followed",
     ),
     "empty": ("", "found nothing; allowed: a mapping with profile, tokens, experiments, dependent"),
-    "a list": ("- tokens\n", "found a list; allowed: a mapping with profile, tokens, experiments, dependent"),
     "a key twice": (PARAMS.replace("epochs: 3", "epochs: 3, epochs: 4"), "the key 'epochs' is given twice, in line 14"),
-    "a section twice": (PARAMS + "tokens: {}\n", "the key 'tokens' is given twice, in lines 3 and 19"),
     "a name that is a number": (PARAMS + "  7: {}\n", "experiments.7: found the name 7; allowed: text, in quotes"),
     "a block of corpora.yaml": (VALID, "corpora: this block belongs in corpora.yaml, beside this file; move it there"),
 }
@@ -349,15 +329,6 @@ def test_exit_code_is_2_and_nothing_else_is_said(tmp_path: Path) -> None:
         assert len(done.stderr.splitlines()) == 1
 
 
-def test_lookup_suggests_the_nearest_or_lists_all() -> None:
-    entries = {"sherlock-lstm": 1, "novel-gru": 2}
-    assert params.lookup(entries, "novel-gru", "experiment") == 2
-    with pytest.raises(ParamsError, match=r"^no experiment is named 'sherlock-lsmt'; did you mean 'sherlock-lstm'\?$"):
-        params.lookup(entries, "sherlock-lsmt", "experiment")
-    with pytest.raises(ParamsError, match=r"'zebra'; allowed: novel-gru, sherlock-lstm; `anamnesis list` shows them$"):
-        params.lookup(entries, "zebra", "experiment")
-
-
 def test_a_profile_merges_into_every_entry_that_fits() -> None:
     content = yaml.safe_load(VALID)
     content["experiments"]["hello-memory"] = {"task": "memory", "training": {"batch": 2}}
@@ -401,10 +372,7 @@ def test_a_profile_repeats_an_experiment_with_other_seeds() -> None:
     [
         ({"hello-rn": 3}, "repeat.hello-rn: no experiment is named 'hello-rn'; did you mean 'hello-rnn'?"),
         ({"hello-rnn": 1}, "repeat.hello-rnn: found 1; allowed: a whole number, at least 2"),
-        ({"hello-rnn": True}, "repeat.hello-rnn: found true; allowed: a whole number, at least 2"),
-        (["hello-rnn"], "repeat: found a list; allowed: a mapping of experiments to numbers of runs"),
         ({"taken": 2}, "repeat.taken: there is already an experiment 'taken-seed2'"),
-        ({"odd": 2}, "experiments.odd.seed: found 'x'; allowed: a whole number"),
     ],
 )
 def test_what_cannot_be_repeated_is_one_line(repeat: Any, line: str) -> None:
@@ -424,12 +392,6 @@ def test_what_is_dumped_is_read_back_and_spells_out_what_anchors_share(tmp_path:
         assert params.read(tmp_path / "params.yaml") == before
 
 
-def test_short_blocks_are_dumped_on_one_line() -> None:
-    training = {"epochs": 8, "schedule": {"kind": "cosine"}}
-    text = params.dump({"experiments": {"a": {"training": training, "x": "long " * 20}}})["params.yaml"]
-    assert "    training: {epochs: 8, schedule: {kind: cosine}}\n" in text
-
-
 @pytest.mark.parametrize("name", ["laptop", "seed"])
 def test_a_model_s_card_holds_all_settings_of_its_experiment(name: str) -> None:
     folder = ROOT if name == "laptop" else ROOT / "profiles" / name
@@ -445,8 +407,6 @@ def test_a_model_s_card_holds_all_settings_of_its_experiment(name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"task": "speech"}, "task: found 'speech'; allowed: captioning, "),
-        ({"model": ABSENT}, "model: missing, it must be given"),
         ({"model": {"architecture": "rnn", "hidden": "8"}}, "model.hidden: found '8'; allowed: a whole number"),
     ],
 )

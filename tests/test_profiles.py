@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from anamnesis import console, files, params, profiles
-from anamnesis.errors import AnamnesisError, ParamsError
+from anamnesis.errors import ParamsError
 from anamnesis.project import find_root, home, profile_names, profile_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -106,12 +106,6 @@ def test_what_is_wrong_writes_nothing(top: Path, name: str, message: str) -> Non
     with pytest.raises(ParamsError, match=message):
         profiles.write(top, name)
     assert not (top / "profiles" / name / "params.yaml").exists()
-
-
-def test_a_folder_that_is_a_dvc_project_is_refused(top: Path) -> None:
-    (top / "profiles" / "seed" / ".dvc").mkdir()
-    with pytest.raises(AnamnesisError, match=r"profiles/seed/\.dvc: makes the folder another DVC project"):
-        profiles.write(top, "seed")
 
 
 def test_an_interrupted_write_leaves_no_profile(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,12 +45,6 @@ def test_the_networks_of_the_tales_differ_in_nothing_but_the_layer(seed):
                 assert (found.model.context, found.model.alpha) == (64, 0.9)
 
 
-def test_news_come_whole_unless_one_setting_says_otherwise(seed):
-    assert seed.corpora["ag-news"].source.variant == "whole"
-    read = {entry.corpus for name, entry in seed.tokens.items() if name.startswith("ag-news")}
-    assert read == {"ag-news"}
-
-
 def test_every_file_of_the_web_is_found_in_the_mirror_by_its_own_name(seed):
     """A file is stored once in a mirror, whichever corpora use it."""
     places: dict[str, set[str]] = {}

@@ -36,12 +36,6 @@ def test_every_stage_records_the_settings_that_it_uses_and_no_others() -> None:
             assert "models/${key}" in stage["deps"], "the model's card holds the settings"
 
 
-def test_the_files_of_an_own_corpus_are_dependencies_of_its_own_stage_alone() -> None:
-    stages = {name: stage.get("do", stage) for name, stage in STAGES.items()}
-    found = {name: [dep for dep in stage["deps"] if "data/own" in dep] for name, stage in stages.items()}
-    assert {name: deps for name, deps in found.items() if deps} == {"fetch-own": ["data/own/${key}"]}
-
-
 @pytest.mark.parametrize("own", [{}, {"mine": {"reader": "text", "source": {"kind": "file", "path": "my.txt"}}}])
 def test_dvc_takes_the_settings_with_and_without_an_own_corpus(tmp_path: Path, own: dict[str, Any]) -> None:
     write_settings(tmp_path, toy_text.SETTINGS | ({"own_corpora": own} if own else {}))
@@ -54,11 +48,3 @@ def test_dvc_takes_the_settings_with_and_without_an_own_corpus(tmp_path: Path, o
     assert done.returncode == 0, done.stderr
     stages = [name for name in done.stdout.split() if name.startswith("fetch")]
     assert stages == ["fetch@hello", *(f"fetch-own@{name}" for name in own)]
-
-
-@pytest.mark.parametrize("name", ["fetch", "tokenize", "train", "compare", "register"])
-def test_every_other_stage_reads_the_project_s_settings(tmp_path: Path, name: str) -> None:
-    arguments = [] if name in ("compare", "register") else ["hello"]
-    command = [sys.executable, "-P", str(ROOT / "pipelines" / f"{name}.py"), *arguments]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.stderr == "error: params.yaml: there is no such file; run this in the project's folder\n"

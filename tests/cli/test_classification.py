@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from anamnesis import cli, models, numerics
 from anamnesis.errors import AnamnesisError
-from anamnesis.tracking import registry
 
 LABELS = ["crude", "grain", "3 up\x1b[1m"]
 CARDS: dict[str, dict[str, Any]] = {
@@ -115,7 +114,6 @@ def test_videos_are_files_of_the_working_directory(run: Run, root: Path) -> None
     [
         (["--model", "next", "a"], "next is a language model; `classify` needs a classifier, such as topics"),
         (["--model", "topics", "--top", "4", "a"], "--top: found 4; allowed: from 1 to 3, the number of labels"),
-        (["--model", "topic", "a"], "no experiment is named 'topic'; did you mean 'topics'?"),
         (["--model", "topics", "a", "b\udcff"], "text 2: character 2 is not UTF-8"),
     ],
 )
@@ -131,12 +129,3 @@ def test_the_name_of_a_file_as_a_text_gets_a_note(run: Run) -> None:
     assert (
         found.stderr == "note: params.yaml is a file, but only its name was used as text; did you mean < params.yaml?\n"
     )
-
-
-def test_without_a_model_the_only_registered_champion_classifies(
-    run: Run, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    champions = {"classification-small@champion": root / "models" / "topics"}
-    monkeypatch.setattr(registry, "only", lambda task: f"{task}-small")
-    monkeypatch.setattr(registry, "resolve", champions.__getitem__)
-    assert run("oil").stdout == "crude\n"

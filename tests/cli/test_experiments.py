@@ -76,16 +76,6 @@ def test_show_has_settings_model_scores_and_samples(root):
     assert samples[-1]["text"] in done.stdout
 
 
-def test_list_and_show_know_translations(pairs):
-    _, *rows = [line.split("\t") for line in anamnesis(pairs, "list").stdout.splitlines()]
-    metrics = json.loads((pairs / "metrics" / "toy-nearest.json").read_text())
-    assert rows[1] == ["toy-nearest", "translation", "toy", "toy-words", "nearest", "evaluated", "bleu", "100"]
-    assert metrics["test"]["bleu"] == pytest.approx(100)
-    shown = anamnesis(pairs, "show", "toy-nearest").stdout
-    assert "\n> A dog sleeps.\n= Een hond slaapt.\n< Een hond slaapt.\n" in shown
-    assert "\nbleu\t100\t100\n" in shown
-
-
 def test_conflict_marks_of_git_are_named_in_one_line(root, tmp_path):
     project = shutil.copytree(root, tmp_path / "project")
     path = project / "metrics" / "hello-uniform.json"

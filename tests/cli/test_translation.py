@@ -109,14 +109,10 @@ def test_translate_draws_attention_into_a_file_here(translate, pairs, tmp_path):
     ("arguments", "code", "said"),
     [
         (["--n-best", "5", "a"], 2, "--n-best: found 5; allowed: from 1 to the beam's width, which is 4"),
-        (["--beam", "101", "a"], 1, "beam: found 101; allowed: from 1 to 100"),
         (["--attention-file", "a.pdf", "a"], 2, "--attention-file: found 'a.pdf'; allowed: a name that ends with .png"),
-        (["--attention-file", "a.png", "a", "b"], 2, "--attention-file: found 2 texts; allowed: one text, for one"),
         (["--attention-file", "params.yaml/a.png", "a"], 1, "--attention-file: {root}/params.yaml/a.png cannot be"),
         (["--attention", "a", "b" * 150], 1, "attention: text 2 or its translation has "),
-        (["a", "b\udcff"], 1, "text 2: character 2 is not UTF-8"),
         (["--model", "toy-nearest", "--attention", "a"], 1, "toy-nearest has no attention to show"),
-        (["--model", "toy-seq2seq", "--attention-file", "a.png", "a"], 1, "toy-seq2seq has no attention to show"),
     ],
 )
 def test_translate_refuses_in_one_line(translate, pairs, arguments, code, said):
@@ -137,20 +133,6 @@ def test_without_a_model_the_only_registered_champion_translates(translate, pair
     monkeypatch.chdir(pairs)
     done = CliRunner().invoke(cli.app, ["translate", "A dog sleeps."])
     assert done.stdout == "Een hond slaapt.\n"
-
-
-def test_a_model_of_another_task_is_one_line(root, pairs, translate, monkeypatch):
-    with pytest.raises(AnamnesisError) as error:
-        translate("a", model="hello-uniform", folder=root)
-    assert refused(error) == (1, "hello-uniform is a language model; `translate` needs a translation model")
-    monkeypatch.chdir(pairs)
-    for arguments, needed in (
-        (["generate", "toy-attention"], "`generate` and `score` need a language model"),
-        (["score", "toy-attention", "a"], "`generate` and `score` need a language model"),
-        (["fill", "toy-nearest", "a ____ b"], "`fill` needs a cloze model"),
-    ):
-        done = CliRunner().invoke(cli.app, arguments)
-        assert str(done.exception) == f"{arguments[1]} is a translation model; {needed}"
 
 
 def test_a_note_names_the_placeholders_that_a_translation_lost(pairs, monkeypatch):

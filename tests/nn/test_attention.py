@@ -54,17 +54,6 @@ def test_equals_the_formula_in_loops(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_weights_are_shares_and_zero_at_padding(kind: str) -> None:
-    attention, query, memory, real = example(kind)
-    _, weights = attention(query, memory, attention.keys(memory), real)
-    torch.testing.assert_close(weights.sum(-1), torch.ones(BATCH, TARGET).double())
-    padding = ~real[:, None].expand_as(weights)
-    assert padding.any()
-    assert not weights[padding].any()
-    assert (weights[~padding] > 0).all()
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_what_stands_at_padding_changes_nothing_and_gets_no_gradient(kind: str) -> None:
     attention, query, memory, real = example(kind)
     before = attention(query, memory, attention.keys(memory), real)
@@ -90,14 +79,3 @@ def test_gradients_reach_everything(kind: str) -> None:
     assert query.grad is not None
     # A memory of one step has but one answer, whatever is asked.
     assert query.grad.any(-1).any(-1).tolist() == [length > 1 for length in LENGTHS]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_queries_do_not_see_each_other(kind: str) -> None:
-    attention, query, memory, real = example(kind)
-    keys = attention.keys(memory)
-    together = attention(query, memory, keys, real)
-    for time in range(TARGET):
-        alone = attention(query[:, time : time + 1], memory, keys, real)
-        for whole, part in zip(together, alone, strict=True):
-            torch.testing.assert_close(whole[:, time : time + 1], part)

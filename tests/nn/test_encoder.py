@@ -2,9 +2,7 @@
 
 import pytest
 import torch
-from torch import nn
 
-from anamnesis.errors import AnamnesisError
 from anamnesis.nn.encoder import KINDS, EncoderStack
 
 INPUTS, HIDDEN, TIME = 4, 5, 9
@@ -55,16 +53,6 @@ def test_a_padded_batch_equals_each_sequence_alone(kind: str, layers: int, bidir
                 torch.testing.assert_close(part[row], one, atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_last_hidden_state_is_forwards_after_the_end_and_backwards_at_the_beginning(kind: str) -> None:
-    outputs, last = (stack := made(kind, 2))(torch.randn(TIME, len(LENGTHS), INPUTS), LENGTHS)
-    hidden = last[-1][0]
-    ends = outputs[LENGTHS - 1, torch.arange(len(LENGTHS))]
-    assert torch.equal(hidden[:, :HIDDEN], ends[:, :HIDDEN])
-    assert torch.equal(hidden[:, HIDDEN:], outputs[0, :, HIDDEN:])
-    assert stack.outputs == 2 * HIDDEN
-
-
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
@@ -105,45 +93,9 @@ def test_gradients_equal_those_of_the_sequences_alone(kind: str, bidirectional: 
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_equals_torchs_deep_module_on_full_sequences(bidirectional: bool) -> None:
-    stack = made("lstm", 3, bidirectional)
-    twin = nn.LSTM(INPUTS, HIDDEN, 3, bidirectional=bidirectional)
-    twin.load_state_dict(
-        {
-            name.replace("_l0", f"_l{index}"): value
-            for index, layer in enumerate(stack.layers)
-            for name, value in layer.state_dict().items()
-        }
-    )
-    x = torch.randn(TIME, 2, INPUTS)
-    outputs, last = stack(x, torch.tensor([TIME, TIME]))
-    expected, states = twin(x)
-    torch.testing.assert_close(outputs, expected, atol=1e-6, rtol=1e-5)
-    # PyTorch has (layer and direction, batch, hidden) of each part.
-    for part, of_all in enumerate(states):
-        beside = of_all.unflatten(0, (3, -1)).transpose(1, 2).flatten(2)
-        for layer, wanted in zip(last, beside, strict=True):
-            torch.testing.assert_close(layer[part], wanted, atol=1e-6, rtol=1e-5)
-
-
-def test_dropout_is_between_layers_and_only_in_training() -> None:
-    deep, single = made("gru", 2, dropout=0.5), made("gru", 1, dropout=0.5)
-    x = torch.randn(TIME, len(LENGTHS), INPUTS)
-    assert not torch.equal(deep(x, LENGTHS)[0], deep(x, LENGTHS)[0])
-    assert torch.equal(single(x, LENGTHS)[0], single(x, LENGTHS)[0])
-    deep.eval()
-    assert torch.equal(deep(x, LENGTHS)[0], deep(x, LENGTHS)[0])
-
-
-@pytest.mark.parametrize("bidirectional", [False, True])
 def test_the_forget_gates_of_every_direction_start_open(bidirectional: bool) -> None:
     for layer in made("lstm", 2, bidirectional).layers:
         assert layer.bidirectional == bidirectional
         for suffix in ("l0", "l0_reverse") if bidirectional else ("l0",):
             bias = layer.get_parameter(f"bias_ih_{suffix}") + layer.get_parameter(f"bias_hh_{suffix}")
             assert torch.equal(bias[HIDDEN : 2 * HIDDEN], torch.ones(HIDDEN))
-
-
-def test_another_kind_is_refused() -> None:
-    with pytest.raises(AnamnesisError, match="encoder: found 'scrn'; allowed: rnn, gru, lstm"):
-        EncoderStack("scrn", INPUTS, HIDDEN)

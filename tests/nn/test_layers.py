@@ -125,47 +125,6 @@ def test_gradients_equal_the_slope_of_the_equations(kind: str) -> None:
         assert slope == pytest.approx(float((where.grad.numpy() * direction).sum()), rel=1e-5, abs=1e-5), place
 
 
-@pytest.mark.parametrize("kind", FUSED)
-def test_values_and_gradients_equal_torchs(kind: str) -> None:
-    layer, x, state = made(kind)
-    twin = FUSED[kind]()
-    twin.load_state_dict(layer.state_dict())
-    mine = [x.clone().requires_grad_(), *(part.clone().requires_grad_() for part in state)]
-    theirs = [x.clone().requires_grad_(), *(part.clone().requires_grad_() for part in state)]
-    outputs, last = layer(mine[0], tuple(mine[1:]))
-    hidden = tuple(part[None] for part in theirs[1:])
-    expected, end = twin(theirs[0], hidden if len(hidden) > 1 else hidden[0])
-    torch.testing.assert_close(outputs, expected, atol=1e-6, rtol=1e-6)
-    for part, wanted in zip(last, end if isinstance(end, tuple) else (end,), strict=True):
-        torch.testing.assert_close(part, wanted[0], atol=1e-6, rtol=1e-6)
-    # The last state too is differentiated: an LSTM's cell reaches the loss by no other way.
-    (outputs.square().sum() + sum(part.sum() for part in last)).backward()
-    (expected.square().sum() + (sum(part.sum() for part in end) if isinstance(end, tuple) else end.sum())).backward()
-    for ours, other in zip([*mine, *layer.parameters()], [*theirs, *twin.parameters()], strict=True):
-        torch.testing.assert_close(ours.grad, other.grad, atol=1e-5, rtol=1e-5)
-
-
-def test_the_joined_form_is_the_sum_of_two_products() -> None:
-    # X W_xh + H W_hh = [X, H] [W_xh; W_hh]: one matrix for a vanilla layer is two.
-    layer, x, (h,) = made("rnn")
-    w_xh, w_hh = layer.weight_ih_l0.mT, layer.weight_hh_l0.mT
-    bias = layer.bias_ih_l0 + layer.bias_hh_l0
-    apart = x[0] @ w_xh + h @ w_hh
-    joined = torch.cat([x[0], h], dim=1) @ torch.cat([w_xh, w_hh], dim=0)
-    torch.testing.assert_close(joined, apart, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(layer(x[:1], (h,))[0][0], torch.tanh(joined + bias), atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("kind", EQUATIONS)
-def test_a_cut_changes_nothing_when_the_state_is_carried(kind: str) -> None:
-    layer, x, state = made(kind)
-    whole, end = layer(x, state)
-    first, between = layer(x[:5], state)
-    second, last = layer(x[5:], between)
-    torch.testing.assert_close(torch.cat([first, second]), whole, atol=1e-6, rtol=1e-6)
-    torch.testing.assert_close(last, end, atol=1e-6, rtol=1e-6)
-
-
 @pytest.mark.parametrize("kind", [*EQUATIONS, "scrn"])
 def test_what_a_layer_says_of_itself_is_true(kind: str) -> None:
     layer = new_layer(kind, INPUTS, HIDDEN, **({"context": 4} if kind == "scrn" else {})).double()

@@ -16,8 +16,6 @@ from anamnesis import models, params
 from anamnesis.errors import AnamnesisError
 from anamnesis.nn.cells import new_layer
 from anamnesis.nn.own import cell_class
-from anamnesis.nn.stack import RecurrentStack
-from anamnesis.nn.stepping import steps_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MGU = "mgu:MGU"
@@ -60,39 +58,6 @@ def test_the_documented_layer_is_the_minimal_gated_unit(project: Path) -> None:
         state = (1 - f) * state + f * n
         np.testing.assert_allclose(outputs[time].detach().numpy(), state, atol=1e-5)
     np.testing.assert_allclose(last.detach().numpy(), state, atol=1e-5)
-
-
-@pytest.mark.parametrize("more", [{}, {"layers": 3, "residual": True, "norm": "layer"}])
-def test_a_stack_of_it_steps_as_it_reads_a_segment(project: Path, more: dict[str, Any]) -> None:
-    torch.manual_seed(0)
-    stack = RecurrentStack("cell", 6, 6, options={"cell": MGU}, **more).eval()
-    x = torch.randn(20, 1, 6)
-    with torch.no_grad():
-        expected, last = stack(x, stack.initial_state(1))
-    read, step = steps_of(stack)
-    state = [tuple(part[0].numpy() for part in layer) for layer in stack.initial_state(1)]
-    for time in range(20):
-        np.testing.assert_allclose(step(read(x[time, 0].numpy()), state), expected[time, 0], atol=1e-5)
-    np.testing.assert_allclose(state[-1][0], last[-1][0][0], atol=1e-5)
-
-
-def test_a_stack_of_it_learns_to_remember(project: Path) -> None:
-    torch.manual_seed(0)
-    stack = RecurrentStack("cell", 1, 16, options={"cell": MGU, "gate_bias": -1.0})
-    readout = torch.nn.Linear(16, 1)
-    optimizer = torch.optim.Adam([*stack.parameters(), *readout.parameters()], lr=0.01)
-    losses = []
-    for _ in range(150):
-        signs = torch.randint(2, (64, 1)) * 2.0 - 1
-        x = torch.zeros(10, 64, 1)
-        x[0] = signs
-        loss = (readout(stack(x, stack.initial_state(64))[0][-1]) - signs).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[0] > 0.5
-    assert losses[-1] < 0.05
 
 
 def test_the_documented_experiments_train_resume_generate_and_fit_the_probe(project: Path) -> None:
@@ -188,27 +153,20 @@ class Own(nn.Module, Layer):
 MISTAKES = [
     ("", "", "nothing:Own", "no file cells/nothing.py; found in cells/: mgu, own"),
     ("", "", "own:Other", "cells/own.py has no class Other; its classes: Own"),
-    ("", "", "own:torch", "cells/own.py has no class torch; its classes: Own"),
     ("", "", "../own:Own", "cell: found '../own:Own'; allowed: a file of cells/ and its class, such as mgu:MGU"),
     ("import torch", "1 / 0", "own:Own", "cells/own.py, line 1: cannot be imported: ZeroDivisionError"),
-    ("class Own", "class", "own:Own", "cells/own.py.*: cannot be imported: SyntaxError"),
     ("nn.Module, Layer", "nn.Module", "own:Own", "Own must derive from torch.nn.Module and anamnesis.nn.layer.Layer"),
-    ("nn.Module, Layer", "Layer", "own:Own", "Own must derive from torch.nn.Module and anamnesis.nn.layer.Layer"),
     ("self, inputs, hidden", "self, inputs", "own:Own", r"Own cannot be called with \(inputs, hidden\): too many"),
     ("self.outputs, self.state_sizes = hidden, ", "self.sizes = ", "own:Own", "set self.outputs"),
-    ("(hidden,)", "hidden", "own:Own", "set self.state_sizes to a tuple"),
     ("= hidden, (", "= hidden + 1, (", "own:Own", r"outputs: found \(2, 3, 4\); promised: \(2, 3, 5\)"),
     ("(hidden,)", "(7,)", "own:Own", r"part 0 of the state: found \(3, 4\); promised: \(3, 7\)"),
-    ("(hidden,)", "(hidden, 2)", "own:Own", "names 2 parts of the state, forward gives 1"),
     ("(outputs[-1],)", "outputs[-1]", "own:Own", "forward must return the outputs and a tuple"),
-    ("(outputs[-1],)", "(None,)", "own:Own", "part 0 of the state: found NoneType"),
     (
         "self.linear(inputs)",
         "self.linear(state)",
         "own:Own",
         r"forward fails on inputs of shape \(2, 3, 5\): TypeError",
     ),
-    ("self.linear = nn.Linear(inputs, hidden)", "pass", "own:Own", "has no parameters"),
 ]
 
 
@@ -241,8 +199,3 @@ def test_an_edit_of_a_cell_changes_the_inputs_of_a_training(project: Path) -> No
     with open(project / "cells" / "mgu.py", "a", encoding="utf-8") as file:
         file.write("# edited\n")
     assert models.inputs_digest(experiment, project) != before
-
-
-def test_an_option_the_class_does_not_have_is_refused(project: Path) -> None:
-    with pytest.raises(AnamnesisError, match=r"MGU cannot be called with \(inputs, hidden, gates\): .*'gates'"):
-        new_layer("cell", 5, 4, cell=MGU, gates=3)

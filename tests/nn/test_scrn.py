@@ -3,7 +3,6 @@
 from itertools import product
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from scrn_loop import torch_loop
@@ -35,31 +34,6 @@ def made(options: dict[str, Any], dtype: torch.dtype, time: int) -> tuple[SCRN, 
             layer.alpha_logit.add_(torch.randn(CONTEXT, dtype=dtype))
     shapes = [(time, BATCH, INPUTS), (BATCH, HIDDEN), (BATCH, CONTEXT)]
     return layer, [torch.randn(shape, dtype=dtype, requires_grad=True) for shape in shapes]
-
-
-@pytest.mark.parametrize("options", OPTIONS, ids=name)
-def test_values_equal_a_numpy_loop(options: dict[str, Any]) -> None:
-    layer, (x, h, s) = made(options, torch.float32, 40)
-    outputs, last = layer(x, (h, s))
-    b, p, a, r = (
-        value.detach().numpy().astype(np.float64)
-        for value in (layer.weight_xs, layer.weight_sh, layer.weight_xh, layer.weight_hh)
-    )
-    alpha: Any = options["alpha"]
-    if layer.alpha_logit is not None:
-        alpha = 1 / (1 + np.exp(-layer.alpha_logit.detach().numpy().astype(np.float64)))
-    inputs, hidden, context = (value.detach().numpy().astype(np.float64) for value in (x, h, s))
-    for time in range(40):
-        for row in range(BATCH):
-            now = (1 - alpha) * (b @ inputs[time, row]) + alpha * context[row]
-            fed = now if options["feed"] == "current" else context[row]
-            total = p @ fed + a @ inputs[time, row] + r @ hidden[row]
-            hidden[row] = 1 / (1 + np.exp(-total)) if options["activation"] == "sigmoid" else np.tanh(total)
-            context[row] = now
-        expected = np.concatenate([hidden, context], axis=1)
-        np.testing.assert_allclose(outputs[time].detach().numpy(), expected, atol=1e-5)
-    np.testing.assert_allclose(last[0].detach().numpy(), hidden, atol=1e-5)
-    np.testing.assert_allclose(last[1].detach().numpy(), context, atol=1e-5)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
@@ -103,52 +77,20 @@ def test_inputs_in_any_memory_layout_are_read_alike() -> None:
     torch.testing.assert_close(layer(strided, (h, s))[0], layer(x, (h, s))[0])
 
 
-def test_learned_alphas_start_at_alpha_and_stay_between_0_and_1() -> None:
+def test_learned_alphas_start_at_alpha() -> None:
     layer = SCRN(INPUTS, HIDDEN, CONTEXT, alpha=0.9, learned_alpha=True)
     assert layer.alpha_logit is not None
     torch.testing.assert_close(layer.alpha_logit.sigmoid(), torch.full((CONTEXT,), 0.9))
-    fixed = SCRN(INPUTS, HIDDEN, CONTEXT, alpha=0.9)
-    assert fixed.alpha_logit is None
-    with torch.no_grad():
-        for mine, other in zip(layer.parameters(), fixed.parameters(), strict=False):
-            mine.copy_(other)
-        x = torch.randn(20, BATCH, INPUTS)
-        torch.testing.assert_close(
-            layer(x, layer.initial_state(BATCH))[0], fixed(x, fixed.initial_state(BATCH))[0], atol=1e-6, rtol=1e-5
-        )
-
-
-def test_a_context_that_keeps_nothing_is_a_product_with_the_input() -> None:
-    layer, (x, h, s) = made({"alpha": 0.0}, torch.float32, 8)
-    context = layer(x, (h, s))[0][..., HIDDEN:]
-    torch.testing.assert_close(context, x @ layer.weight_xs.mT)
 
 
 @pytest.mark.parametrize(
     ("options", "named"),
     [
         ({"alpha": 1.0}, "alpha: found 1.0"),
-        ({"alpha": -0.1}, "alpha: found -0.1"),
         ({"alpha": 0.0, "learned_alpha": True}, "alpha: found 0"),
         ({"activation": "relu"}, "activation: found 'relu'; allowed: sigmoid, tanh"),
-        ({"feed": "next"}, "feed: found 'next'; allowed: current, previous"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], named: str) -> None:
     with pytest.raises(AnamnesisError, match=named):
         SCRN(INPUTS, HIDDEN, CONTEXT, **options)
-
-
-def test_mixed_precision_leaves_the_sums_alone() -> None:
-    layer = SCRN(5, 7, context=6, alpha=0.98)
-    inputs = torch.randn(200, 3, 5)
-    expected = layer(inputs, layer.initial_state(3))
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        outputs, state = layer(inputs, layer.initial_state(3))
-    outputs.sum().backward()
-    assert torch.equal(outputs, expected[0])
-    assert all(torch.equal(*pair) for pair in zip(state, expected[1], strict=True))
-    # What a segment before left in half the digits is read as it is.
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        again, _ = layer(inputs.bfloat16(), tuple(part.bfloat16() for part in state))
-    assert again.dtype == torch.float32

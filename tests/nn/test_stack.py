@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import pytest
 import torch
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 from torch import nn
 
 from anamnesis.nn.settings import Layers, cell_settings
@@ -53,24 +53,6 @@ def test_carried_state_makes_two_segments_equal_to_one(kind: str, more: dict[str
     second, end = stack(x[4:], stack.unflatten(flatten(detach(state))))
     torch.testing.assert_close(torch.cat([first, second]), whole, atol=1e-6, rtol=1e-6)
     torch.testing.assert_close(flatten(end), flatten(last), atol=1e-6, rtol=1e-6)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_flat_state_becomes_the_same_state_again(kind: str) -> None:
-    stack = made(kind, layers=3)
-    state = [tuple(torch.randn_like(part) for part in layer) for layer in stack.initial_state(2)]
-    again = stack.unflatten(flatten(state))
-    assert [len(layer) for layer in again] == [len(layer) for layer in state]
-    assert all(a is b for a, b in zip(flatten(again), flatten(state), strict=True))
-
-
-def test_a_detached_state_carries_values_and_no_gradient() -> None:
-    stack = made("lstm")
-    _, state = stack(torch.randn(4, 2, 3), stack.initial_state(2))
-    cut = detach(state)
-    assert all(part.requires_grad for part in flatten(state))
-    assert not any(part.requires_grad for part in flatten(cut))
-    torch.testing.assert_close(flatten(cut), [part.detach() for part in flatten(state)])
 
 
 def test_dropout_acts_between_layers_only_and_only_in_training() -> None:
@@ -149,21 +131,3 @@ def test_settings_build_the_stack_they_describe(entry: dict[str, Any]) -> None:
     for option in ("alpha", "activation", "feed"):
         if option in entry:
             assert getattr(stack.layers[0], option) == entry[option]
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [
-        {"architecture": "scrn", "hidden": 4, "context": 4, "alpha": 1.0},
-        {"architecture": "scrn", "hidden": 4, "context": 4, "alpha": -0.5},
-        {"architecture": "scrn", "hidden": 4},
-        {"architecture": "rnn", "hidden": 4, "context": 4},
-        {"architecture": "rnn", "hidden": 4, "norm": "group"},
-        {"architecture": "cell", "hidden": 4, "cell": "../mgu:MGU"},
-        {"architecture": "cell", "hidden": 4, "cell": "mgu"},
-        {"architecture": "cell", "hidden": 4, "cell": "mgu:MGU", "options": {"inputs": 3}},
-    ],
-)
-def test_settings_refuse(entry: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        SETTINGS.validate_python(entry)

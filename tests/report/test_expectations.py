@@ -34,13 +34,6 @@ def test_a_pair_is_answered_by_split_and_a_draw_is_a_miss(copied, change, valid,
     assert f'class="answer {state}">{answer}</span>' in page.render(copied)
 
 
-def test_a_margin_asks_for_a_relative_difference(copied, change):
-    change(copied, "fairytales20-rnn-nounroll", "both", perplexity=100.0)
-    for perplexity, answer in ((91.0, "no"), (89.0, "yes")):
-        change(copied, "fairytales20-rnn", "both", perplexity=perplexity)
-        assert starting(copied, "fairytales20-rnn below fairytales20-rnn-nounroll")["answer"] == answer
-
-
 def test_architectures_are_compared_by_their_best_experiments(copied, change):
     assert starting(copied, "memory-scrn above memory-rnn in memory span")["met"]
     change(copied, "memory-rnn", "test", memory_span=30.0)
@@ -130,17 +123,6 @@ def test_comparisons_state_settings_scores_and_differences(boards):
     assert [row["difference, validation"] for row in techniques.rows] == ["–", "+2.0", "+1.0"]
     # sqrt(0.905 * 0.095 / 300) is 1.69 %.
     assert "300 test documents has a standard error of 1.7 percentage points" in techniques.text
-
-
-def test_transfer_is_compared_in_bits_per_character_alone(boards):
-    transfer = compared(boards, "fairytales20", "What pre-training gives")
-    assert transfer.rows[1]["difference, test"] == "−0.300"
-    drawn = {point["experiment"] for values in transfer.figure.spec["datasets"].values() for point in values}
-    assert drawn == set(transfer.experiments)
-    # Their perplexities are those of two tokenizers: no chart compares them.
-    rows = [row for row in leaderboard.table(boards) if row.result.corpus == "fairytales20"]
-    curves = page.draw_curves(boards, rows, comparisons.compare(boards, rows))
-    assert not {name for _, figure in curves for name, _ in figure.legend} & set(transfer.experiments)
 
 
 def test_the_file_names_experiments_of_the_project():

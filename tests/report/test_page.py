@@ -104,26 +104,6 @@ def test_bars_hold_the_scores_of_the_leaderboard(parsed, boards):
         assert shown[row.result.experiment] == tuple(row.result.scores[split][metric] for split in results.SPLITS)
 
 
-def test_curves_ring_the_epoch_with_the_lowest_loss(boards):
-    def rings(figure):
-        [ring] = [layer for layer in figure.spec["layer"] if layer["mark"].get("filled") is False]
-        return {point["experiment"]: point["epoch"] for point in figure.spec["datasets"][ring["data"]["name"]]}
-
-    rows = [
-        row for row in leaderboard.table(boards) if row.result.corpus == "sherlock" and row.result.task == "language"
-    ]
-    [(_, figure)] = page.draw_curves(boards, rows, [])
-    curve = results.curve(boards, "sherlock-lstm")
-    lowest = curve.epochs.loc[curve.epochs["valid"].idxmin(), "epoch"]
-    assert rings(figure)["sherlock-lstm"] == lowest < curve.epochs["epoch"].max()
-    rows = [row for row in leaderboard.table(boards) if row.result.corpus == "reuters-r8"]
-    figures = dict(page.draw_curves(boards, rows, []))
-    assert list(figures) == ["accuracy", "loss"]
-    # The accuracy is highest in the fifth epoch.
-    assert all(set(rings(figure).values()) == {3} for figure in figures.values())
-    assert [name for name, colour in figures["accuracy"].legend if colour is None] == ["news-tfidf"]
-
-
 def test_text_of_users_stays_text(copied):
     def write(path, content):
         (copied / "predictions" / path).write_text(content)
@@ -155,13 +135,6 @@ def test_samples_stand_side_by_side_and_chinese_is_labelled(boards, html):
     for group in groups:
         assert [text["title"] for text in group["texts"]] == ["sanguo-lstm", "sanguo-ngram3"]
     assert '<p dir="auto" lang="zh"><mark>却说曹操</mark>引军至城下' in html
-
-
-def test_blanks_show_guesses_and_the_word_that_was_not_guessed(html):
-    section = sections_of(html)["cloze-novel"]
-    assert section.count('class="guess right"') == section.count('<span class="spoken"> right</span>') == 3
-    assert section.count("… mr. <span>14 %</span>") == 1
-    assert "she was &lt;b&gt;not&lt;/b&gt; <mark>mr.</mark> to be pleased" in section
 
 
 def test_second_run_writes_the_same_bytes(copied):

@@ -36,14 +36,6 @@ def texts(boards, tmp_path_factory):
     return found
 
 
-def test_bars_are_of_the_experiments_that_have_the_score(boards, texts):
-    entries = results.load(boards).results
-    scored = [entry.experiment for entry in entries if "bits_per_character" in entry.scores["valid"]]
-    assert 0 < len(scored) < len(entries)
-    names = {entry.experiment for entry in entries}
-    assert sorted(text for text in texts["bits-per-character"] if text in names) == sorted(scored)
-
-
 def test_each_board_has_charts_of_its_own_with_whole_epochs(boards, texts):
     entries = {entry.experiment: entry for entry in results.load(boards).results}
     charts, seen, epochs = {}, [], []

@@ -132,40 +132,6 @@ def test_a_command_sets_all_that_is_otherwise_in_the_whole_profile(folder):
     )
 
 
-def test_the_size_of_a_memory_network_is_not_taken_for_a_setting(folder, made):
-    settings = {"task": "memory", "tokens": "sherlock-characters", "model": {"architecture": "gru"}, "parameters": 6000}
-    settings["training"] = {"epochs": 1, "learning_rate": 0.1}
-    made.add(folder, "memory-gru", settings, {"memory_span": 20})
-    experiment = params.load(folder / "params.yaml").experiments["memory-gru"]
-    stats = {"corpus": "sherlock", "vocabulary_size": 9}
-    card = saved.new_card("memory-gru", experiment, stats, 5832, None, "inputs")
-    card |= {"allowed_parameters": 6000, "parameters": 5832}
-    saved.store(folder, "memory-gru", {}, card, {})
-    found = row(SCRIPT.page(folder, CLAIMS, []), "memory-gru")
-    assert found["command"] == "`dvc repro profiles/seed/dvc.yaml:evaluate@memory-gru`"
-
-
-def test_a_command_sets_what_the_model_it_starts_from_had_otherwise(folder):
-    content = params.read(folder / "params.yaml")
-    start = content["experiments"]["sherlock-lstm"]
-    content["dependent"] = {"sherlock-lstm-on": start | {"needs": "models/sherlock-lstm"}}
-    write_settings(folder, content)
-    metrics = json.loads((folder / "metrics" / "sherlock-lstm.json").read_text())
-    (folder / "metrics" / "sherlock-lstm-on.json").write_text(json.dumps(metrics | {"experiment": "sherlock-lstm-on"}))
-    epochs = start["training"]["epochs"]
-    content["experiments"]["sherlock-lstm"] = start | {"training": start["training"] | {"epochs": epochs + 1}}
-    found = row(SCRIPT.page(folder, CLAIMS, [], params.check(content)), "sherlock-lstm-on")
-    assert found["command"] == (
-        f"`dvc exp run -S profiles/seed/params.yaml:experiments.sherlock-lstm.training.epochs={epochs} "
-        "profiles/seed/dvc.yaml:evaluate-dependent@sherlock-lstm-on`"
-    )
-
-
-def test_early_stopping_is_not_taken_for_fewer_epochs(folder):
-    trained(folder, "novel-lstm", 20)
-    assert row(SCRIPT.page(folder, CLAIMS, []), "novel-lstm")["epochs"] == "8 (stopped early)"
-
-
 def test_timings_of_another_training_are_not_shown(folder):
     path = folder / ".anamnesis" / "timings" / "sherlock-rnn-seed2.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"fingerprint": "another"}))

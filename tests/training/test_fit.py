@@ -13,7 +13,6 @@ from anamnesis.errors import AnamnesisError
 from anamnesis.training.batches import Batches
 from anamnesis.training.fit import Fitted, fit
 from anamnesis.training.module import TrainingModule
-from anamnesis.training.optimizers import configure
 from anamnesis.training.plan import Loss, NetworkPlan, Sums
 from anamnesis.training.settings import Trainer, Training
 
@@ -122,14 +121,6 @@ def test_schedules(tmp_path: Path, schedule: dict[str, Any], expected: list[floa
 def test_early_stopping(tmp_path: Path) -> None:
     fitted = run(tmp_path, new_plan(valid=torch.tensor([1.0])), epochs=50, patience=3)
     assert (fitted.best_epoch, len(fitted.history)) == (1, 4)
-
-
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_the_optimiser_is_fused_and_on_the_cpu_not_capturable(optimizer: str) -> None:
-    settings = Training(epochs=1, optimizer=optimizer, learning_rate=0.1)
-    made = configure([nn.Parameter(torch.zeros(3))], settings, 10)["optimizer"]
-    assert made.defaults["fused"]
-    assert not made.defaults.get("capturable")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
