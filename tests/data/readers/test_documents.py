@@ -23,12 +23,8 @@ def test_a_published_test_split_stays(read):
 
 def test_several_columns_without_a_header_and_a_heading_in_some_files(read, join):
     rows = [f'"{n % 3 + 1}","Title {n}","Said ""{n}"",\nnext line"' for n in range(40)]
-    keys = {
-        "reader": "documents",
-        "columns": ["label", "title", "body"],
-        "heading": ["Class", "Title", "Body"],
-        "text": ["title", "body"],
-    }
+    columns = {"columns": ["label", "title", "body"], "heading": ["Class", "Title", "Body"]}
+    keys = {"reader": "documents", **columns, "text": ["title", "body"]}
     splits, counts = read(
         keys,
         ("with.csv", "\n".join(["Class,Title,Body", *rows[:30]]), "train"),

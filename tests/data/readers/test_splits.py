@@ -77,15 +77,8 @@ GROUPS = st.lists(
 def drawn_by_label(groups, names, **split):
     """The splits of groups (weight, label), and the weight that each label should give to each of them."""
     items = [(number, *group) for number, group in enumerate(groups)]
-    result = draw(
-        items,
-        Draw(**split),
-        "works",
-        keys=lambda item: [item[0]],
-        weight=lambda item: item[1],
-        stratum=lambda item: item[2],
-        names=names,
-    )
+    functions = {"keys": lambda item: [item[0]], "weight": lambda item: item[1], "stratum": lambda item: item[2]}
+    result = draw(items, Draw(**split), "works", **functions, names=names)
     assert sorted(item for part in result.values() for item in part) == items
     assert all(result.values())
     totals = {label: sum(size for size, other in groups if other == label) for label in "abc"}
@@ -124,14 +117,8 @@ def test_two_splits_of_hostile_groups(groups, seed, valid, test):
 
 def test_the_first_stratum_gives_no_giant_either():
     items = [("first", number, 1000) for number in range(3)] + [("other", number, 1) for number in range(1000)]
-    result = draw(
-        items,
-        Draw(valid=0.1, test=0.1),
-        "works",
-        keys=lambda item: [item[:2]],
-        weight=lambda item: item[2],
-        stratum=lambda item: item[0],
-    )
+    functions = {"keys": lambda item: [item[:2]], "weight": lambda item: item[2], "stratum": lambda item: item[0]}
+    result = draw(items, Draw(valid=0.1, test=0.1), "works", **functions)
     assert weights_of(result, lambda item: item[2]) == {"train": 3800, "valid": 100, "test": 100}
 
 
@@ -153,15 +140,10 @@ def test_a_group_that_is_too_large_is_taken_where_a_split_would_be_empty():
         assert result == {"train": items[:1], "test": items[2:], "valid": items[1:2]}
 
 
-def test_another_seed_is_another_draw():
-    items = list(range(100))
-    draws = {tuple(draw(items, Draw(seed=seed), "rows", keys=lambda item: [item])["test"]) for seed in range(5)}
-    assert len(draws) == 5
-
-
-def test_whole_numbers_are_counts():
-    result = draw(list(range(100)), Draw(valid=7, test=11), "rows", keys=lambda item: [item])
-    assert [len(result[name]) for name in ("train", "valid", "test")] == [82, 7, 11]
+def test_whole_numbers_are_counts_and_another_seed_is_another_draw():
+    draws = [draw(list(range(100)), Draw(valid=7, test=11, seed=n), "rows", keys=lambda item: [item]) for n in range(5)]
+    assert [len(draws[0][name]) for name in ("train", "valid", "test")] == [82, 7, 11]
+    assert len({tuple(result["test"]) for result in draws}) == 5
 
 
 @given(
@@ -198,11 +180,9 @@ def test_published_splits_stay_and_cost_train_its_copies():
     assert lost == 1
     assert sorted(result["train"] + result["valid"]) == sorted(set(train) - {"text 3"})
     assert len(result["valid"]) == 10
-
-
-def test_three_published_splits_are_not_touched():
-    given_splits = {"train": ["a", "a"], "valid": ["a"], "test": ["b"]}
-    assert complete(given_splits, Draw(), "documents", keys=lambda text: [text]) == (given_splits, 0)
+    # Where all three are published, none changes.
+    splits = {"train": ["a", "a"], "valid": ["a"], "test": ["b"]}
+    assert complete(splits, Draw(), "documents", keys=lambda text: [text]) == (splits, 0)
 
 
 @pytest.mark.parametrize(("one", "other"), [("Straße  x", "STRASSE\tX\n"), ("ﬁne", "fine"), ("Ａ", "a")])
