@@ -1,4 +1,4 @@
-"""`anamnesis forecast`: what it prints, writes and draws, its warning, and the models that it refuses."""
+"""`anamnesis forecast`: what it prints, writes and draws, its warning, and the options that it refuses."""
 
 import csv
 import warnings
@@ -30,7 +30,6 @@ tokens:
   waves: {corpus: waves, kind: series}
 experiments:
   waves-last: {task: forecasting, tokens: waves, steps: 7, model: {architecture: last}}
-  waves-ar: {task: forecasting, tokens: waves, steps: 7, model: {architecture: ar, window: 4}}
   waves-lstm:
     task: forecasting
     tokens: waves
@@ -60,24 +59,20 @@ def forecast(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resul
     """forecast(arguments, factor=1.0, model=...): the result for a file of monthly values, multiplied by `factor`."""
     monkeypatch.setattr(numerics, "pin", lambda: None)
 
-    def run(*arguments: str, factor: float = 1.0, model: str | None = "waves-ar") -> Result:
+    def run(*arguments: str, factor: float = 1.0, model: str = "waves-lstm") -> Result:
         # Each command leaves the process in the project's folder.
         monkeypatch.chdir(root / "mine")
         rows = [f"{month},{factor * value}" for month, value in zip(MONTHS, VALUES, strict=True)]
         Path("mine.csv").write_text("\n".join(["month,sales", *rows]) + "\n")
-        chosen = ["--model", model] if model else []
-        return CliRunner().invoke(cli.app, ["forecast", "mine.csv", *chosen, *arguments])
+        return CliRunner().invoke(cli.app, ["forecast", "mine.csv", "--model", model, *arguments])
 
     return run
 
 
-@pytest.mark.parametrize("model", ["waves-last", "waves-lstm"])
 @pytest.mark.parametrize("rescale", [False, True])
-def test_it_prints_the_forecasts_of_the_library(
-    forecast: Callable[..., Result], root: Path, model: str, rescale: bool
-) -> None:
-    done = forecast("--steps", "2", *(["--rescale"] if rescale else []), model=model)
-    expected = continue_series(models.load(root / "models" / model), np.array(VALUES), 2, rescale).ahead
+def test_it_prints_the_forecasts_of_the_library(forecast: Callable[..., Result], root: Path, rescale: bool) -> None:
+    done = forecast("--steps", "2", *(["--rescale"] if rescale else []))
+    expected = continue_series(models.load(root / "models" / "waves-lstm"), np.array(VALUES), 2, rescale).ahead
     assert done.stdout == f"date\tforecast\n2021-01\t{expected[0]:.6g}\n2021-02\t{expected[1]:.6g}\n"
 
 
@@ -98,17 +93,13 @@ def test_values_far_from_the_training_series_cause_a_warning(forecast: Callable[
     model = models.load(root / "models" / "waves-lstm")
     far = abs(1e6 * np.median(VALUES) - model.mean) / model.scale
     line = f"warning: the values lie {far:,.0f} standard deviations from the mean of the series that waves-lstm was "
-    assert forecast(factor=1e6, model="waves-lstm").stderr.startswith(line)
-    for quiet in (
-        forecast(model="waves-lstm"),
-        forecast("--rescale", factor=1e6, model="waves-lstm"),
-        forecast(factor=1e6, model="waves-last"),
-    ):
+    assert forecast(factor=1e6).stderr.startswith(line)
+    for quiet in (forecast(), forecast("--rescale", factor=1e6), forecast(factor=1e6, model="waves-last")):
         assert (quiet.exit_code, quiet.stderr) == (0, "")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         # Beyond single precision.
-        assert forecast(factor=1e300, model="waves-lstm").exit_code == 0
+        assert forecast(factor=1e300).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -117,7 +108,6 @@ def test_values_far_from_the_training_series_cause_a_warning(forecast: Callable[
         (["--value", "day"], "--value: {file} has no column 'day'; there are month, sales"),
         (["--plot", "x.pdf"], "--plot: found 'x.pdf'; allowed: a name that ends with .png or .svg"),
         (["--output", "x.txt"], "--output: found 'x.txt'; allowed: a name that ends with .csv"),
-        (["--model", "waves-gru"], "no experiment is named 'waves-gru'"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(
@@ -125,16 +115,3 @@ def test_options_that_do_not_fit_are_refused(
 ) -> None:
     done = forecast(*arguments)
     assert str(done.exception).startswith(message.format(file=root / "mine" / "mine.csv"))
-    assert not (root / "mine" / "next.pdf").exists()
-
-
-def test_without_a_model_the_only_registered_champion_forecasts(
-    forecast: Callable[..., Result], root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from anamnesis.tracking import registry
-
-    expected = forecast(model="waves-lstm").stdout
-    monkeypatch.setattr(registry, "only", lambda task: f"{task}-waves")
-    folders = {"forecasting-waves@champion": root / "models" / "waves-lstm"}
-    monkeypatch.setattr(registry, "resolve", folders.__getitem__)
-    assert forecast(model=None).stdout == expected

@@ -15,7 +15,7 @@ from anamnesis import models
 from anamnesis.stages.evaluate import evaluate
 from anamnesis.stages.train import train
 from anamnesis.tasks.forecasting.evaluation.scores import scores
-from anamnesis.tasks.forecasting.prediction import answer, example
+from anamnesis.tasks.forecasting.prediction import answer
 from anamnesis.tasks.forecasting.settings import Experiment
 
 from .conftest import SIZES
@@ -58,9 +58,8 @@ def test_the_last_value_by_hand(project: Path, experiment: Make, series: dict[st
         # The last value of the split before forecasts the first.
         values = [series[before].tolist()[-1], *series[split].tolist()]
         errors = [values[index] - values[index - 1] for index in range(1, len(values))]
-        free = [
-            values[origin + step] - values[origin - 1] for origin in range(1, len(values) - 7 + 1) for step in range(7)
-        ]
+        origins = range(1, len(values) - 7 + 1)
+        free = [values[origin + step] - values[origin - 1] for origin in origins for step in range(7)]
         found = metrics[split]
         assert found["rmse"] == pytest.approx(math.sqrt(sum(e * e for e in errors) / len(errors)), rel=1e-5)
         assert found["mae"] == pytest.approx(sum(map(abs, errors)) / len(errors), rel=1e-5)
@@ -103,9 +102,8 @@ def test_predictions_are_what_the_model_forecasts(
     assert [float(row["rmse"]) for row in steps] == pytest.approx(np.sqrt((errors**2).mean(axis=0)).tolist(), rel=1e-4)
     assert metrics["test"]["rmse_free_running"] == pytest.approx(math.sqrt((errors**2).mean()), rel=1e-4)
     # The served model gives the same forecasts as text.
-    assert example(model.card) == (["1, 2, 3, 4"], {"steps": 1})
     text = ", ".join(map(repr, whole[:130].tolist()))
-    assert answer(model, ["", text], {"steps": 7}) == ["", ", ".join(f"{value:.6g}" for value in loop[0])]
+    assert answer(model, [text], {"steps": 7}) == [", ".join(f"{value:.6g}" for value in loop[0])]
 
 
 def test_the_same_forecasts_score_the_same_at_every_window(project: Path, experiment: Make) -> None:
@@ -128,6 +126,4 @@ def test_the_same_forecasts_score_the_same_at_every_window(project: Path, experi
 def test_other_steps_are_another_question(project: Path, experiment: Make) -> None:
     questions = [train_and_score(project, experiment("last", steps=steps))["question"] for steps in (7, 7, 5)]
     assert questions[0] == questions[1]
-    assert {key: questions[0][key] == questions[2][key] for key in ("asked", "valid", "test")} == dict.fromkeys(
-        ("asked", "valid", "test"), False
-    )
+    assert all(questions[0][key] != questions[2][key] for key in ("asked", "valid", "test"))
