@@ -85,28 +85,15 @@ def test_chinese_comes_back_as_well():
 def test_an_example_by_hand():
     tokenizer = words.learn(["x"], lower=True, delete=",-")
     found = listed(tokenizer, "It was, a WELL-known\n\nMcX - o\n")
+    inside, lower = (INSIDE, ""), (LATER, LOWER)
     assert found == [
-        ("\n", ""),
-        (FIRST, CAPITAL),
-        (INSIDE, ""),
-        (" ", " "),
-        (LATER, LOWER),
-        (INSIDE, ""),
-        (INSIDE, ""),
-        (" ", ", "),
-        (LATER, LOWER),
-        (" ", " "),
-        (LATER, "WELLknown"),
-        *[(INSIDE, "")] * 3,
-        (INSIDE, "-"),
-        *[(INSIDE, "")] * 4,
-        ("\n", "\n\n"),
-        (FIRST, "McX"),
-        *[(INSIDE, "")] * 2,
-        (" ", " - "),
-        (LATER, LOWER),
-        ("\n", "\n"),
-    ]
+        ("\n", ""), (FIRST, CAPITAL), inside,
+        (" ", " "), lower, inside, inside,
+        (" ", ", "), lower,
+        (" ", " "), (LATER, "WELLknown"), inside, inside, inside, (INSIDE, "-"), inside, inside, inside, inside,
+        ("\n", "\n\n"), (FIRST, "McX"), inside, inside,
+        (" ", " - "), lower, ("\n", "\n"),
+    ]  # fmt: skip
     training = Counter(found)
     # " " before 1 of 4 words ... in a context of 4 strings, and an escape.
     assert nats(Counter([(" ", ", ")]), training, 20) == pytest.approx(math.log(5 / 1))

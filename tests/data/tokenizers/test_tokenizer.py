@@ -43,28 +43,21 @@ def changed(number: int, **values) -> bytes:
     ("content", "says"),
     [
         (b"", "JSON"),
-        (b"[]", "not a tokenizer"),
-        (changed(0)[:-9], "JSON"),
         (b"\xff" + changed(0), "not a tokenizer"),
         (changed(0, format=2), "format"),
-        (changed(0, kind="pickle"), "pickle"),
         (changed(0, more=1), "more"),
-        (changed(0, tokens=None), "tokens"),
         (changed(0, tokens=["<unk>", 7]), "tokens.1"),
         (changed(0, tokens=["a", "b"]), "start with <unk>"),
         (changed(0, tokens=["<unk>", "a", "a"]), "twice"),
         (changed(0, tokens=["<unk>", "ab"]), "one character"),
-        (changed(0, tokens=["<unk>", ""]), "empty"),
         (changed(1, tokens=["<unk>", "a", "ab"]), "missing"),
         (changed(1, tokens=["<unk>", "a", "aaa"]), "one or two"),
         (changed(2, tokens=["<unk>", "</s>", "<s>"]), "start with"),
-        (changed(2, tokens=["<unk>", "<s>", "</s>", "<s>"]), "twice"),
         (changed(2, lower="yes"), "lower"),
         (changed(2, language="th"), "spaces"),
         (changed(5, tokens=LEARNED[5].tokens[1:]), "byte"),
         (changed(5, tokens=[*LEARNED[5].tokens, "字"]), "no symbol of a byte"),
         (changed(5, merges=[["a", "zz"]]), "merge"),
-        (changed(5, merges=[["a"]]), "merges.0"),
     ],
 )
 def test_a_damaged_file_is_refused_in_one_line(content, says, tmp_path):
@@ -75,8 +68,6 @@ def test_a_damaged_file_is_refused_in_one_line(content, says, tmp_path):
     assert str(caught.value).startswith(f"{path}: not a tokenizer")
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_no_file(tmp_path):
+    path.unlink()
     with pytest.raises(AnamnesisError, match="no such file"):
-        tokenizer.load(tmp_path / "tokenizer.json")
+        tokenizer.load(path)
