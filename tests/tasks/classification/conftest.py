@@ -22,10 +22,10 @@ Rows = list[tuple[str, str]]
 TOPICS = {"grain": ["wheat", "corn", "harvest"], "crude": ["oil", "barrel", "opec"], "ship": ["port", "vessel"]}
 COMMON = ["the", "a", "prices", "of", "rose", "fell", "said", "in"]
 NETWORKS: dict[str, dict[str, Any]] = {
-    **{each: {"architecture": each} for each in ("rnn", "rnn-relu", "irnn", "gru", "lstm", "lstm-gates")},
+    **{each: {"architecture": each} for each in ("rnn", "lstm", "lstm-gates")},
     "lstm-layer-norm": {"architecture": "lstm", "norm": "layer", "layers": 2},
     "gru-residual": {"architecture": "gru", "residual": True, "embedding": 8, "layers": 2},
-    **{f"birnn-{cell}": {"architecture": "birnn", "cell": cell} for cell in ("rnn", "gru", "lstm")},
+    "birnn-gru": {"architecture": "birnn", "cell": "gru"},
     "deep-birnn": {"architecture": "birnn", "layers": 3},
     "cnn-lstm": {"architecture": "cnn-lstm", "channels": 5, "width": 3, "pool": 2},
     "cnn-lstm-wide": {"architecture": "cnn-lstm", "channels": 4, "width": 4, "pool": 3, "layers": 2},

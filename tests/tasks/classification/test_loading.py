@@ -18,17 +18,12 @@ Make = Callable[..., Experiment]
 Change = Callable[[dict[str, Any], dict[str, Any]], object]
 WEIGHTS = "the weights are not those of"
 ARCHITECTURES = ("tfidf", "lstm", "language-model")
-EVERY: list[tuple[Change, str]] = [
-    (lambda card, weights: weights.popitem(), WEIGHTS),
-    (lambda card, weights: weights.update(more=np.zeros(2, "f4")), WEIGHTS),
-    (lambda card, weights: weights.update({name: value.astype("f8") for name, value in weights.items()}), WEIGHTS),
-    (lambda card, weights: card["labels"].append("sport"), WEIGHTS),
-    (lambda card, weights: card.update(labels=["sport"]), "no list of two labels"),
-    (lambda card, weights: card.update(files=[]), "`files` has no tokenizer.json"),
-]
 FORGERIES: list[tuple[str, Change, str]] = [
-    *((architecture, *each) for architecture in ARCHITECTURES for each in EVERY),
-    ("lstm", lambda card, weights: card["model"].update(hidden=65536, layers=16), WEIGHTS),
+    ("tfidf", lambda card, weights: weights.popitem(), WEIGHTS),
+    ("tfidf", lambda card, weights: weights.update(more=np.zeros(2, "f4")), WEIGHTS),
+    ("lstm", lambda card, weights: card["labels"].append("sport"), WEIGHTS),
+    ("lstm", lambda card, weights: card.update(labels=["sport"]), "no list of two labels"),
+    ("lstm", lambda card, weights: card.update(files=[]), "`files` has no tokenizer.json"),
     ("lstm", lambda card, weights: card["model"].update(padding="packed"), WEIGHTS),
     ("language-model", lambda card, weights: card["model"].update(summary="both"), WEIGHTS),
     ("language-model", lambda card, weights: card.update(encoder={"architecture": "uniform"}), "a recurrent one"),

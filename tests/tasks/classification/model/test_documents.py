@@ -19,7 +19,7 @@ def valid_texts() -> list[str]:
     return [" ".join(text.split()) for text in known]
 
 
-def test_layout_gives_no_author_away(stores: Path, experiment: Make) -> None:
+def test_layout_is_removed_before_a_model_reads_a_passage(stores: Path, experiment: Make) -> None:
     settings = experiment("histogram").model
     store = stores / "data" / "tokens" / "letters"
     letters = tokenizer.load(store / "tokenizer.json")

@@ -18,8 +18,6 @@ from anamnesis.tasks.classification.model.features import Head
 from anamnesis.tasks.classification.settings import Experiment
 from anamnesis.training.fit import seed
 
-from ..conftest import passages, write_store
-
 Make = Callable[..., Experiment]
 ONCE = {"epochs": 1}
 
@@ -85,28 +83,3 @@ def test_the_network_that_is_fine_tuned_is_the_one_that_is_used(project: Path, e
     torch.testing.assert_close(alone, logits, rtol=1e-4, atol=1e-5)
     states = summaries(description, encoder.eval(), valid, np.arange(len(valid)))
     torch.testing.assert_close(network.head(torch.from_numpy(states)), logits, rtol=1e-4, atol=1e-5)
-
-
-def cut(text: str) -> str:
-    """Another text with the same first 40 characters."""
-    text = " ".join(text.split())
-    return text[:40] + "e" * (1 + len(text) % 7) if len(text) > 40 else text
-
-
-@pytest.mark.parametrize("finetune", [False, True])
-def test_characters_beyond_the_longest_change_nothing(
-    tmp_path: Path, stores: Path, experiment: Make, finetune: bool
-) -> None:
-    settings = experiment("language-model", model={"finetune": finetune, "longest": 40}, training=ONCE)
-    found = []
-    for name, change in (("whole", str), ("cut", cut)):
-        root = tmp_path / name
-        (root / "models").mkdir(parents=True)
-        (root / "models" / "start").symlink_to(stores / "models" / "start")
-        rows = {split: [(label, change(text)) for label, text in part] for split, part in passages().items()}
-        write_store(root, rows, "letters", kind="characters")
-        train("ours", settings, root, Recorder())
-        found.append(models.read(root / "models" / "ours")[1])
-    assert found[0].keys() == found[1].keys()
-    for key, value in found[0].items():
-        np.testing.assert_array_equal(found[1][key], value, err_msg=key)

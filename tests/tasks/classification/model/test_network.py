@@ -1,4 +1,4 @@
-"""The networks of words: against loops over words, against each other, and without effect of padding."""
+"""The networks of words against loops over words, and that padding has no effect."""
 
 from collections.abc import Callable
 from typing import Any
@@ -82,35 +82,6 @@ def test_dummy_is_a_word_like_any_other(experiment: Make, name: str, summary: st
         assert not torch.allclose(found[0], logits(network, given, packed)[0], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_no_word_beyond_the_length_counts_and_every_word_before_it_does(experiment: Make, name: str) -> None:
-    settings = experiment({**NETWORKS[name], "summary": "mean"})
-    network = new_network(settings, VOCABULARY + 1)
-    (given,) = documents([12])
-    before = logits(network, [given], settings)
-    for place in range(12):
-        changed = given.copy()
-        changed[place] = 3 + (changed[place] - 2) % (VOCABULARY - 3)
-        after = logits(network, [changed], settings)
-        if place < 8:
-            # Pooling keeps the largest only: there, a word may change nothing.
-            assert name.startswith("cnn") or not torch.equal(after, before)
-        else:
-            assert torch.equal(after, before)
-
-
-@pytest.mark.parametrize("padding", ["dummy", "packed"])
-def test_gates_are_the_fused_layer(experiment: Make, padding: str) -> None:
-    model = {"architecture": "lstm", "layers": 2, "summary": "mean", "dense": 4, "padding": padding}
-    fused, gates = (
-        new_network(experiment({**model, "architecture": each}), VOCABULARY + 1) for each in ("lstm", "lstm-gates")
-    )
-    gates.load_state_dict(fused.state_dict())
-    given, settings = documents([1, 4, 9, 8, 2]), experiment(model)
-    found, expected = logits(gates, given, settings).softmax(1), logits(fused, given, settings).softmax(1)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
-
-
 @pytest.mark.parametrize("summary", SUMMARIES)
 def test_a_plain_network_is_its_equations(experiment: Make, summary: str) -> None:
     settings = experiment({"architecture": "rnn", "summary": summary, "dense": 5, "padding": "packed"})
@@ -136,7 +107,7 @@ def test_a_plain_network_is_its_equations(experiment: Make, summary: str) -> Non
 
 @pytest.mark.parametrize("summary", SUMMARIES)
 def test_a_bidirectional_network_reads_each_document_both_ways(experiment: Make, summary: str) -> None:
-    """Against PyTorch's cell, once from each end of every document by itself."""
+    """PyTorch's cell gives the same, once from each end of every document by itself."""
     settings = experiment({"architecture": "birnn", "cell": "lstm", "summary": summary, "padding": "packed"})
     network = new_network(settings)
     layer: Any = network.reader.layers[0]
@@ -163,7 +134,7 @@ def test_a_bidirectional_network_reads_each_document_both_ways(experiment: Make,
         torch.testing.assert_close(found, network.output(expected_summary).detach(), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("width", "pool"), [(1, 1), (2, 2), (3, 2), (3, 20), (5, 3), (12, 4)])
+@pytest.mark.parametrize(("width", "pool"), [(1, 1), (2, 2), (3, 20), (12, 4)])
 def test_convolution_and_pooling_see_no_further_than_the_document(experiment: Make, width: int, pool: int) -> None:
     model = {"architecture": "cnn-lstm", "channels": 4, "width": width, "pool": pool}
     settings = experiment({**model, "padding": "packed"})

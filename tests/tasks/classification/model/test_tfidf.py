@@ -5,14 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from listener import Recorder
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from anamnesis import models
 from anamnesis.data.stores.documents import open_documents
 from anamnesis.data.tokenizers import tokenizer
-from anamnesis.stages.train import train
 from anamnesis.tasks.classification.model import tfidf
 from anamnesis.tasks.classification.settings import Experiment, TfIdf
 
@@ -45,12 +42,3 @@ def test_probabilities_are_those_of_scikit_learn(tmp_path: Path, topics: int, su
     expected = regression.predict_proba(vectorizer.transform([text for _, text in rows["test"]]))
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert np.ptp(found[:, 0]) > 0.1
-
-
-def test_the_order_of_words_does_not_matter(project: Path, experiment: Make) -> None:
-    train("baseline", experiment({"architecture": "tfidf"}), project, Recorder())
-    model = models.load(project / "models" / "baseline")
-    first, turned, short = model.classify(["the prices of the oil", "oil the of prices the", "the prices"])
-    assert first[0][0] == "crude"
-    assert dict(first) == pytest.approx(dict(turned), rel=1e-6)
-    assert dict(first) != pytest.approx(dict(short), abs=1e-3)

@@ -1,4 +1,4 @@
-"""Training: every network learns, the stored model is the validated one, and the test split is not read."""
+"""Training: networks learn, the stored model is the one that was validated, and the test split is not read."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +20,10 @@ from ..conftest import NETWORKS, documents, splits, write_store
 Make = Callable[..., Experiment]
 
 
-@pytest.mark.parametrize(("name", "padding"), list(zip(NETWORKS, ["dummy", "packed"] * 7, strict=True)))
-def test_every_network_learns_topics(project: Path, experiment: Make, name: str, padding: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "padding"), [("lstm-layer-norm", "dummy"), ("deep-birnn", "packed"), ("cnn-lstm", "packed")]
+)
+def test_a_network_learns_topics(project: Path, experiment: Make, name: str, padding: str) -> None:
     settings = experiment(
         {"hidden": 12, "summary": "max", **NETWORKS[name], "padding": padding, "length": 12},
         training={"epochs": 7, "learning_rate": 0.05},
@@ -42,8 +44,7 @@ def test_models_of_characters_recognise_capitals(project: Path, experiment: Make
     assert (project / "models" / "mine" / "history.csv").read_text().startswith(columns)
 
 
-@pytest.mark.parametrize("padding", ["dummy", "packed"])
-@pytest.mark.parametrize("name", ["lstm", "deep-birnn", "cnn-lstm"])
+@pytest.mark.parametrize(("name", "padding"), [("lstm", "dummy"), ("deep-birnn", "packed"), ("cnn-lstm", "packed")])
 def test_the_stored_model_is_the_one_that_was_validated(
     project: Path, experiment: Make, name: str, padding: str
 ) -> None:
