@@ -77,51 +77,38 @@ def web(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Web]:
         def do_GET(self) -> None:
             state.requests.append((self.path, self.headers["Range"]))
             state.authorizations.append((f"{self.headers['Host']}{self.path}", self.headers["Authorization"]))
-            data = state.files.get(self.path)
+            data, location = state.files.get(self.path), state.redirects.get(self.path)
             status = state.statuses.pop(0) if state.statuses else 200
-            location = state.redirects.get(self.path)
-            if data is None:
-                status = 404
+            status = 302 if location else 404 if data is None else status
+            headers, body = {}, b""
             if location:
-                status = 302
-            if status != 200 or data is None:
-                body = data if location and data else b""
-                self.send_response(status, state.reason)
-                self.answer({"Content-Length": str(len(body)), **({"Location": location} if location else {})})
-                self.send(body)
-                return
-            answer: dict[str, str] = {}
-            first, last = 0, len(data) - 1
-            wanted = self.headers["Range"] if state.ranges and self.headers["If-Range"] in (None, state.etag) else None
-            if wanted:
-                start, _, end = wanted.removeprefix("bytes=").partition("-")
-                first = max(0, len(data) - int(end)) if not start else int(start)
-                last = min(last, int(end)) if start and end else last
-                self.send_response(206)
-                answer["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
-            else:
-                self.send_response(200)
-            if state.etag:
-                answer["ETag"] = state.etag
-            answer["Content-Type"] = state.types.get(self.path, "application/octet-stream")
-            self.answer({**answer, "Content-Length": str(last - first + 1)})
-            body = data[first : last + 1]
-            if state.break_after and self.path.startswith("/files/"):
+                headers, body = {"Location": location}, data or b""
+            elif status == 200 and data is not None:
+                status, headers, body = self.content(data)
+            changed = state.headers.get(self.path, {})
+            self.close_connection = self.close_connection or bool(changed)
+            self.send_response(status, state.reason)
+            for name, value in {**headers, "Content-Length": str(len(body)), **changed}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if state.break_after and status < 300 and self.path.startswith("/files/"):
                 body = body[: state.break_after.pop(0)]
                 self.close_connection = True
-            self.send(body)
-
-        def send(self, body: bytes) -> None:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self.wfile.write(body)
                 state.sent += len(body)
 
-        def answer(self, headers: dict[str, str]) -> None:
-            changed = state.headers.get(self.path, {})
-            self.close_connection = self.close_connection or bool(changed)
-            for name, value in {**headers, **changed}.items():
-                self.send_header(name, value)
-            self.end_headers()
+        def content(self, data: bytes) -> tuple[int, dict[str, str], bytes]:
+            """The status, the headers and the body of an answer that has these bytes, or the range of them."""
+            headers = {"Content-Type": state.types.get(self.path, "application/octet-stream")}
+            if state.etag:
+                headers["ETag"] = state.etag
+            if not (state.ranges and self.headers["Range"] and self.headers["If-Range"] in (None, state.etag)):
+                return 200, headers, data
+            start, _, end = self.headers["Range"].removeprefix("bytes=").partition("-")
+            first = int(start) if start else max(0, len(data) - int(end))
+            last = min(len(data) - 1, int(end)) if start and end else len(data) - 1
+            return 206, headers | {"Content-Range": f"bytes {first}-{last}/{len(data)}"}, data[first : last + 1]
 
         def log_message(self, *arguments: Any) -> None:
             pass

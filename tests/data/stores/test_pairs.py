@@ -154,12 +154,16 @@ def test_subwords_of_kept_pairs_are_as_short_as_asked(make, values):
         assert (learned.tokens, learned.saved()) == (again.tokens, again.saved())
 
 
-def test_the_stage(make, entry, tmp_path):
+def test_the_stage_reads_training_twice_and_states_the_sizes(make, entry, tmp_path):
     make(kind="word-pairs")
     raw = tmp_path / "data" / "raw" / "small"
     raw.mkdir(parents=True)
     for split in store.SPLITS:
         (tmp_path / f"{split}.csv").rename(raw / f"{split}.csv")
+    read: list[int] = []
+    store.write(tmp_path / "again", entry(kind="word-pairs"), store.sources("small", tmp_path), read.append)
+    sizes = {split: (raw / f"{split}.csv").stat().st_size for split in store.SPLITS}
+    assert sum(read) == sum(sizes.values()) + sizes["train"]
     line = stage.tokenize("mine", entry(kind="word-pairs", longest=8), tmp_path)
     folder = tmp_path / "data" / "tokens" / "mine"
     splits = read_stats(folder)["splits"]
@@ -169,17 +173,6 @@ def test_the_stage(make, entry, tmp_path):
     everything = sum(counts["tokens"] + counts["source_tokens"] for counts in splits.values())
     unknown = sum(counts["unknown_tokens"] for counts in splits.values())
     assert line.endswith(f"{unknown / everything:.2%} unknown")
-
-
-def test_training_is_read_twice(make, entry, tmp_path):
-    make(kind="word-pairs")
-    read: list[int] = []
-    sources = {split: tmp_path / f"{split}.csv" for split in store.SPLITS}
-    for values in KINDS:
-        read.clear()
-        store.write(tmp_path / "store", entry(**values, longest=12), sources, read.append)
-        sizes = {split: path.stat().st_size for split, path in sources.items()}
-        assert sum(read) == sum(sizes.values()) + sizes["train"]
 
 
 def test_sentences_that_do_not_fit_the_ids(make):
