@@ -1,15 +1,66 @@
-"""A tracking server that answers what a test wants, and remembers nothing."""
+"""Servers of tests: real ones in a process of their own, and a tracking server with fixed answers."""
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
 API = "/api/2.0/mlflow/"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/"
+
+
+@contextmanager
+def running_server(
+    command: list[str], folder: Path, health: str, **environment: str
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run a server in a process group of its own until the block ends; it has started when `health` responds.
+
+    Args:
+        command: the command, without its port.
+        folder: the working directory, in which the output is written to server.log.
+        health: the path of a page that responds as soon as the server has started.
+        environment: more variables.
+
+    Yields:
+        The process and the server's address.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = folder / "server.log"
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)],
+            cwd=folder,
+            env={**os.environ, **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        while True:
+            assert process.poll() is None, log.read_text()
+            try:
+                urllib.request.urlopen(f"{address}{health}", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield process, address
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=30)
 
 
 class FakeServer:

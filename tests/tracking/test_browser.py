@@ -1,17 +1,12 @@
 """MLflow's pages with runs and models of a project, served by `anamnesis ui`, in a real browser."""
 
-import os
 import re
-import signal
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fake_server import running_server
 
 from anamnesis import params
 from anamnesis.tracking import sync
@@ -28,30 +23,8 @@ def pages(root: Path, finish, browser) -> Iterator[dict[str, str]]:
     sync.register(settings, root)
     finish("toy-b", valid=2.25, test=2.75, epochs=4)
     sync.register(settings, root)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = root / "ui.log"
-    with open(log, "wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "anamnesis.cli", "ui", "--port", str(port)],
-            cwd=root,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        while True:
-            assert process.poll() is None, log.read_text()
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield dict(re.findall(r"^(\S.*?) +(http://\S+)$", log.read_text(), re.M))
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
+    with running_server([sys.executable, "-m", "anamnesis.cli", "ui"], root, "/health"):
+        yield dict(re.findall(r"^(\S.*?) +(http://\S+)$", (root / "server.log").read_text(), re.M))
 
 
 def wait_for_texts(browser, *texts: str, seconds: int = 60) -> str:

@@ -12,7 +12,7 @@ from fake_server import FakeServer, serving
 from anamnesis import models as folders
 from anamnesis import params
 from anamnesis.errors import AnamnesisError
-from anamnesis.tracking import journal, live, registry, result_runs, sync
+from anamnesis.tracking import live, registry, result_runs, sync
 from anamnesis.tracking.store import EXPERIMENT, FINGERPRINT, TrackingError
 
 MLMODEL = "flavors: {python_function: {artifacts: {model: {path: %s}}}}"
@@ -190,8 +190,3 @@ def test_invalid_names_are_not_printed(root: Path, server: FakeServer) -> None:
     assert registry.only_model("language", root) == "language-toys"
     with pytest.raises(AnamnesisError, match=r"allowed: \(none\)$"):
         registry.resolve("language-toy", root)
-
-
-def test_the_journal_ignores_invalid_tags() -> None:
-    entry = journal.new_entry("language-toy", {FINGERPRINT: "../x", EXPERIMENT: "../y"}, {})
-    assert (entry["fingerprint"], entry["experiment"]) == ("", "")

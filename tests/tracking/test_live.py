@@ -165,16 +165,6 @@ def test_the_run_of_a_training_that_was_killed_at_its_end_is_completed(root: Pat
     }
 
 
-def test_a_dead_run_with_other_values_than_the_result_is_not_completed(root: Path, finish, client) -> None:
-    card = finish("toy-a", epochs=3)
-    (root / "models" / "toy-a" / "history.csv").write_text("epoch,train_perplexity\n1,14\n2,13\n3,12\n")
-    train_and_kill(root, card["inputs"])
-    assert result_runs.sync_runs(["toy-a"], root).created == ["toy-a"]
-    (complete,) = [run for run in all_runs(client) if run.data.tags.get(FINGERPRINT)]
-    assert history(client, complete.info.run_id) == [(1, 14.0), (2, 13.0), (3, 12.0)]
-    assert [run.info.status for run in all_runs(client) if run.info.run_id != complete.info.run_id] == ["KILLED"]
-
-
 def test_a_training_that_starts_while_another_process_asks_is_visible(root: Path, client: MlflowClient) -> None:
     path = live.lock_path("toy-a", root)
     path.parent.mkdir(parents=True)

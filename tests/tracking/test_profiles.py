@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from anamnesis import files, models, params
+from anamnesis import models, params
 from anamnesis.errors import AnamnesisError
 from anamnesis.tracking import journal, live, registry, store, sync
 from anamnesis.tracking.promotion import promote
@@ -98,19 +98,6 @@ def test_champions_come_back_in_both(root, seed, finish, empty_database) -> None
         "seed-language-toy",
     ]
     assert journal.read(seed) == journal.read(root)
-
-
-def test_a_new_database_is_synced_with_neither(root, seed, finish) -> None:
-    notes = [store.synced_file(folder) for folder in (root, seed)]
-    assert notes[0] != notes[1]
-    for note in notes:
-        files.write_json(note, {})
-    store.connect(root)
-    assert all(note.exists() for note in notes)
-    (root / "mlflow.db").unlink()
-    # A new database has the runs of neither profile.
-    store.connect(seed)
-    assert not any(note.exists() for note in notes)
 
 
 def test_references_are_the_same_in_every_folder(root, seed, finish) -> None:

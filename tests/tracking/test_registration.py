@@ -8,8 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from anamnesis import params
-from anamnesis.errors import AnamnesisError
-from anamnesis.tracking import journal, selection, store, sync
+from anamnesis.tracking import journal, selection, sync
 
 
 def register(root: Path) -> dict[str, selection.Registered]:
@@ -60,23 +59,6 @@ def test_registry_json_does_not_depend_on_mlflow_and_lists_what_it_leaves_out(ro
     assert line.startswith("language-toy: not registered: toy-a, the best of those asked 'windows of 5'")
 
 
-def test_a_deleted_database_gets_its_champion_back(root: Path, finish, empty_database: Path) -> None:
-    finish("toy-a", valid=2.5)
-    register(root)
-    finish("toy-b", valid=2.25)
-    register(root)
-    before = store.connect(root).client.get_model_version_by_alias("language-toy", "champion")
-    shutil.copyfile(empty_database, root / "mlflow.db")
-    shutil.rmtree(root / "mlartifacts")
-    sync.sync(root)
-    client = store.connect(root).client
-    champion = client.get_model_version_by_alias("language-toy", "champion")
-    assert champion.tags == before.tags
-    assert client.get_model_version_by_alias("language-toy", "challenger").tags["anamnesis.experiment"] == "toy-b"
-    assert len(versions(client)) == 2
-    assert len(journal.read(root)) == 1
-
-
 def test_a_champion_without_a_result_is_replaced_with_a_note(root: Path, finish, empty_database: Path) -> None:
     finish("toy-a", valid=2.5)
     register(root)
@@ -115,26 +97,3 @@ def test_an_interrupted_registration_is_completed_by_the_next_call(root: Path, f
     entry = register(root)["language-toy"]
     assert (entry.challenger, entry.champion) == ("1", "1")
     assert versions(client) == {"1": "toy-a"}
-
-
-def test_a_damaged_model_is_not_registered(root: Path, finish, client: MlflowClient) -> None:
-    finish("toy-a")
-    path = root / "models" / "toy-a" / "weights.safetensors"
-    path.write_bytes(path.read_bytes() + b"?")
-    with pytest.raises(AnamnesisError, match=r"weights\.safetensors: altered or damaged"):
-        register(root)
-    assert versions(client) == {}
-
-
-def test_sync_prints_only_changes(root: Path, finish) -> None:
-    finish("toy-a", valid=2.5)
-    finish("other-a")
-    register(root)
-    finish("toy-a", valid=2.25, seed=2)
-    assert str(sync.sync(root)).splitlines() == [
-        "runs in MLflow: 1 created, 0 completed, 1 unchanged, 2 without a result",
-        "registered models: 1 changed, 1 unchanged",
-        "model language-toy: toy-a, valid bits_per_character 2.25, challenger version 2, champion version 1 "
-        "until `anamnesis promote language-toy`",
-    ]
-    assert str(sync.sync(root)).splitlines()[1:] == ["registered models: 0 changed, 2 unchanged"]

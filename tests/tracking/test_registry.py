@@ -42,20 +42,6 @@ def test_a_reference_becomes_the_folder_of_that_model(root: Path, finish, capsys
         resolve("language-toy/2", root)
 
 
-def test_errors_state_what_is_allowed(root: Path, finish) -> None:
-    finish("toy-a")
-    sync.register(params.load(root / "params.yaml"), root)
-    for reference, message in {
-        "language-toi": "did you mean 'language-toy'",
-        "language-toy@champions": "did you mean 'champion'",
-        "language-toy/7": "no version 7; allowed: 1",
-        "language-toy/new": "allowed: MODEL, MODEL@ALIAS or MODEL/VERSION",
-        "@champion": "allowed: MODEL, MODEL@ALIAS or MODEL/VERSION",
-    }.items():
-        with pytest.raises(AnamnesisError, match=message):
-            resolve(reference, root)
-
-
 def test_the_only_model_of_a_task_needs_no_name(root: Path, finish) -> None:
     finish("toy-a")
     sync.register(params.load(root / "params.yaml"), root)

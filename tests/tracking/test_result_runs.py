@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from anamnesis import files, params
-from anamnesis.errors import AnamnesisError, ParamsError
-from anamnesis.tracking import live, result_runs, scores, store
+from anamnesis import files
+from anamnesis.tracking import result_runs, store
 
 
 def count_rows(root: Path) -> dict[str, int]:
@@ -137,21 +136,6 @@ def test_changed_scores_are_added_once(root: Path, finish, client: MlflowClient)
     assert history(client, run_id, "test/bits_per_character") == [(0, 4.1), (0, 4.2)]
 
 
-def test_the_evaluate_stage_completes_the_live_run(root: Path, finish, client: MlflowClient, monkeypatch) -> None:
-    card = finish("toy-a")
-    training = live.start("toy-a", params.load(root / "params.yaml").experiments["toy-a"], card["inputs"], root)
-    training.finish(card["fingerprint"])
-    with monkeypatch.context() as patch:
-        patch.setenv("ANAMNESIS_TRACKING", "off")
-        scores.log_result("toy-a", root)
-    assert "test/perplexity" not in client.get_run(training.run_id).data.metrics
-    scores.log_result("toy-a", root)
-    run = client.get_run(training.run_id)
-    assert {"test/perplexity", "valid/perplexity", "epoch/valid_perplexity"} <= run.data.metrics.keys()
-    assert len(run.inputs.dataset_inputs) == 3
-    assert "| `epoch/valid_…` | estimates" in run.data.tags["mlflow.note.content"]
-
-
 def test_the_run_of_the_result_in_the_workspace_is_current(root: Path, finish, client: MlflowClient) -> None:
     finish("toy-a")
     first = sync_run_id(root)
@@ -187,12 +171,3 @@ def test_a_run_with_other_values_than_the_result_is_replaced(root: Path, finish,
     assert result_runs.sync_runs(["toy-a"], root).created == ["toy-a"]
     assert history(client, sync_run_id(root), "epoch/train_perplexity") == [(1, 20.0), (2, 10.0)]
     assert "anamnesis.fingerprint" not in client.get_run(old).data.tags
-
-
-def test_errors_name_the_file_or_the_nearest_name(root: Path, finish) -> None:
-    with pytest.raises(ParamsError, match="did you mean 'toy-a'"):
-        result_runs.sync_runs(["toy-aa"], root)
-    finish("toy-a")
-    (root / "models" / "toy-a" / "model.json").write_text("{")
-    with pytest.raises(AnamnesisError, match=r"models/toy-a/model\.json: not valid JSON"):
-        result_runs.sync_runs(["toy-a"], root)

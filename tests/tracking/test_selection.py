@@ -1,10 +1,8 @@
 """The best model of each task and corpus, among answers to the same question."""
 
 import json
-import math
 from pathlib import Path
 
-import pytest
 import yaml
 
 from anamnesis import models, params
@@ -28,14 +26,6 @@ def test_the_best_validation_score_of_each_corpus_wins(root: Path, finish) -> No
     finish("toy-c", valid=2.25, test=0.5)
     finish("other-a", valid=7.0)
     assert select(root) == {"language-other": ("other-a", 7.0), "language-toy": ("toy-b", 2.25)}
-
-
-@pytest.mark.parametrize("score", [None, "2.0", True, math.nan])
-def test_a_score_that_is_not_a_number_never_wins(root: Path, finish, score: object) -> None:
-    finish("toy-a", valid=2.5)
-    finish("toy-b", valid=2.0)
-    edit_metrics(root, "toy-b", valid={"bits_per_character": score})
-    assert select(root) == {"language-toy": ("toy-a", 2.5)}
 
 
 def test_missing_metrics_stale_metrics_and_a_missing_question_are_no_candidates(root: Path, finish) -> None:

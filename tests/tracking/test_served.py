@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,17 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from fake_server import running_server
 
 from anamnesis import models as folders
 from anamnesis import params
 from anamnesis.tasks.language.model.generation import generate
 from anamnesis.tracking import sync
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -76,52 +70,15 @@ def test_the_pyfunc_needs_no_pickle(model: Path) -> None:
     assert {pin.partition("==")[0] for pin in pins} >= {"mlflow", "torch", "numpy", "safetensors"}
 
 
-def test_an_altered_file_is_refused(model: Path) -> None:
-    import mlflow.pyfunc
-
-    (weights,) = model.rglob("weights.safetensors")
-    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
-    with pytest.raises(Exception, match=r"weights\.safetensors: altered or damaged"):
-        mlflow.pyfunc.load_model(str(model))
-
-
 class Server:
-    """`mlflow models serve` of a model's champion, in a process group of its own."""
+    """The process and address of `mlflow models serve`."""
 
-    def __init__(self, root: Path, name: str, **environment: str) -> None:
-        self.port = free_port()
-        self.log = root / "server.log"
-        command = ["mlflow", "models", "serve", "-m", f"models:/{name}@champion", "--env-manager", "local"]
-        variables = {
-            **os.environ,
-            "MLFLOW_TRACKING_URI": f"sqlite:///{root}/mlflow.db",
-            "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            **environment,
-        }
-        with open(self.log, "wb") as output:
-            self.process = subprocess.Popen(
-                [*command, "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"],
-                env=variables,
-                cwd=root,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def wait(self) -> None:
-        """Wait until the server responds."""
-        while True:
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ping", timeout=5).close()
-                return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.2)
+    def __init__(self, process: subprocess.Popen[bytes], address: str) -> None:
+        self.process, self.address = process, address
 
     def ask(self, *texts: str, **options: object) -> list[str]:
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/invocations",
+            f"{self.address}/invocations",
             data=json.dumps({"inputs": texts, "params": options}).encode(),
             headers={"Content-Type": "application/json"},
         )
@@ -148,14 +105,14 @@ class Server:
 
 @contextmanager
 def served(root: Path, name: str, **environment: str) -> Iterator[Server]:
-    server = Server(root, name, **environment)
-    try:
-        server.wait()
-        yield server
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(server.process.pid, signal.SIGKILL)
-        server.process.wait(timeout=30)
+    """A server of a model's champion until the block ends."""
+    command = ["mlflow", "models", "serve", "-m", f"models:/{name}@champion", "--env-manager", "local"]
+    environment |= {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{root}/mlflow.db",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    with running_server([*command, "--workers", "1"], root, "/ping", **environment) as (process, address):
+        yield Server(process, address)
 
 
 def test_the_champion_answers_over_http_and_stops_during_a_request(root: Path, model: Path) -> None:

@@ -1,17 +1,12 @@
 """Live runs, registration and promotion with a real tracking server, which stores the artifacts."""
 
-import os
 import shutil
-import signal
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fake_server import running_server
 
 from anamnesis import models, params
 from anamnesis.tracking import live, promotion, registry, result_runs, sync
@@ -21,40 +16,14 @@ from anamnesis.tracking import live, promotion, registry, result_runs, sync
 def server(root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("server")
     (root / "mlflow.db").rename(folder / "server.db")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    # The server asks for no password; a proxy in front of it may.
-    with_password = f"http://alice:s3cretpw@127.0.0.1:{port}"
-    store = [
-        "--backend-store-uri",
-        f"sqlite:///{folder}/server.db",
-        "--artifacts-destination",
-        str(folder / "artifacts"),
-    ]
-    with open(folder / "log", "wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", *store, "--port", str(port), "--workers", "1"],
-            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            cwd=folder,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        while True:
-            assert process.poll() is None, (folder / "log").read_text()
-            try:
-                urllib.request.urlopen(f"{address}/health", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.2)
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/server.db"]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    with running_server(command, folder, "/health", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false") as (_, address):
+        # The server asks for no password; a proxy in front of it may.
+        with_password = address.replace("//", "//alice:s3cretpw@")
         monkeypatch.setenv("MLFLOW_TRACKING_URI", with_password)
         yield with_password
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
 
 
 def test_all_steps_with_a_server(root: Path, server: str, finish, capsys: pytest.CaptureFixture[str]) -> None:

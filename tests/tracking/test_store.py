@@ -2,8 +2,6 @@
 
 import os
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import forks
@@ -26,14 +24,6 @@ def run_names(root: Path) -> list[str]:
 @pytest.fixture
 def environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-
-
-def test_a_new_database_is_created_without_output(tmp_path: Path, environment: dict[str, str]) -> None:
-    """Migrations and telemetry print nothing in a process that imports MLflow for the first time."""
-    command = [sys.executable, "-c", CREATE, "first"]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert run_names(tmp_path) == ["first"]
 
 
 def test_four_processes_at_once_create_one_database(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -72,13 +62,3 @@ def test_the_run_of_mlflow_run_becomes_the_parent(root, finish, client, monkeypa
     assert run.info.run_id != parent
     assert client.get_run(run.info.run_id).data.tags["mlflow.parentRunId"] == parent
     assert "MLFLOW_RUN_ID" not in os.environ
-
-
-def test_the_tracking_address_can_be_another_database(root: Path, tmp_path_factory, finish, monkeypatch) -> None:
-    other = tmp_path_factory.mktemp("elsewhere") / "runs.db"
-    (root / "mlflow.db").rename(other)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other}")
-    finish("toy-a")
-    assert result_runs.sync_runs(["toy-a"], root).created == ["toy-a"]
-    assert result_runs.sync_runs(["toy-a"], root).unchanged == ["toy-a"]
-    assert not (root / "mlflow.db").exists()
