@@ -58,10 +58,14 @@ def test_every_document_by_itself(make, values):
         assert documents.labels.dtype == np.uint8
         assert documents.offsets.dtype == np.int64
         for number, (_, content) in enumerate(rows):
+            if split == "train" and learned.kind != "words":
+                assert documents.text(number, learned) == content
             around = (learned.start_id, learned.end_id)
             expected = [i for i in learned.encode(content).tolist() if i not in around or learned.kind != "words"]
             assert documents[number].tolist() == expected
         assert np.concatenate([documents[number] for number in range(len(rows))]).tolist() == documents.ids.tolist()
+        with pytest.raises(IndexError):
+            documents[len(rows)]
         counts = stats["splits"][split]
         assert counts["tokens"] == len(documents.ids)
         assert counts["characters"] == sum(len(content) for _, content in rows)
@@ -70,16 +74,6 @@ def test_every_document_by_itself(make, values):
         assert counts["ids_sha256"] == hashlib.sha256((folder / f"{split}.npy").read_bytes()).hexdigest()
         table = folder.parent / f"{split}.csv"
         assert counts["text_sha256"] == hashlib.sha256(table.read_bytes()).hexdigest()
-
-
-@pytest.mark.parametrize("values", [KINDS[0], KINDS[4]], ids=name)
-def test_the_text_of_a_document_comes_back(make, values):
-    folder, _ = make(**values)
-    learned = tokenizer.load(folder / "tokenizer.json")
-    documents = open_documents(folder, "train")
-    assert [documents.text(number, learned) for number in range(4)] == [content for _, content in TRAIN]
-    with pytest.raises(IndexError):
-        documents[4]
 
 
 def test_nothing_is_learned_across_documents(make):

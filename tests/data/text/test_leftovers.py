@@ -20,26 +20,8 @@ KINDS = [
     {"language": "de", "sentences": "lines", "lower": True},
 ]
 # Words, marks, spaces and line ends, with letters whose case is unusual: two for one, and one for two.
-PIECES = [
-    "the",
-    "Mr.",
-    "HE",
-    "McLeod",
-    "well-known",
-    "don't",
-    ",",
-    "-",
-    "--",
-    '"',
-    "(",
-    ".",
-    "?!",
-    " ",
-    "  ",
-    "\n",
-    "\n\n",
-]
-PIECES += ["ß", "İ", "I", "5,000", "\t", "\u00a0", "x"]
+PIECES = ["the", "Mr.", "HE", "McLeod", "well-known", "don't", "ß", "İ", "I", "5,000", "x"]
+PIECES += [",", "-", "--", '"', "(", ".", "?!", " ", "  ", "\n", "\n\n", "\t", "\u00a0"]
 
 
 def listed(tokenizer, text):
