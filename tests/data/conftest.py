@@ -1,4 +1,4 @@
-"""A web server on this machine that serves a package index, does ranges, and misbehaves on request; token stores."""
+"""A web server on this machine with a package index, ranges, and failures on request; archives and token stores."""
 
 import contextlib
 import datetime
@@ -115,7 +115,7 @@ def web(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Web]:
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, request: Any, client_address: Any) -> None:
-            """Say nothing of a client that leaves in the middle of an answer, as it should after some of them."""
+            """Print nothing where a client closes the connection in the middle of an answer."""
 
     server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -138,7 +138,7 @@ def web(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Web]:
 
 @pytest.fixture
 def secure(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The server speaks https from now on; the certificate that one has to trust."""
+    """Make the server use https. Returns the file of its certificate."""
     pytest.importorskip("cryptography", reason="makes the certificate")
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization

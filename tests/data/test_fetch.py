@@ -25,7 +25,7 @@ def corpus(**entry) -> Corpus:
 
 @pytest.fixture
 def book(tmp_path) -> Path:
-    """A text of the user, where the corpus `mybook` has it."""
+    """The file of a text of the user, for the corpus `mybook`."""
     path = tmp_path / "data" / "own" / "mybook" / "my.txt"
     path.parent.mkdir(parents=True)
     path.write_text(BOOK)
@@ -83,7 +83,7 @@ def test_no_output_holds_a_password(web, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["../../home", "/home", "a\n", "", ".."])
-def test_a_corpus_has_a_name(tmp_path, name):
+def test_names_of_a_corpus_that_are_refused(tmp_path, name):
     entry = corpus(reader="text", source={"kind": "literal", "text": BOOK})
     with pytest.raises(AnamnesisError, match="cannot be the name of a corpus"):
         fetch(name, entry, tmp_path / "project")
@@ -112,7 +112,7 @@ def test_failure_leaves_the_old_result_and_nothing_else(book, tmp_path):
 
 
 def package(**changed) -> dict:
-    """A source that is allowed, but for what is changed."""
+    """A valid source, with some keys changed."""
     file = {"package": "a", "file": "a.whl", "members": [{"path": "x", "sha256": "0" * 64}]} | changed
     return {"kind": "package", "files": [file]}
 

@@ -1,4 +1,4 @@
-"""A script that prints digests of the splits that readers make of a source that names the splits of some files."""
+"""A script that prints digests of the splits that readers write where the source names the splits of some files."""
 
 import json
 import tempfile
@@ -19,7 +19,7 @@ COMMON = {"source": File(kind="file", path="x"), "minimum": 3}
 
 
 def table(header: str, row: Callable[[int], str]) -> Callable[[int], str]:
-    """A function of a file's number: its content, with rows of its own."""
+    """A function from the number of a file to its content: different rows for each file."""
     return lambda file: "".join(f"{line}\n" for line in (header, *(row(20 * file + n) for n in range(20))))
 
 

@@ -21,6 +21,6 @@ def test_each_digit_is_divided_in_the_same_proportion(read, join):
     ["1,2,3", ",".join(["17"] * 65), ",".join(["1"] * 64 + ["10"]), ",".join(["x"] * 65), ",".join(["1" * 5000] * 65)],
     ids=len,
 )
-def test_rows_that_are_no_image(read, row):
+def test_rows_that_are_no_images(read, row):
     with pytest.raises(AnamnesisError, match=r"d.csv: line 1: not 64 numbers"):
         read({"reader": "digits"}, ("d.csv", row))

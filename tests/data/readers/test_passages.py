@@ -37,7 +37,7 @@ FILES = [
 
 
 @pytest.mark.parametrize("limit", [None, 3000])
-def test_the_splits_are_those_of_the_same_text_as_a_corpus(read, limit):
+def test_a_label_has_the_splits_that_its_text_has_as_a_corpus(read, limit):
     ours, _ = read(KEYS | {"labels": LABELS, "limit": limit, "per_label": dict.fromkeys(SPLITS, 10_000)}, *FILES)
     ends = {"begin": "BEGIN", "end": "END."}
     book_keys = {"reader": "text", **ends, "limit": limit, "minimum": 2, "split": KEYS["split"]}
@@ -49,7 +49,7 @@ def test_the_splits_are_those_of_the_same_text_as_a_corpus(read, limit):
             assert {other for other in SPLITS if content in texts[other]} == {name}
 
 
-def test_every_label_has_equally_many_from_its_whole_part(read):
+def test_every_label_has_the_same_number_from_its_whole_split(read):
     numbers = {"train": 20, "valid": 3, "test": 2}
     splits, counts = read(KEYS | {"labels": LABELS, "per_label": numbers}, *FILES)
     for name, number in numbers.items():

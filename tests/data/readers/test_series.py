@@ -1,4 +1,4 @@
-"""Series: cut in time, with times in one form."""
+"""Series: splits that follow each other in time, and times in one form."""
 
 import re
 

@@ -18,7 +18,7 @@ def keys(pair: tuple[int, int]) -> list[tuple[str, int]]:
 
 
 @given(items=PAIRS, seed=st.integers(0, 5))
-def test_draw_parts_the_items_and_separates_their_keys(items, seed):
+def test_every_item_is_in_one_split_and_no_key_in_two(items, seed):
     split = Draw(valid=0.2, test=0.2, seed=seed)
     try:
         result = draw(items, split, "pairs", keys=keys)
@@ -56,7 +56,7 @@ def weights_of(result, weight):
 
 @pytest.mark.parametrize("seed", range(50))
 def test_no_split_is_one_giant_group(seed):
-    """A sentence that most pairs share, and a novel among stories: they train, and the others have their sizes."""
+    """A sentence that most pairs share, and a novel among stories: both belong to train."""
     split = Draw(valid=0.1, test=0.1, seed=seed)
     pairs = [("OK", number) if number < 600 else (number, number) for number in range(1000)]
     result = draw(pairs, split, "pairs", keys=lambda pair: [("source", pair[0]), ("target", pair[1])])
@@ -84,7 +84,7 @@ def test_a_split_has_about_its_share_of_hostile_groups(groups, seed, valid):
     wanted = {label: valid * sum(size for size, other in groups if other == label) for label in "abc"}
     sizes = {label: sum(size for _, size, other in result["valid"] if other == label) for label in "abc"}
     if any(sizes[label] > 2 * wanted[label] for label in "abc"):
-        # No label has a group that is small enough: the split has its share of all groups, or the nearest of them.
+        # No label has a group that is small enough: the split has its share of all groups, or the closest group.
         assert all(size > 2 * wanted[label] or wanted[label] <= 0.5 for size, label in groups)
         share = sum(wanted.values())
         assert sum(sizes.values()) <= 2 * share or (
@@ -98,15 +98,15 @@ def test_a_split_has_about_its_share_of_hostile_groups(groups, seed, valid):
             assert all(size > 2 * left - 1e-6 for _, size, other in result["train"] if other == label)
 
 
-def test_the_first_stratum_gives_no_giant_either():
+def test_no_giant_group_of_the_first_stratum_is_held_out():
     items = [("first", number, 1000) for number in range(3)] + [("other", number, 1) for number in range(1000)]
     functions = {"keys": lambda item: [item[:2]], "weight": lambda item: item[2], "stratum": lambda item: item[0]}
     result = draw(items, Draw(valid=0.1, test=0.1), "works", **functions)
     assert weights_of(result, lambda item: item[2]) == {"train": 3800, "valid": 100, "test": 100}
 
 
-def test_strata_that_are_too_small_to_share_are_shared_out_together():
-    """A label for each pair of documents: 0.2 of them for each split, so no stratum gives any."""
+def test_strata_that_are_too_small_are_divided_together():
+    """A label for each pair of documents: 0.2 of them for each split, so no stratum gives one by itself."""
     items = [(number // 2, number) for number in range(1000)]
     for seed in range(20):
         split = Draw(valid=0.1, test=0.1, seed=seed)
@@ -134,12 +134,12 @@ def test_whole_numbers_are_counts_and_another_seed_is_another_draw():
     valid=st.floats(0.01, 0.4),
     test=st.floats(0.01, 0.4),
 )
-def test_contiguous_keeps_the_order_and_cuts_at_the_nearest_item(weights, valid, test):
+def test_cut_keeps_the_order_and_cuts_at_the_closest_item(weights, valid, test):
     items = list(range(len(weights)))
     result = cut(items, weights, Cut(valid=valid, test=test), "chapters")
     assert result["train"] + result["valid"] + result["test"] == items
     assert all(result.values())
-    # No cut that leaves room for the others is nearer to the wanted size of test.
+    # No other cut that leaves items for the other splits is closer to the wanted size of test.
     wanted = test * sum(weights)
     size = sum(weights[index] for index in result["test"])
     others = [sum(weights[cut:]) for cut in range(2, len(weights))]
@@ -154,7 +154,7 @@ def test_too_few_for_three_splits(count):
         draw(list(range(count)), Draw(), "rows", keys=lambda item: [item])
 
 
-def test_published_splits_stay_and_cost_train_its_copies():
+def test_published_splits_stay_and_train_loses_copies_of_them():
     train, test = [f"text {number}" for number in range(50)], ["Text  3", "unseen"]
     result, lost = complete(
         {"train": train, "test": test}, Draw(valid=0.2), "documents", keys=lambda text: [normalise(text)]
@@ -169,5 +169,5 @@ def test_published_splits_stay_and_cost_train_its_copies():
 
 
 @pytest.mark.parametrize(("one", "other"), [("Straße  x", "STRASSE\tX\n"), ("ﬁne", "fine"), ("Ａ", "a")])
-def test_what_counts_as_the_same(one, other):
+def test_texts_that_count_as_equal(one, other):
     assert normalise(one) == normalise(other)

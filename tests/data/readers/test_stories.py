@@ -29,7 +29,7 @@ def test_tales_of_a_text_and_of_a_table(read, join):
         read(TALES, ("b.txt", "Just a text.\n" * 20))
 
 
-def test_tales_with_headings_inside_and_the_first_ones_alone(read, join):
+def test_headings_inside_a_tale_and_only_the_first_tales(read, join):
     """As the plain text of Grimms' tales: headings after four blank lines, parts of a tale after two."""
     titles = ["THE BIRD", "THE STRAW, THE COAL, AND THE BEAN", "LITTLE RED-CAP [LITTLE RED RIDING HOOD]", "HANS"]
     parts = [
@@ -52,7 +52,7 @@ def test_tales_with_headings_inside_and_the_first_ones_alone(read, join):
             read(TALES | {"take": take}, source)
 
 
-def test_works_lose_their_licence_and_are_shortened_alike(read, join):
+def test_works_lose_their_licence_and_are_shortened_in_proportion(read, join):
     licence = "*** START OF THE PROJECT GUTENBERG EBOOK {} ***\n\nPlay {}\f\n\n*** END OF THE PROJECT GUTENBERG\n"
     works = {"reader": "works", "minimum": 2}
     splits, _ = read(
@@ -103,7 +103,7 @@ def hold_out(texts, longer_than=300, valid=0.1, test=0.1):
     return hold_out_ends(texts, Cut(valid=valid, test=test), longer_than, "tales")
 
 
-def test_longer_texts_give_their_ends_and_shorter_ones_train():
+def test_ends_of_longer_texts_are_held_out_and_shorter_ones_train():
     texts = [tale("wolf", 100), tale("fox", 5), tale("king", 200), tale("cat", 50)]
     result, lost = hold_out(texts)
     assert lost == 0
@@ -114,7 +114,7 @@ def test_longer_texts_give_their_ends_and_shorter_ones_train():
     for text, *pieces in zip(cut, beginnings, result["valid"], result["test"], strict=True):
         assert " ".join(piece.strip() for piece in pieces) == text.strip()
         assert all(piece.endswith(".\n") for piece in pieces)
-        # Each long text gives in proportion to its length, to within a sentence.
+        # The ends are in proportion to the length of their text, within a sentence.
         share = 0.1 * sum(map(len, texts)) / sum(map(len, cut))
         assert abs(len(pieces[2]) - share * len(text)) <= 30
         assert abs(len(pieces[1]) - share * len(text)) <= 60

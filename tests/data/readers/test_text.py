@@ -1,4 +1,4 @@
-"""Running text: canonical form, markers, and cuts that lose nothing."""
+"""Running text: canonical form, begin and end, and splits that lose nothing."""
 
 import re
 import time
@@ -48,7 +48,7 @@ def test_cuts_come_after_paragraphs_close_to_the_sizes(run):
 
 
 @pytest.mark.parametrize("block", [1, 5, 2**20])
-def test_sizes_count_characters_whatever_their_bytes(run, monkeypatch, block):
+def test_sizes_count_characters_and_not_bytes(run, monkeypatch, block):
     monkeypatch.setattr(text, "BLOCK", block)
     content = "a" * 1500 + "三" * 1000 + "é" * 500
     found = run(content, split={"valid": 700, "test": 800})

@@ -1,4 +1,4 @@
-"""Archives are read right, and dangerous ones not at all."""
+"""Archives: members are read correctly, and dangerous archives are refused."""
 
 import gzip
 import io
@@ -44,7 +44,7 @@ def test_patterns(pattern, fits, fails):
 
 
 @pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/etc/evil", "..\\evil", "C:evil"])
-def test_paths_that_leave_are_refused(tar, zipped, name):
+def test_paths_out_of_the_archive_are_refused(tar, zipped, name):
     for data in (tar({"good": b"x", name: b"x"}), zipped({name: b"x", "good": b"x"})):
         with pytest.raises(AnamnesisError, match=r"points out of the archive"):
             members(data, "good")
@@ -60,7 +60,7 @@ def test_no_member_unpacks_to_more_than_the_limit(tar, zipped, monkeypatch):
     assert members(zipped({"x": bytes(1000)}), "x") == {"x": archives.unzip(gzip.compress(bytes(1000)), "x.gz")}
 
 
-def test_bomb_before_the_member_is_refused_by_what_unpacks(tar, monkeypatch):
+def test_a_bomb_before_the_member_is_refused(tar, monkeypatch):
     monkeypatch.setattr(archives, "LARGEST_ARCHIVE", 2**20)
     data = tar({"bomb": bytes(2**22), "x": b"x"})
     assert len(data) < 2**14
@@ -103,7 +103,7 @@ def test_one_limit_for_all_members_that_are_read(tar, zipped, monkeypatch):
     assert members(tar(two), "*.txt") == two
 
 
-def test_what_the_taker_raises_is_not_the_archive_s_fault(tar):
+def test_errors_of_the_caller_are_passed_on(tar):
     def full(path, stream):
         raise OSError(28, "No space left on device")
 

@@ -1,5 +1,5 @@
-"""Whatever a package index, a server, a mirror, an archive or the cache's folder says, nothing beyond the project and
-the cache changes, nothing half-written stays, and the user gets one line."""
+"""Hostile indexes, servers, mirrors, archives and caches: only the project and the cache change, no half-written file
+remains, and the user gets one line."""
 
 import bz2
 import contextlib
@@ -80,7 +80,7 @@ class World:
         self.web.statuses, self.web.reason = list(statuses), reason
 
     def leaves_over(self) -> None:
-        """Let the cache's folder for new files hold what seems to be a killed process's, and a link to the home."""
+        """Leave files as of a killed process, and a link to the home, in the folder of the cache for new files."""
         left = self.cache / "incoming" / "left"
         left.mkdir(parents=True)
         (left / "old").write_bytes(b"x")
@@ -133,7 +133,7 @@ def zip_of(name: str, data: bytes = BOOK, **fields: Any) -> bytes:
     return result.getvalue().replace(b"x" * len(name), name.encode("utf-8"))
 
 
-# The words of an attacker -> what the error says; None: they do no harm, and the book arrives.
+# Name -> (what the attacker does, the error); an error of None: the attack has no effect, and the book arrives.
 CASES: dict[str, tuple[Callable[[World], object], str | None]] = {
     # An index's digests, as a path from cache/objects/aa/.
     "digest-relative": (
@@ -203,7 +203,7 @@ CASES: dict[str, tuple[Callable[[World], object], str | None]] = {
     "member-bytes": (lambda w: w.archive(tar_of(name="a\udcff")), "control characters in its name"),
     "member-zip-control": (lambda w: w.archive(zip_of("a\r\x1b"), WHEEL), "control characters in its name"),
     "archive-none": (lambda w: w.archive(b"\x1f\x8b\x08\0" + bytes(9)), "broken or unreadable"),
-    # What lies in the cache's folder.
+    # Files in the folder of the cache.
     "cache-objects": (lambda w: w.links("objects"), "a symbolic link in the cache"),
     "cache-incoming": (lambda w: w.links("incoming"), "a symbolic link in the cache"),
     "cache-locks": (lambda w: w.links("locks"), "a symbolic link in the cache"),
@@ -212,7 +212,7 @@ CASES: dict[str, tuple[Callable[[World], object], str | None]] = {
         lambda w: w.links(f"objects/{sha256(BOOK)[:2]}", sha256(BOOK)[2:]),
         "a symbolic link in the cache",
     ),
-    # What pip is configured for.
+    # The configuration of pip.
     "pip-timeout": (lambda w: w.setenv("PIP_TIMEOUT", "abc"), "PIP_TIMEOUT.*found 'abc'; allowed: a number of seconds"),
     "pip-retries": (lambda w: w.setenv("PIP_RETRIES", "-1"), "PIP_RETRIES.*found '-1'; allowed: 0 to 999"),
     "pip-certificate": (lambda w: w.setenv("PIP_CERT", "/nonexistent"), r"PIP_CERT\): /nonexistent: no such"),
@@ -229,7 +229,7 @@ CASES: dict[str, tuple[Callable[[World], object], str | None]] = {
 
 
 def snapshot(folder: Path, *left_out: Path) -> dict[str, Any]:
-    """Every path below the folder but for those left out -> its kind and permissions, and its content."""
+    """Every path below the folder, except those in `left_out` -> its kind and permissions, and its content."""
     result = {}
     for path in sorted(folder.rglob("*")):
         if not any(path.is_relative_to(other) for other in left_out):
@@ -239,7 +239,7 @@ def snapshot(folder: Path, *left_out: Path) -> dict[str, Any]:
 
 
 def is_verified(cache: Path) -> bool:
-    """Whether the cache holds nothing but files under their own digests, and what a broken download left."""
+    """Whether every file of the cache has its own digest as its name, and no broken download remains."""
     objects, incoming = (
         list(folder.rglob("*")) if not folder.is_symlink() else [] for folder in (cache / "objects", cache / "incoming")
     )
@@ -256,7 +256,7 @@ def corpus(path: str, digest: str, file: str) -> Corpus:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_nothing_but_one_line(web, tar, zipped, tmp_path, monkeypatch, capsys, name):
+def test_an_attack_changes_nothing_and_gives_one_line(web, tar, zipped, tmp_path, monkeypatch, capsys, name):
     home, project, cache, temporary = (tmp_path / name for name in ("home", "project", "cache", "tmp"))
     for folder in (home, project, temporary):
         folder.mkdir()
@@ -269,7 +269,7 @@ def test_nothing_but_one_line(web, tar, zipped, tmp_path, monkeypatch, capsys, n
     web.index("b", {SDIST: tar({"a": BOOK})})
     prepare(World(web, home, cache, tar, zipped, monkeypatch.setenv))
     before = snapshot(tmp_path, project, cache)
-    # A pattern where a member's name is what is hostile.
+    # A pattern selects the members with hostile names.
     pattern = name in ("member-control", "member-bytes", "member-zip-control")
     file = WHEEL if f"/files/{WHEEL}" in web.files else SDIST
     entry = corpus("{a,[a]}*" if pattern else "a", sha256(BOOK), file)
@@ -418,7 +418,7 @@ PAGES = st.fixed_dictionaries(
 
 @st.composite
 def hostile_pages(draw: Callable[[Any], Any]) -> tuple[str | None, bytes]:
-    """(Content-Type, body) of a page that no index should answer with."""
+    """(Content-Type, body) of a page that is no page of an index."""
     html_type = "text/html; charset=utf-8"
     attributes = 'data-yanked="" href="../../files/b-1.tar.gz#sha256=' + "0" * 64
     head = '<head><meta name="pypi:repository-version" content="1.0"><base href="/x"></head>'
@@ -443,7 +443,7 @@ GOOD_PAGE = {
 
 @settings(deadline=None)
 @given(hostile_pages())
-def test_no_page_of_an_index_keeps_the_next_index_from_being_asked(page):
+def test_the_next_index_is_asked_after_any_page(page):
     class Answers:
         connection = http.Connection()
 

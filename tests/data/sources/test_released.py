@@ -260,7 +260,7 @@ def test_an_https_address(web, secure, monkeypatch):
         assert len(web.requests) == requests
 
 
-def test_a_page_by_https_names_no_file_by_http(web, secure, tar, monkeypatch):
+def test_a_page_with_https_names_no_file_with_http(web, secure, tar, monkeypatch):
     """Unless its host is trusted, as for pip."""
     web.index("b", {"b-1.tar.gz": tar({"a": b"x"})})
     port = web.server.server_port

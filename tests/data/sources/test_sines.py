@@ -31,7 +31,7 @@ def rows(root: Path) -> dict[str, list[tuple[int, float]]]:
     return found
 
 
-def test_values_follow_the_formula_and_splits_each_other(tmp_path: Path) -> None:
+def test_values_follow_the_formula_across_the_splits(tmp_path: Path) -> None:
     assert fetch("waves", corpus(), tmp_path) == "train 500, valid 100, test 250 rows"
     found = rows(tmp_path)
     times = [time for split in ("train", "valid", "test") for time, _ in found[split]]

@@ -45,7 +45,7 @@ def make(write_tables: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("values", KINDS, ids=name)
-def test_every_document_by_itself(make, values):
+def test_each_document_is_encoded_by_itself(make, values):
     folder, stats = make(**values)
     assert stats == read_stats(folder)
     assert stats["labels"] == ["arts", "news", "sport"]
@@ -82,7 +82,7 @@ def test_nothing_is_learned_across_documents(make):
     tokens = set(tokenizer.load(folder / "tokenizer.json").tokens)
     assert {"xy", "zx"} <= tokens
     assert not {"yz", "xyzx", "yzx"} & tokens
-    # A document without an end mark is no part of the next one's sentence, nor its last word of the next one's first.
+    # A sentence and a word end where their document ends.
     folder, _ = make(rows, rows, rows, kind="words")
     assert tokenizer.load(folder / "tokenizer.json").tokens[3:] == ["xy", "y", "zx"]
     folder, _ = make(rows, rows, rows, kind="characters")

@@ -55,7 +55,7 @@ def tokenizers(folder: Path) -> list[tokenizer.Tokenizer]:
 
 
 @pytest.mark.parametrize("values", KINDS, ids=name)
-def test_every_sentence_by_itself(make, values):
+def test_each_sentence_is_encoded_by_itself(make, values):
     folder, stats = make(**values)
     assert stats == read_stats(folder)
     assert stats["languages"] == ["en", "nl"]
@@ -108,14 +108,14 @@ def test_shared_and_separate_vocabularies(make):
     source, target = (set(learned.tokens) for learned in tokenizers(each))
     assert "ab" in source - target
     assert "xy" in target - source
-    # A merge that only both sides together hold twice is learned by the shared vocabulary alone.
+    # A pair of symbols that occurs twice only in both languages together: only the shared vocabulary learns it.
     rows = [("qz", "qz")]
     assert "qz" in tokenizers(make(rows, rows, rows, kind="subword-pairs", size=300)[0])[0].tokens
     alone = make(rows, rows, rows, kind="subword-pairs", size=300, shared=False)[0]
     assert not any("qz" in learned.tokens for learned in tokenizers(alone))
 
 
-def test_longest_filters_train_alone_and_is_not_learned_from(make):
+def test_longest_leaves_out_only_training_pairs_which_teach_nothing(make):
     train = [("a b", "x y"), ("a b c", "x"), ("a", "x y z"), ("b", "y")]
     long = [("a b c d", "x y z"), ("c", "z")]
     folder, stats = make(train, long, long, kind="word-pairs", longest=2)
@@ -130,7 +130,7 @@ def test_longest_filters_train_alone_and_is_not_learned_from(make):
 
 
 @pytest.mark.parametrize("values", SUBWORDS, ids=name)
-def test_subwords_of_kept_pairs_are_as_short_as_asked(make, values):
+def test_the_remaining_pairs_are_short_by_subwords_learned_from_them(make, values):
     # "mnop" is one token as long as the pairs are there that make it frequent; these are themselves too long.
     train = [("mnop " * 9, "stuv " * 9)] * 3 + [("mnop", "stuv"), ("mn op", "st uv"), ("ab", "cd")]
     folder, stats = make(train, VALID, TEST, longest=3, **values)

@@ -1,4 +1,4 @@
-"""The store on disk: ids, counts, sizes, and what it costs to make one."""
+"""Token stores of texts: ids, counts, types of arrays, and the memory that writing one takes."""
 
 import hashlib
 import io
@@ -88,13 +88,13 @@ def test_the_smallest_unsigned_type(build, types, dtype):
 
 @pytest.mark.parametrize("values", KINDS[:3], ids=lambda values: values["kind"])
 def test_memory_does_not_grow_with_the_text(values, entry, tmp_path, monkeypatch):
-    # No line end and no sentence end anywhere: the worst case for a reader that waits for one.
+    # Without line ends and sentence ends: the worst case for a reader that waits for one.
     sentence = "lorem ipsum dolor "
     (tmp_path / "small.txt").write_text(sentence * 15_000)
     (tmp_path / "large.txt").write_text(sentence * 45_000)
     monkeypatch.setattr(texts, "BLOCK", 1 << 16)
     peaks = []
-    for name in ("small", "small", "large"):  # the first time is not counted: it imports and compiles
+    for name in ("small", "small", "large"):  # the first run does not count: it imports and compiles
         tracemalloc.start()
         store.write(tmp_path / "out", entry(**values), {"train": tmp_path / f"{name}.txt"})
         peaks.append(tracemalloc.get_traced_memory()[1])
@@ -140,7 +140,7 @@ def test_damaged_counts_are_refused(build, data):
         store.read_stats(folder)
 
 
-def test_what_is_missing_is_named(tmp_path):
+def test_missing_files_are_named(tmp_path):
     with pytest.raises(AnamnesisError, match="no such file; make it first: dvc repro tokenize@none"):
         store.open_split(tmp_path / "none", "train")
     with pytest.raises(AnamnesisError, match="no such file; make it first: dvc repro tokenize@none"):
@@ -160,13 +160,13 @@ TALES = "Once upon a time\nthere was.\n\f\nTwo\r\ntimes\f\n\f\nthe end\n"
 @pytest.mark.parametrize(
     "values", [{"kind": "characters"}, {"kind": "bigrams"}, {"kind": "subwords", "size": 270}], ids=lambda v: v["kind"]
 )
-def test_the_text_comes_back_with_its_separators(build, values):
+def test_the_ids_restore_the_text_with_its_separators(build, values):
     texts = {"train": TALES * 3, "valid": "the\n\f\ntime\n", "test": "Once\n\f\nthe end\n\f\n"}
     folder, _ = build(**texts, **values)
     assert {split: "".join(store.text_blocks(folder, split)) for split in texts} == texts
 
 
-def test_a_text_that_does_not_come_back(build):
+def test_ids_that_do_not_determine_the_text(build):
     folder, _ = build("abc", "abd", "ab")
     assert "".join(store.text_blocks(folder, "test")) == "ab"
     with pytest.raises(AnamnesisError, match=r"1 tokens of valid are unknown: the ids do not determine its text$"):

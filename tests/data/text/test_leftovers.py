@@ -1,4 +1,4 @@
-"""What words leave out of a text: with it the text comes back, and what it costs is a code."""
+"""What words leave out of a text: it restores the text exactly, and its price in nats is that of a code."""
 
 import math
 from collections import Counter
@@ -33,7 +33,7 @@ def listed(tokenizer, text):
 
 
 def rebuilt(tokenizer, kept, left):
-    """The text that words (as the store holds them, known or spelled) and leftovers say."""
+    """The text that the words of a store, known or spelled, and the leftovers restore."""
     left, text = iter(left), ""
     for word in kept:
         _, before = next(left)
@@ -52,13 +52,13 @@ def rebuilt(tokenizer, kept, left):
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 @settings(deadline=None, max_examples=150)
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
-def test_words_and_leftovers_say_the_text_exactly(kind, text):
+def test_words_and_leftovers_restore_the_text_exactly(kind, text):
     tokenizer = words.learn(["the he x ,"], **kind)
     kept = list(tokenizer.words([text] if text else []))
     assert rebuilt(tokenizer, kept, listed(tokenizer, text)) == text
 
 
-def test_chinese_comes_back_as_well():
+def test_words_and_leftovers_restore_chinese():
     text = "却说曹操 OK well，\n引军至城下。  见城上旗号！\n\n"
     tokenizer = words.learn([text], language="zh")
     assert rebuilt(tokenizer, list(tokenizer.words([text])), listed(tokenizer, text)) == text
@@ -81,7 +81,7 @@ def test_an_example_by_hand():
     assert nats(Counter([(" ", ", ")]), training, 20) == pytest.approx(math.log(5 / 1))
     assert nats(Counter([(" ", " ")] * 3), training, 20) == pytest.approx(3 * math.log(5 / 2))
     assert nats(Counter([(" ", "\n")]), training, 20) == pytest.approx(math.log(5) + 2 * math.log(22))
-    # A context that the training split never holds: all that stands there is spelled.
+    # The training split never has this context: every string in it is spelled.
     assert nats(Counter([("", "ab")]), training, 20) == pytest.approx(3 * math.log(22))
 
 
@@ -91,31 +91,31 @@ def test_the_probabilities_of_each_context_sum_to_one():
     alphabet, longest = 2, 7
     for context in {context for context, _ in training} | {"never seen"}:
         seen = {string for of, string in training if of == context}
-        told = sum(math.exp(-nats(Counter([(context, string)]), training, alphabet)) for string in seen)
-        # Two letters and any other character; the escape may spell what is known as well, which only wastes.
+        known = sum(math.exp(-nats(Counter([(context, string)]), training, alphabet)) for string in seen)
+        # Two letters and any other character. The escape may also spell a known string, which wastes probability.
         total = sum(number for (of, _), number in training.items() if of == context)
         escape = 1 / (total + 1)
         strings = ("".join(letters) for size in range(longest + 1) for letters in product("xyz", repeat=size))
         spelled = sum(escape * math.exp(-spelling(len(string), 1, alphabet)) for string in strings)
-        # What is left are the strings that are longer.
-        assert told + spelled + escape * (3 / 4) ** (longest + 1) == pytest.approx(1)
+        # The rest are the longer strings.
+        assert known + spelled + escape * (3 / 4) ** (longest + 1) == pytest.approx(1)
 
 
-def test_the_store_states_the_price_by_rates_of_the_training_split(build):
+def test_the_store_counts_the_price_with_rates_of_the_training_split(build):
     train, valid = "A cat. A dog sat\n" * 5, "a Cat  sat. A\n\nB"
     _, stats = build(train, valid, "cat", kind="words", lower=True)
     tokenizer = words.learn([train], lower=True)
     training = Counter(listed(tokenizer, train))
     expected = nats(Counter(listed(tokenizer, valid)), training, len(set(train)))
     assert stats["splits"]["valid"]["leftover_nats"] == pytest.approx(expected)
-    # No text but that of the training split changes a price.
+    # Only the text of the training split changes a price.
     _, other = build(train, valid, "Quite another text", kind="words", lower=True)
     assert other["splits"]["valid"] == stats["splits"]["valid"]
     # C and B.
     assert stats["splits"]["valid"]["unseen_characters"] == 2
 
 
-def test_the_store_tells_unknown_words_from_unknown_marks(build):
+def test_the_store_separates_unknown_words_from_unknown_marks(build):
     folder, _ = build("a b a b", "a elephant; b -- bee!", "a", kind="words")
     assert store.open_unknown(folder, "valid").tolist() == [len("elephant"), 0, 0, len("bee"), 0]
     assert store.open_unknown(folder, "test").tolist() == []

@@ -1,4 +1,4 @@
-"""Placeholders of programs' messages: what they are, and that marking and restoring loses nothing."""
+"""Placeholders in messages of programs: which strings are placeholders, and markers that lose nothing."""
 
 import time
 
@@ -21,29 +21,29 @@ PIECES = ["%s", "%1$s", "{}", "{name}", "<b>", "</b>", "$x", "&amp;", "a@b.nl", 
         "https://a.example/b?c=1", "www.example.org", "me.too@mail.example.org",
     ],
 )  # fmt: skip
-def test_what_a_placeholder_is(one: str) -> None:
+def test_strings_that_are_placeholders(one: str) -> None:
     for text in (one, f"Open {one}.", f"({one})", f'"{one}" and {one}', f"{one} {one}"):
         assert find(text) == [one] * text.count(one)
         assert hide(text) == text.replace(one, MARKERS[0])
 
 
 @pytest.mark.parametrize("text", ["5% of it", "100 %", "a < b", "a > b", "$ 5", "$5", "Q & A", "AT&T", "x{", "@home"])
-def test_what_a_placeholder_is_not(text: str) -> None:
+def test_strings_that_are_no_placeholders(text: str) -> None:
     assert find(text) == []
 
 
-def test_both_texts_have_a_marker_where_the_source_has_the_part() -> None:
+def test_markers_replace_the_same_parts_in_source_and_target() -> None:
     source, target = "Move {a} from <b>%s</b> to %s", "%s: {a} weg van <b>%s</b>"
     parts = copied(source)
     assert parts == ["{a}", "<b>", "%s", "</b>"]
     assert mark(source, parts) == "Move \x01 from \x02\x03\x04 to \x03"
     assert mark(target, parts) == "\x03: \x01 weg van \x02\x03\x04"
     assert restore(mark(target, parts), parts) == target
-    # What begins another is not taken for it.
+    # A part that is the beginning of another part is not confused with it.
     assert mark("$na $n", ["$n", "$na"]) == "\x02 \x01"
 
 
-def test_what_is_lost_is_named_once_in_the_order_of_the_source() -> None:
+def test_lost_placeholders_are_listed_once_in_the_order_of_the_source() -> None:
     assert lost("%s of %d in {x}, {x} and <b>", "{x} %s") == ["%d", "{x}", "<b>"]
     assert lost("%s", "%s %s") == lost("", "%s") == []
     assert same("%s {a} %s", "{a}%s%s")
@@ -76,7 +76,7 @@ def test_a_long_text_takes_linear_time(piece: str) -> None:
     start = time.process_time()
     found = copied(text, set("ab"))
     mark(text, found)
-    # Some seconds at the very most; a pattern that looks at every rest of the text takes hours.
+    # This takes seconds; a pattern that searches the rest of the text at every place takes hours.
     assert time.process_time() - start < 60
 
 

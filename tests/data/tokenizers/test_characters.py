@@ -1,4 +1,4 @@
-"""Characters and bigrams: the text comes back, and the vocabulary is what the training split holds."""
+"""Characters and bigrams: decoding restores the text, and the vocabulary comes from the training split."""
 
 import re
 from collections import Counter
@@ -20,7 +20,7 @@ def split_at(text: str, places: list[int]) -> list[str]:
 
 
 def bigrams_by_hand(text: str) -> list[str]:
-    """The definition, one document at a time: a line that holds only a form feed stands between two."""
+    """The definition, one document at a time: a line with only a form feed separates two documents."""
     result = []
     for part in re.split(r"(?:(?<=\n)|\A)(\f\n)", text):
         result += [part[i : i + 2] for i in range(0, len(part), 2)]
@@ -75,7 +75,7 @@ def test_each_document_is_cut_by_itself():
     assert pieces == ["th", "e ", "en", "d\n", "\f\n", "ab", "c\n", "\f\n", "x\f", "y\n"]
 
 
-def test_a_large_alphabet_is_looked_up_as_a_small_one_is(monkeypatch):
+def test_large_and_small_alphabets_give_the_same_ids(monkeypatch):
     text = "".join(chr(0x4E00 + i * i % 997) for i in range(4000))
     other = "".join(chr(0x4E00 + i * 7 % 1100) for i in range(4000))
     small = bigrams.learn([text])

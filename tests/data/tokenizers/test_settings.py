@@ -21,7 +21,7 @@ from pydantic import ValidationError
         {"kind": "word-pairs", "longest": 0},
     ],
 )
-def test_refused(values, entry):
+def test_settings_that_are_refused(values, entry):
     with pytest.raises(ValidationError):
         entry(**values)
 

@@ -17,7 +17,7 @@ TOKENIZER = subwords.learn([STORY], 280)
 
 
 def merges_by_hand(string: str, number: int) -> list[tuple[str, str]]:
-    """Sennrich et al. 2016, figure 1, over words with the space before them; ties go to the pair met first."""
+    """Sennrich et al. 2016, figure 1, over words with the space before them; the largest count must be unique."""
     vocabulary = Counter(
         tuple(word.replace(" ", "Ġ")) for word in [string.split(" ")[0], *(" " + w for w in string.split()[1:])]
     )
@@ -57,14 +57,14 @@ def test_bytes_have_the_symbols_of_the_library():
 @given(
     st.text(st.one_of(st.sampled_from("low er\n\f\r<s>"), st.characters(codec="utf-8")), max_size=60), st.integers(1, 9)
 )
-def test_any_text_comes_back_whatever_the_blocks(text, size):
+def test_decoding_restores_any_text_for_any_blocks(text, size):
     whole = TOKENIZER.encode(text)
     assert TOKENIZER.decode(whole) == text
     blocks = [text[i : i + size] for i in range(0, len(text), size)]
     assert [i for chunk in TOKENIZER.chunks(blocks) for i in chunk.ids] == whole.tolist()
 
 
-def test_the_stream_holds_half_a_character_back():
+def test_the_stream_waits_for_all_bytes_of_a_character():
     ids = TOKENIZER.encode("🙂").tolist()
     assert list(TOKENIZER.stream(ids)) == ["", "", "", "🙂", ""]
     assert TOKENIZER.decode(ids[:2]) == TOKENIZER.decode(ids[1:]) == ""
@@ -72,7 +72,7 @@ def test_the_stream_holds_half_a_character_back():
     assert TOKENIZER.decode(TOKENIZER.encode("a\ud800")) == "a\ufffd"
 
 
-def test_a_marker_is_a_token_that_nothing_joins_but_the_space_before_it():
+def test_a_marker_is_merged_only_with_the_space_before_it():
     lines = ["low \x01. (\x01)", "\x01\x02 low", '"\x02"'] * 9
     plain, learned = (subwords.learn_pieces([lines], 300, placeholders=each) for each in (False, True))
     assert {token for token in learned.tokens if "ā" in token} == {"ā", "Ġā"}
@@ -93,7 +93,7 @@ def test_vocabulary_size_and_bytes():
     assert TOKENIZER.unknown_id is TOKENIZER.start_id is TOKENIZER.end_id is None
 
 
-def test_training_repeats_in_another_process_and_with_one_thread():
+def test_another_process_or_number_of_threads_learns_the_same():
     code = (
         "from anamnesis.data.tokenizers import subwords; import random; r = random.Random(1);"
         "t = ' '.join(''.join(r.choices('abcdefgh', k=r.randint(1, 6))) for _ in range(20000));"

@@ -1,4 +1,4 @@
-"""tokenizer.json: what was saved is loaded, and anything else is refused in one line."""
+"""tokenizer.json: a saved tokenizer can be loaded, and any other content is refused in one line."""
 
 import json
 

@@ -107,7 +107,7 @@ TITLES |= {"Capt", "Col", "Gen", "Lt", "Maj", "Sgt", "Jr", "Sr", "vs", "Vol", "N
 
 
 @RULES
-def test_sentences_end_where_the_rules_in_words_say(language, rule):
+def test_sentences_end_by_the_rules(language, rule):
     random = Random(3)
     some = ["Mr", "J", "I", "a", "A", " ", "\n", "\t", "\f", ".", "!", "…", ")", "”", '"', "。", "！"]
     for _ in range(3000):
@@ -128,7 +128,7 @@ def test_words_and_marks():
 
 
 @given(st.text(st.one_of(st.sampled_from("<unk></s>"), st.characters()), max_size=60))
-def test_words_hold_all_but_white_space_and_are_never_special(string):
+def test_words_are_the_text_without_white_space_and_never_special_tokens(string):
     found = sentences.words("en")(string)
     assert "".join(found) == re.sub(r"\s", "", string)
     assert not {"<unk>", "<s>", "</s>"} & set(found)
