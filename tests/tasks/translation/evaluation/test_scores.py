@@ -86,11 +86,8 @@ def test_the_edges_of_bins() -> None:
     ("language", "tokenizer", "translation", "reference"),
     [
         ("zh", "zh", "我们今天去北京看长城", "我们明天去北京看长城"),
-        ("yue", "zh", "我哋聽日去睇戲呀", "我哋今日去睇戲呀"),
         ("ja", "char", "私は昨日東京に行きました", "私は今日東京に行きました"),
         ("th", "char", "ฉันรักภาษาไทย", "ฉันรักเมืองไทย"),
-        ("km", "char", "ខ្ញុំស្រលាញ់អ្នក", "ខ្ញុំស្គាល់អ្នក"),
-        ("ko", "char", "나는 어제 학교에 갔다", "나는 오늘 학교에 갔다"),
         ("de", "13a", "heute gehe ich gern nach Hause", "morgen gehe ich gern nach Hause"),
     ],
 )
@@ -115,7 +112,5 @@ def test_a_source_without_spaces_is_as_long_as_its_characters() -> None:
 def test_unequal_or_empty_lists_are_refused() -> None:
     with pytest.raises(AnamnesisError, match=r"^scores: found 2 translations, 1 references; allowed: as many of each$"):
         corpus_scores(["a", "b"], ["a"], "nl")
-    with pytest.raises(AnamnesisError, match=r"^scores: found 1 sources, 2 translations, 2 references; "):
-        bleu_by_length(["a"], ["a", "b"], ["a", "b"], LANGUAGES)
     with pytest.raises(AnamnesisError, match=r"^scores: found no translations; allowed: one sentence or more$"):
         sentence_chrf([], [])

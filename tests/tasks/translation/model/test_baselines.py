@@ -35,11 +35,6 @@ def cosines(text: str, sources: list[str]) -> list[float]:
     return [sum(query.get(word, 0.0) * value for word, value in vector(one).items()) for one in documents]
 
 
-def test_copy_gives_the_source() -> None:
-    texts = ["One  two.", "", "a\tb"]
-    assert texts_of(CopyTranslator().translate(texts, 5, 3)) == texts
-
-
 def test_nearest_has_the_largest_cosine() -> None:
     chance = random.Random(0)
     sources = [" ".join(chance.choices(WORDS, k=chance.randint(1, 12))) for _ in range(200)]
@@ -53,15 +48,11 @@ def test_nearest_has_the_largest_cosine() -> None:
         assert place == (str(near.index(max(near))) if max(near) else text)
 
 
-def test_the_first_of_equally_near_sentences_counts() -> None:
-    nearest = NearestTranslator(["c d", "a b", "b a", "a b", "f", "e"], list("012345"))
-    assert texts_of(nearest.translate(["b a", "a", "A B", "e f"], 1)) == ["1", "1", "1", "4"]
-
-
-def test_a_text_without_a_known_word_is_its_translation() -> None:
+def test_a_text_without_a_known_word_and_every_text_of_copy_is_its_translation() -> None:
     nearest = NearestTranslator(["A dog!", "the house"], ["een hond", "het huis"])
-    texts = ["cats fly", "", "?!", "\x00", "houses HOUSE"]
+    texts = ["cats  fly", "", "?!", "\tx", "houses HOUSE"]
     assert texts_of(nearest.translate(texts, 1)) == [*texts[:4], "het huis"]
+    assert texts_of(CopyTranslator().translate(texts, 5, 3)) == texts
 
 
 def test_letters_are_the_words_of_a_script_without_spaces() -> None:

@@ -90,18 +90,3 @@ def test_there_is_little_padding() -> None:
     assert sum(map(len, targets)) / target_places > 0.98
     assert sum(map(len, sources)) / source_places > 0.85
     assert len(batches) < 1.1 * target_places / 600
-
-
-@pytest.mark.parametrize("stop", [0, 5, -1])
-def test_an_epoch_resumes_where_it_stopped(stop: int) -> None:
-    sources, targets = pairs(200)
-    whole = PairBatches(sources, targets, START, 80, 3)
-    expected = [epoch(whole) for _ in range(3)]
-    stopped = PairBatches(sources, targets, START, 80, 3)
-    assert epoch(stopped) == expected[0]
-    iterator = iter(stopped)
-    done = [numbers(next(iterator)) for _ in range(stop % len(stopped))]
-    resumed = PairBatches(sources, targets, START, 80, 3)
-    resumed.load_state_dict(stopped.state_dict())
-    assert done + epoch(resumed) == expected[1]
-    assert epoch(resumed) == expected[2]

@@ -1,4 +1,4 @@
-"""The networks against references in plain steps: states, attention, padding, whole targets, loss, memory."""
+"""The networks against PyTorch's layers and loops over single sentences; their loss, tied weights and memory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +11,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from anamnesis.nn.stack import flatten
-from anamnesis.tasks.translation.model.batches import Batch, collate
+from anamnesis.tasks.translation.model.batches import collate
 from anamnesis.tasks.translation.model.network import EncoderDecoder
 
 from ..conftest import ATTENTIVE, NETWORKS, SEQ2SEQ
@@ -26,14 +25,6 @@ TARGETS = [np.array(ids) for ids in ([12, 3, 2], [9, 8, 7, 6, 5, 2], [4, 2], [11
 
 def each_of(networks: dict[str, dict[str, Any]]) -> Any:
     return pytest.mark.parametrize("settings", networks.values(), ids=networks)
-
-
-def pair(number: int) -> Batch:
-    return collate([SOURCES[number]], [TARGETS[number]], START)
-
-
-def encoded(network: EncoderDecoder, batch: Batch) -> Any:
-    return network.encode(batch.source, torch.from_numpy(batch.lengths))
 
 
 def vectors(embedding: nn.Embedding, ids: Tensor) -> Tensor:
@@ -52,36 +43,6 @@ def pytorch_layers(layers: nn.ModuleList, kind: str, bidirectional: bool = False
     twin = getattr(nn, kind.upper())(first.input_size, first.hidden_size, len(layers), bidirectional=bidirectional)
     twin.load_state_dict(weights)
     return twin
-
-
-@each_of(NETWORKS)
-def test_a_pair_does_not_depend_on_padding_or_other_pairs(network: Make, settings: dict[str, Any]) -> None:
-    model, batch = network(settings), collate(SOURCES, TARGETS, START)
-    with torch.no_grad():
-        together = model(batch)
-        for number in range(len(TARGETS)):
-            alone = model(pair(number))
-            torch.testing.assert_close(together[batch.places % len(TARGETS) == number], alone, atol=1e-5, rtol=1e-5)
-        padding = torch.arange(len(batch.source))[:, None] >= torch.from_numpy(batch.lengths)
-        for other in (0, 9):
-            assert torch.equal(model(batch._replace(source=batch.source.masked_fill(padding, other))), together)
-
-
-@each_of(NETWORKS)
-def test_the_whole_target_at_once_equals_token_by_token(network: Make, settings: dict[str, Any]) -> None:
-    model, batch = network(settings), collate(SOURCES, TARGETS, START)
-    with torch.no_grad():
-        state, memory = encoded(model, batch)
-        whole, after, weights = model.decode(batch.inputs, state, memory)
-        fed = None
-        for time, tokens in enumerate(batch.inputs):
-            readout, state, weight = model.decode(tokens[None], state, memory, fed)
-            fed = readout[0]
-            torch.testing.assert_close(readout[0], whole[time], atol=1e-5, rtol=1e-5)
-            if weights is not None:
-                torch.testing.assert_close(weight[:, 0], weights[:, time], atol=1e-5, rtol=1e-5)  # type: ignore[index]
-    torch.testing.assert_close(flatten(state), flatten(after), atol=1e-5, rtol=1e-5)
-    assert (weights is None) == (settings["architecture"] == "seq2seq")
 
 
 @each_of(SEQ2SEQ)
@@ -115,7 +76,11 @@ def test_attention_equals_a_loop_over_one_sentence(network: Make, settings: dict
     feeding, cell, layers = settings["input_feeding"], settings["cell"], settings["layers"]
     encoder = pytorch_layers(model.encoder.layers, cell, bidirectional=True)
     decoder = pytorch_layers(model.decoder.layers, cell)
+    batch = collate(SOURCES, TARGETS, START)
     with torch.no_grad():
+        together = model(batch)
+        shares = model.decode(batch.inputs, *model.encode(batch.source, torch.from_numpy(batch.lengths)))[2]
+        assert shares is not None
         for number, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
             memory, last = encoder(vectors(model.source_embedding, torch.from_numpy(source)))
             parts = last if cell == "lstm" else (last,)
@@ -141,11 +106,10 @@ def test_attention_equals_a_loop_over_one_sentence(network: Make, settings: dict
                 fed = torch.tanh(model.combined.weight @ torch.cat([context, query]))
                 readouts.append(fed)
                 rows.append(weights)
-            batch = pair(number)
-            torch.testing.assert_close(model(batch), torch.stack(readouts), atol=1e-5, rtol=1e-4)
-            found = model.decode(batch.inputs, *encoded(model, batch))[2]
-            assert found is not None
-            torch.testing.assert_close(found[0], torch.stack(rows), atol=1e-5, rtol=1e-4)
+            found = together[batch.places % len(TARGETS) == number]
+            torch.testing.assert_close(found, torch.stack(readouts), atol=1e-5, rtol=1e-4)
+            shown = shares[number, : len(target), : len(source)]
+            torch.testing.assert_close(shown, torch.stack(rows), atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.6])
@@ -170,9 +134,9 @@ def test_the_loss_is_pytorchs_smoothed_cross_entropy(network: Make, share: float
         torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("settings", [SEQ2SEQ["lstm-2-reversed"], ATTENTIVE["additive-lstm-2-feeding"]])
 @pytest.mark.parametrize("tied", ["none", "output", "all"])
-def test_tied_weights_are_one_tensor(network: Make, settings: dict[str, Any], tied: str) -> None:
+def test_tied_weights_are_one_tensor(network: Make, tied: str) -> None:
+    settings = ATTENTIVE["additive-lstm-2-feeding"]
     model, untied = network(settings, 13, 13, tied=tied), network(settings, 13, 13)
     source, target, output = model.source_embedding.weight, model.target_embedding.weight, model.output.weight
     assert (output is target) == (tied != "none")
@@ -205,11 +169,3 @@ def test_no_tensor_is_larger_than_targets_times_vocabulary(network: Make, settin
         assert mean is not None
         mean.backward()
     assert max(found.sizes) == size * time * vocabulary
-
-
-def test_dropout_is_only_in_training(network: Make) -> None:
-    model = network(ATTENTIVE["additive-lstm-2"], dropout=0.5)
-    batch = collate(SOURCES, TARGETS, START)
-    assert torch.equal(model(batch), model(batch))
-    model.train()
-    assert not torch.equal(model(batch), model(batch))
