@@ -77,8 +77,3 @@ def test_the_span_is_the_first_k_from_which_on_all_are_within_the_tolerance():
 
 def test_a_short_text_has_no_result(network):
     assert context.measure_context(network, np.full(90, 3), np.zeros(89)) is None
-
-
-def test_rows_end_with_the_carried_state():
-    rows = context.csv_rows("test", context.Context([1, 2], [4.0, 3.25], 3.0))
-    assert rows == [("test", "1", "4"), ("test", "2", "3.25"), ("test", "", "3")]

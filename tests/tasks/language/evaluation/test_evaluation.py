@@ -6,10 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from listener import Recorder
 
-from anamnesis.errors import AnamnesisError
 from anamnesis.stages.evaluate import evaluate
 from anamnesis.stages.train import train
 from anamnesis.tasks.language.settings import Experiment
@@ -53,13 +51,3 @@ def test_a_network_also_has_its_number_of_context_tokens(stores: Path) -> None:
         full, span = perplexities.pop(""), metrics[split]["context_tokens"]
         assert perplexities[str(span)] <= 1.02 * full
         assert span == 1 or perplexities[str(span // 2)] > 1.02 * full
-
-
-def test_a_model_of_other_tokens_is_refused(stores: Path, baseline: Callable[..., Any], tmp_path: Path) -> None:
-    name = baseline("words").card["experiment"]
-    (tmp_path / "models").symlink_to(stores / "models")
-    tokens = tmp_path / "data" / "tokens"
-    tokens.mkdir(parents=True)
-    (tokens / "words").symlink_to(stores / "data" / "tokens" / "characters")
-    with pytest.raises(AnamnesisError, match="trained on other tokens"):
-        evaluate(name, tmp_path)

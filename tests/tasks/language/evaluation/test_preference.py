@@ -10,7 +10,7 @@ from anamnesis.data.stores.store import open_split
 from anamnesis.data.tokenizers.characters import Characters
 from anamnesis.data.tokenizers.words import Words
 from anamnesis.tasks.language.evaluation import preference
-from anamnesis.tasks.language.evaluation.preference import preferred, shuffle_preference, shuffled_pairs
+from anamnesis.tasks.language.evaluation.preference import shuffle_preference, shuffled_pairs
 from anamnesis.tasks.language.model.uniform import UniformModel
 
 KINDS = ["characters", "bigrams", "words", "subwords"]
@@ -25,28 +25,15 @@ def model_and_ids(stores, baseline):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_both_versions_have_the_same_words_in_another_order(model_and_ids, kind):
+def test_both_versions_have_the_same_letters_in_another_order(model_and_ids, kind):
     model, ids = model_and_ids(kind)
     pairs = shuffled_pairs(model.tokenizer, ids)
     assert preference.FEWEST <= len(pairs) <= preference.SENTENCES
-    for sentence, shuffled in pairs:
-        assert sentence.tolist() != shuffled.tolist()
-        if kind == "words":
-            assert Counter(sentence.tolist()) == Counter(shuffled.tolist())
-            assert sentence[0] == shuffled[0] == 1
-            assert sentence[-1] == shuffled[-1] == 2
-        else:
-            texts = [model.tokenizer.decode(ids.tolist()) for ids in (sentence, shuffled)]
-            assert len(texts[0]) == len(texts[1])
-            # The punctuation at the end stays last; without it, the words are the same.
-            last = texts[0].split()[-1]
-            bare = len(last) - next((place for place, mark in enumerate(reversed(last)) if mark.isalnum()), 0)
-            closing = len(last) - bare
-            ends = [text[len(text) - closing :] for text in texts]
-            words = [sorted(text[: len(text) - closing].split()) for text in texts]
-            assert ends[0] == ends[1]
-            assert words[0] == words[1]
-            assert len(words[0]) >= preference.WORDS
+    for pair in pairs:
+        sentence, shuffled = (model.tokenizer.decode(ids.tolist()) for ids in pair)
+        assert sentence != shuffled
+        # Decoded words have no space before a mark, wherever the mark stands.
+        assert Counter(sentence.replace(" ", "")) == Counter(shuffled.replace(" ", ""))
 
 
 def test_words_of_characters_stay_whole_and_punctuation_stays_last():
@@ -96,11 +83,6 @@ def test_models_without_word_order_score_a_half_and_others_more(model_and_ids, k
     if kind == "words":
         assert shuffle_preference(*model_and_ids(kind, "ngram", 1)) == 0.5
     assert shuffle_preference(*model_and_ids(kind)) > 0.8
-
-
-def test_ties_count_half():
-    nats = np.array([[1.0, 2.0], [2.0, 1.0], [3.0, 3.0 + 1e-9], [4.0, 5.0]])
-    assert preferred(nats) == (1 + 0 + 0.5 + 1) / 4
 
 
 def test_too_few_sentences_have_no_result():

@@ -5,6 +5,7 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
+from anamnesis.data.tokenizers import tokenizer
 from anamnesis.data.tokenizers.characters import Characters
 from anamnesis.data.tokenizers.words import Words
 from anamnesis.errors import AnamnesisError
@@ -42,21 +43,16 @@ def shares(text, alphabet):
     return np.array([text.count(letter) / len(text) for letter in alphabet])
 
 
-def test_tokens_are_drawn_with_their_probabilities():
-    text = "".join(generate(letters(0, 0.5, 0.3, 0.2, 0), "a", 20_000, seed=3))
-    np.testing.assert_allclose(shares(text, "abc"), [0.5, 0.3, 0.2], atol=0.015)
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_tokens_are_drawn_with_their_probabilities_at_a_temperature(temperature):
+    text = "".join(generate(letters(0, 0.5, 0.3, 0.2, 0), "a", 20_000, temperature=temperature, seed=3))
+    expected = np.array([0.5, 0.3, 0.2]) ** (1 / temperature)
+    np.testing.assert_allclose(shares(text, "abc"), expected / expected.sum(), atol=0.015)
 
 
-def test_temperature_divides_the_logits():
-    for temperature in (0.5, 2.0):
-        text = "".join(generate(letters(0, 0.5, 0.3, 0.2, 0), "a", 20_000, temperature=temperature, seed=3))
-        expected = np.array([0.5, 0.3, 0.2]) ** (1 / temperature)
-        np.testing.assert_allclose(shares(text, "abc"), expected / expected.sum(), atol=0.015)
-
-
-@pytest.mark.parametrize("temperature", [5e-324, 1e-320, 1e-300, 1e-45, 1e-9])
+@pytest.mark.parametrize("temperature", [5e-324, 1e-45, 1e-9])
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-@pytest.mark.parametrize("top_k", [None, 1, 2, 9])
+@pytest.mark.parametrize("top_k", [None, 2])
 def test_no_temperature_draws_a_token_that_is_not_allowed(temperature, kind, top_k):
     # <unk>, the first id, is the most probable token.
     model = letters(0.9, 0.02, 0.05, 0.03, 0)
@@ -81,38 +77,30 @@ def test_each_token_of_prompt_and_text_is_read_once_and_in_order():
     model = letters(0, 0.5, 0.3, 0.2, 0)
     text = "".join(generate(model, "abc" * 1000, 50, seed=2))
     assert model.ids == model.tokenizer.encode("abc" * 1000 + text[:-1]).tolist()
-
-
-def test_an_empty_prompt_starts_a_line():
-    model = letters(0, 1, 0, 0, 0)
-    assert "".join(generate(model, "", 3)) == "aaa"
-    assert model.ids[0] == model.tokenizer.encode("\n")[0]
+    # An empty prompt starts a line.
+    text = "".join(generate(model, "", 3))
+    assert model.ids == model.tokenizer.encode("\n" + text[:-1]).tolist()
 
 
 def test_an_empty_prompt_where_there_are_no_lines_draws_the_first_token_evenly():
-    tokenizer = Characters(["<unk>", *"abc"])
-    starts = "".join(next(iter(generate(Fixed(tokenizer, np.eye(4)), "", 1, seed=seed))) for seed in range(3000))
+    model = Fixed(Characters(["<unk>", *"abc"]), np.eye(4))
+    starts = "".join(next(iter(generate(model, "", 1, seed=seed))) for seed in range(3000))
     np.testing.assert_allclose(shares(starts, "abc"), [1 / 3] * 3, atol=0.04)
-    assert "".join(generate(Fixed(tokenizer, np.eye(4)), "", 3, greedy=True)) == "aaa"
+    assert "".join(generate(model, "", 3, greedy=True)) == "aaa"
 
 
 def test_a_sentence_end_is_followed_by_a_sentence_start():
-    tokenizer = Words(["<unk>", "<s>", "</s>", "Go", "on"])
     # <s> Go on </s>, again and again; <unk> is more probable than any other token.
-    after = {0: 3, 1: 3, 3: 4, 4: 2}
     matrix = np.zeros((5, 5))
-    for token, following in after.items():
+    for token, following in {0: 3, 1: 3, 3: 4, 4: 2}.items():
         matrix[token, [0, following]] = 0.6, 0.4
-    matrix[2] = np.nan
     matrix[2, 1] = 1
-    model = Fixed(tokenizer, np.nan_to_num(matrix))
+    model = Fixed(Words(["<unk>", "<s>", "</s>", "Go", "on"]), matrix)
     assert "".join(generate(model, "", 8, greedy=True)) == "Go on\nGo on\nGo on"
     assert model.ids == [1, 3, 4, 2, 1, 3, 4, 2, 1, 3]
 
 
 def test_characters_of_several_bytes_are_not_split(stores):
-    from anamnesis.data.tokenizers import tokenizer
-
     subwords = tokenizer.load(stores / "data" / "tokens" / "subwords" / "tokenizer.json")
     wanted = subwords.encode("aß€😀 z").tolist()
     assert len(wanted) > len("aß€😀 z")

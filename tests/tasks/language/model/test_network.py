@@ -13,7 +13,7 @@ from anamnesis.data.tokenizers import tokenizer
 from anamnesis.errors import AnamnesisError
 from anamnesis.nn.stack import detach
 from anamnesis.tasks.language.model.network import RecurrentNetwork, segment_loss
-from anamnesis.tasks.language.model.predictor import RecurrentPredictor, load_recurrent
+from anamnesis.tasks.language.model.predictor import RecurrentPredictor
 from anamnesis.tasks.language.model.states import states
 from anamnesis.tasks.language.model.streams import IGNORED, Batch
 from anamnesis.tasks.language.settings import Model
@@ -91,22 +91,6 @@ def test_the_loss_is_the_sum_over_targets_that_are_not_ignored(predictor: Recurr
         torch.testing.assert_close(network.loss(outputs, targets), expected, rtol=1e-4, atol=1e-3)
         last = network.loss(outputs, targets[-1:])
         torch.testing.assert_close(last, network.loss(outputs[-1:], targets[-1:]))
-
-
-def test_a_stored_network_gives_the_same(predictor: RecurrentPredictor, ids: np.ndarray, tmp_path: Path) -> None:
-    weights = {name: value.detach().numpy() for name, value in predictor.network.named_parameters()}
-    settings = TypeAdapter(Model).validate_python(predictor.card["model"])
-    again = load_recurrent(tmp_path, settings, weights, {}, predictor.tokenizer)
-    expected, _ = predictor.predict(ids, predictor.initial_state(2))
-    assert np.array_equal(again.predict(ids, again.initial_state(2))[0], expected)
-
-
-def test_weights_of_another_shape_are_refused_before_memory_is_allocated(stores: Path, tmp_path: Path) -> None:
-    predictor = new_predictor(MODELS["rnn"], stores)
-    weights = {name: value.detach().numpy() for name, value in predictor.network.named_parameters()}
-    large = TypeAdapter(Model).validate_python({"architecture": "lstm", "hidden": 65536})
-    with pytest.raises(AnamnesisError, match="the weights are not those of the network"):
-        load_recurrent(tmp_path, large, weights, {}, predictor.tokenizer)
 
 
 @pytest.fixture(params=["rnn", "lstm"])

@@ -11,11 +11,9 @@ import numpy as np
 import pytest
 
 from anamnesis.data.stores.store import read_stats
-from anamnesis.data.tokenizers.base import Tokenizer
 from anamnesis.data.tokenizers.characters import Characters
 from anamnesis.data.tokenizers.words import Words
 from anamnesis.errors import AnamnesisError
-from anamnesis.metrics.targets import credit
 from anamnesis.tasks.language.model import ngram
 from anamnesis.tasks.language.model.language_model import LanguageModel
 from anamnesis.tasks.language.model.scores import exact_sum, score_split
@@ -130,23 +128,11 @@ def test_sentence_starts_are_no_targets_and_unknown_words_are_spelled() -> None:
     assert result["bits_per_character"] == pytest.approx((4 * 2 + 4 * 3 + 7) / 5)
 
 
-def test_ties_count_by_chance() -> None:
-    better, ties = np.array([0, 0, 4, 4, 5, 3]), np.array([1, 2, 1, 3, 1, 2])
-    np.testing.assert_allclose(credit(better, ties, 1), [1, 1 / 2, 0, 0, 0, 0])
-    np.testing.assert_allclose(credit(better, ties, 5), [1, 1, 1, 1 / 3, 0, 1])
-
-
-@pytest.mark.parametrize(
-    ("ids", "vocabulary"),
-    [
-        ([2], Words(["<unk>", "<s>", "</s>", "a"])),
-        ([1, 1, 1], Words(["<unk>", "<s>", "</s>", "a"])),
-        ([3], Characters(["<unk>", "a", "b", "c"])),
-    ],
-)
-def test_a_split_without_targets_is_refused(ids: list[int], vocabulary: Tokenizer) -> None:
-    with pytest.raises(AnamnesisError, match=r"toy\.npy: found . tokens, none of which is to be predicted"):
-        score_split(UniformModel({}, vocabulary), toy_split(ids))
+def test_a_split_without_targets_is_refused() -> None:
+    words = Words(["<unk>", "<s>", "</s>", "a"])
+    for ids, vocabulary in (([2], words), ([1, 1, 1], words), ([3], Characters(["<unk>", "a", "b", "c"]))):
+        with pytest.raises(AnamnesisError, match=r"toy\.npy: found . tokens, none of which is to be predicted"):
+            score_split(UniformModel({}, vocabulary), toy_split(ids))
 
 
 def test_a_target_without_probability_is_refused() -> None:

@@ -1,11 +1,10 @@
-"""Training: the same weights as a loop by hand, the kept epoch, schedules, and a needed model to begin with."""
+"""Training: the same weights as a loop by hand, those of the best epoch, and those of a model that it needs."""
 
 import csv
 import json
 import math
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from subprocess import run
 from typing import Any
@@ -14,10 +13,12 @@ import numpy as np
 import pytest
 import torch
 from listener import Recorder
+from pydantic import TypeAdapter
 
 from anamnesis import models
-from anamnesis.data.stores.store import open_split, read_stats
+from anamnesis.data.stores.store import open_split, write
 from anamnesis.data.tokenizers import tokenizer
+from anamnesis.data.tokenizers.settings import Tokens
 from anamnesis.errors import AnamnesisError
 from anamnesis.nn.stack import detach
 from anamnesis.stages.evaluate import evaluate
@@ -113,68 +114,16 @@ def test_the_validation_does_not_depend_on_the_training_batches(project: Path, k
     assert losses.pop() == pytest.approx(history(project / "models" / "untouched")[0]["valid_perplexity"], rel=5e-3)
 
 
-def test_early_stopping_waits_for_patience_epochs(project: Path) -> None:
-    stalled = settings(
-        batches={"kind": "streams", "batch": 128, "steps": 40},
-        training={"epochs": 20, "patience": 2, "learning_rate": 1e-30},
-    )
-    train("stalled", stalled, project, Recorder())
-    assert len(history(project / "models" / "stalled")) == 3
-
-
-@pytest.mark.parametrize(
-    ("schedule", "expected"),
-    [
-        ({"kind": "constant"}, [1.0, 1.0, 1.0, 1.0]),
-        ({"kind": "decay", "factor": 0.5, "after": 2}, [1.0, 1.0, 0.5, 0.25]),
-        # The loss never improves, so the rate is divided after each epoch but the first.
-        ({"kind": "plateau", "divide_by": 4.0, "patience": 1}, [1.0, 1.0, 1 / 4, 1 / 16]),
-        # An epoch has 6 steps; its row has the rate of the last one.
-        (
-            {"kind": "cosine", "final": 0.2},
-            [0.2 + 0.8 * (1 + math.cos(math.pi * (6 * k - 1) / (6 * 4))) / 2 for k in (1, 2, 3, 4)],
-        ),
-    ],
-)
-def test_learning_rate_schedules(schedule: dict[str, Any], expected: list[float], project: Path) -> None:
-    rate = 1e-30 if schedule["kind"] == "plateau" else 1e-6
-    scheduled = settings(
-        model={"layers": 1},
-        batches={"kind": "streams", "batch": 128, "steps": 40},
-        training={"epochs": 4, "learning_rate": rate, "schedule": schedule},
-    )
-    train("scheduled", scheduled, project, Recorder())
-    rates = [row["learning_rate"] / rate for row in history(project / "models" / "scheduled")]
-    assert rates == pytest.approx(expected, rel=1e-4)
-
-
-def test_a_loss_that_is_not_finite_leaves_no_model(project: Path) -> None:
-    watch = Recorder()
-    wild = settings(training={"optimizer": "sgd", "learning_rate": 1e38, "clip_norm": None})
-    with pytest.raises(AnamnesisError, match=r"experiments\.wild: the training loss at step \d+ is (NaN|infinite)"):
-        train("wild", wild, project, watch)
-    assert watch.ended == "failed"
-    assert not (project / "models" / "wild").exists()
-
-
 @pytest.fixture
 def pretrained(stores: Path, tmp_path: Path) -> Path:
     """A project with a trained model `start` and a store `small` of a text with characters unknown to it."""
-    from pydantic import TypeAdapter
-
-    from anamnesis.data.stores.store import write
-    from anamnesis.data.tokenizers.settings import Tokens
-
     shutil.copytree(stores / "data" / "tokens" / "characters", tmp_path / "data" / "tokens" / "characters")
     text = (stores / "train.txt").read_text(encoding="utf-8")[::-1].replace("eht ", "þe ")
     sources = {split: tmp_path / f"{split}.txt" for split in ("train", "valid", "test")}
     for number, path in enumerate(sources.values()):
         path.write_text(text[5000 * number : 5000 * (number + 1)], encoding="utf-8")
-    write(
-        tmp_path / "data" / "tokens" / "small",
-        TypeAdapter(Tokens).validate_python({"corpus": "small", "kind": "characters"}),
-        sources,
-    )
+    entry = TypeAdapter(Tokens).validate_python({"corpus": "small", "kind": "characters"})
+    write(tmp_path / "data" / "tokens" / "small", entry, sources)
     train("start", settings(), tmp_path, Recorder())
     return tmp_path
 
@@ -217,17 +166,6 @@ def test_fine_tuning_changes_all_weights_for_the_better(pretrained: Path) -> Non
 def test_a_needed_model_must_have_the_same_model_block(pretrained: Path) -> None:
     with pytest.raises(AnamnesisError, match="its `model` block is another"):
         train("tuned", settings(needs="models/start", model={"hidden": 13}), pretrained, Recorder())
-
-
-@pytest.mark.parametrize("kind", ["characters", "words"])
-def test_the_uniform_model_has_the_perplexity_of_the_vocabulary(
-    stores: Path, baseline: Callable[..., Any], kind: str
-) -> None:
-    model = baseline(kind, "uniform")
-    (row,) = history(stores / "models" / model.card["experiment"])
-    predictable = read_stats(stores / "data" / "tokens" / kind)["vocabulary_size"] - (kind == "words")
-    assert row["train_perplexity"] == row["valid_perplexity"] == predictable
-    assert model.card["parameters"] == 0
 
 
 def test_baselines_need_no_heavy_library() -> None:
