@@ -17,8 +17,7 @@ WAVES = [{"amplitude": 2.0, "period": 25.0}, {"period": 7.3, "phase": 0.5}]
 
 def corpus(reader: str = "series", more: Any = None, **source: Any) -> Corpus:
     entry = {"reader": reader, "source": {"kind": "sines", "waves": WAVES, **source}, **(more or {})}
-    found: Corpus = TypeAdapter(Corpus).validate_python(entry)
-    return found
+    return TypeAdapter(Corpus).validate_python(entry)
 
 
 def rows(root: Path) -> dict[str, list[tuple[int, float]]]:
