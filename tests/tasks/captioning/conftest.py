@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from anamnesis.data.stores.images import COLUMNS
 from anamnesis.data.tokenizers.settings import ImageTokens
 from anamnesis.tasks.captioning.model.images import CaptionedImages, width
 from anamnesis.tasks.captioning.model.network import CaptionNetwork
-from anamnesis.tasks.captioning.settings import Experiment, Network
+from anamnesis.tasks.captioning.settings import Network
 
 SPLITS = {"train": range(0, 120), "valid": range(120, 160), "test": range(160, 220)}
 NETWORKS = ("cnn-rnn", "cnn-gru", "cnn-lstm")
@@ -41,30 +40,6 @@ def project(digits: Path, tmp_path: Path) -> Path:
     """A new project folder that shares the token store."""
     (tmp_path / "data").symlink_to(digits.parents[1])
     return tmp_path
-
-
-@pytest.fixture(scope="session")
-def experiment() -> Callable[..., Experiment]:
-    """experiment(architecture, model={...}, training={...}, ...): settings with small budgets."""
-
-    def make(architecture: str = "cnn-gru", **changes: Any) -> Experiment:
-        network = architecture in NETWORKS
-        content: dict[str, Any] = {
-            "task": "captioning",
-            "tokens": "digits",
-            "images": {"train": 60, "valid": 20, "test": 24},
-            "model": {
-                "architecture": architecture,
-                **({"channels": 2, "hidden": 8, "embedding": 4, "dropout": 0.2} if network else {}),
-            },
-            "training": {"epochs": 3, "learning_rate": 0.01, "checkpoint_steps": 3} if network else None,
-            "batch": 8,
-        }
-        for key, value in changes.items():
-            content[key] = {**(content.get(key) or {}), **value} if isinstance(value, dict) else value
-        return Experiment.model_validate(content)
-
-    return make
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,10 @@
 """The served captioner and the command answer with the captions of files."""
 
 import base64
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import toys
 from listener import Recorder
 from settings_files import write_settings
 from typer.testing import CliRunner
@@ -15,13 +15,14 @@ from anamnesis.stages.train import train
 from anamnesis.tasks.captioning import prediction
 from anamnesis.tasks.captioning.evaluation import as_png
 from anamnesis.tasks.captioning.model.images import open_captioned
-from anamnesis.tasks.captioning.settings import DigitImages, Experiment
+from anamnesis.tasks.captioning.settings import DigitImages
 
 
-def test_files_in_captions_out(
-    project: Path, digits: Path, experiment: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
+def test_the_server_and_the_command_give_the_captions_of_files(
+    project: Path, digits: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = experiment(training={"epochs": 1, "learning_rate": 0.01})
+    changes = {"images": {"longest": 4}, "search": {"beam": 3}, "training": {"epochs": 1}}
+    settings = toys.settings("captioning-gru", tokens="digits", **changes)
     train("mine", settings, project, Recorder())
     model = models.load(project / "models" / "mine")
     pixels = open_captioned(digits, "test", DigitImages(test=5)).pixels

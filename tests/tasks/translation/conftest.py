@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from anamnesis.data.stores import store
 from anamnesis.data.tokenizers.settings import Tokens
 from anamnesis.tasks.translation.model.network import EncoderDecoder
-from anamnesis.tasks.translation.settings import Experiment, Model
+from anamnesis.tasks.translation.settings import Model
 
 WORDS = {
     "the": "de", "a": "een", "big": "grote", "small": "kleine", "cat": "kat", "dog": "hond", "bird": "vögel",
@@ -85,30 +85,6 @@ def project(stores: Path, tmp_path: Path) -> Path:
     """A new project folder that shares the token stores."""
     (tmp_path / "data").symlink_to(stores.parent)
     return tmp_path
-
-
-@pytest.fixture(scope="session")
-def experiment() -> Callable[..., Experiment]:
-    """experiment(architecture, model={...}, training={...}, ...): settings with small budgets."""
-
-    def make(architecture: str = "attention", **changes: Any) -> Experiment:
-        network = architecture in ("seq2seq", "attention")
-        content: dict[str, Any] = {
-            "task": "translation",
-            "tokens": "words",
-            "model": {
-                "architecture": architecture,
-                **({"cell": "gru", "hidden": 8, "dropout": 0.2} if network else {}),
-            },
-            "training": {"epochs": 3, "learning_rate": 0.01, "checkpoint_steps": 5} if network else None,
-            "batch": 60,
-            "search": {"beam": 3, "ratio": 1.2, "extra": 4},
-        }
-        for key, value in changes.items():
-            content[key] = {**(content.get(key) or {}), **value} if isinstance(value, dict) else value
-        return Experiment.model_validate(content)
-
-    return make
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """A small project folder: a store of images that are drawn, not written by hand, and settings of small budgets."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import torch
 from anamnesis.data.stores import store
 from anamnesis.data.stores.images import COLUMNS
 from anamnesis.data.tokenizers import settings
-from anamnesis.tasks.video.settings import Experiment
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -52,23 +50,3 @@ MODELS: dict[str, dict[str, Any]] = {
     "cnn": {"architecture": "cnn", "channels": 2, "features": 7, "dropout": 0.1},
     "lstm": {"architecture": "lstm", "hidden": 9, "dropout": 0.1},
 }
-
-
-@pytest.fixture(scope="session")
-def experiment() -> Callable[..., Experiment]:
-    """experiment(architecture, videos={...}, ...): settings with small budgets; blocks are merged."""
-
-    def make(architecture: str = "cnn-lstm", **changes: Any) -> Experiment:
-        content: dict[str, Any] = {
-            "task": "video",
-            "tokens": "images",
-            "videos": {"frames": 5, "size": 14, "train": 90, "valid": 20, "test": 24},
-            "model": MODELS[architecture],
-            "batch": 10,
-            "training": {"epochs": 3, "learning_rate": 0.01, "checkpoint_steps": 4},
-        }
-        for key, value in changes.items():
-            content[key] = {**content[key], **value} if isinstance(value, dict) else value
-        return Experiment.model_validate(content)
-
-    return make

@@ -3,11 +3,11 @@
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import toys
 from listener import Recorder
 
 from anamnesis import models
@@ -15,13 +15,10 @@ from anamnesis.stages.evaluate import evaluate
 from anamnesis.stages.train import train
 from anamnesis.tasks.video.evaluation import gif
 from anamnesis.tasks.video.model.videos import CLASSES, DIRECTIONS, open_videos
-from anamnesis.tasks.video.settings import Experiment
-
-Make = Callable[..., Experiment]
 
 
-def test_scores_equal_an_independent_count(project: Path, experiment: Make) -> None:
-    watch, settings = Recorder(), experiment(training={"epochs": 4})
+def test_scores_equal_an_independent_count(project: Path) -> None:
+    watch, settings = Recorder(), toys.settings("video-cnn-lstm", training={"epochs": 4})
     train("mine", settings, project, watch)
     evaluate("mine", project)
     metrics = json.loads((project / "metrics" / "mine.json").read_text())
@@ -65,13 +62,13 @@ def test_scores_equal_an_independent_count(project: Path, experiment: Make) -> N
     assert [len(model.classify(np.zeros((frames, 14, 14), np.uint8))) for frames in (2, 40)] == [80, 80]
 
 
-def test_both_parts_of_the_network_are_needed(project: Path, experiment: Make) -> None:
+def test_both_parts_of_the_network_are_needed(project: Path) -> None:
     """Convolutions alone do not show the direction; with an LSTM they do."""
     videos = {"train": 800, "valid": 160, "noise": 0.05, "frames": 4, "speed": 2.0, "size": 18}
     block = {"videos": videos, "training": {"epochs": 5, "learning_rate": 0.01, "checkpoint_steps": 100}}
     accuracy = {}
     for architecture, model in (("cnn-lstm", {"channels": 4, "features": 32, "hidden": 24}), ("cnn", {"channels": 4})):
-        settings = experiment(architecture, model=model | {"dropout": 0.0}, batch=16, **block)
+        settings = toys.settings(f"video-{architecture}", model=model | {"dropout": 0.0}, batch=16, **block)
         train(architecture, settings, project, Recorder())
         valid = open_videos(project / "data" / "tokens" / "images", "valid", settings.videos)
         predicted = models.load(project / "models" / architecture).probabilities(valid.videos).argmax(1)

@@ -3,13 +3,13 @@
 import csv
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import toys
 from listener import Recorder
 from PIL import Image
 
@@ -20,7 +20,6 @@ from anamnesis.tasks.captioning import pictures
 from anamnesis.tasks.captioning.evaluation.scores import character_error_rate, edits, exact_match
 from anamnesis.tasks.captioning.model import letters
 from anamnesis.tasks.captioning.model.images import open_captioned
-from anamnesis.tasks.captioning.settings import Experiment
 
 
 def distance(one: str, other: str) -> int:
@@ -61,11 +60,10 @@ def perplexity(model: Any, images: Any) -> float:
     return math.exp(nats / count)
 
 
-@pytest.mark.parametrize("architecture", ["cnn-lstm", "nearest"])
-def test_scores_of_a_model(
-    project: Path, digits: Path, experiment: Callable[..., Experiment], architecture: str
-) -> None:
-    settings, network = experiment(architecture), architecture != "nearest"
+@pytest.mark.parametrize("toy", ["captioning-lstm", "captioning-nearest"])
+def test_scores_of_a_model(project: Path, digits: Path, toy: str) -> None:
+    settings = toys.settings(toy, tokens="digits", images={"longest": 4}, search={"beam": 3})
+    network = toy in toys.NETWORKS
     train("mine", settings, project, Recorder())
     evaluate("mine", project)
     metrics: dict[str, Any] = json.loads((project / "metrics" / "mine.json").read_text())

@@ -3,13 +3,13 @@
 import csv
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import toys
 from listener import Recorder
 
 from anamnesis import models
@@ -19,8 +19,6 @@ from anamnesis.stages.train import train
 from anamnesis.tasks.translation.evaluation.attention import attention_map
 from anamnesis.tasks.translation.evaluation.scores import BINS, bleu_by_length, corpus_scores, sentence_chrf
 from anamnesis.tasks.translation.settings import Experiment
-
-Make = Callable[..., Experiment]
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -48,13 +46,9 @@ def log_probability(model: Any, source: str, target: str) -> tuple[float, int]:
 
 
 @pytest.mark.parametrize(("architecture", "tokens"), [("seq2seq", "subwords"), ("attention", "words")])
-def test_scores_of_a_network(project: Path, experiment: Make, architecture: str, tokens: str) -> None:
-    settings = experiment(
-        architecture,
-        tokens=tokens,
-        training={"epochs": 4, "learning_rate": 0.02},
-        model={"hidden": 16, "label_smoothing": 0.1},
-    )
+def test_scores_of_a_network(project: Path, architecture: str, tokens: str) -> None:
+    changes = {"model": {"hidden": 16}, "training": {"epochs": 4, "learning_rate": 0.02}, "search": {"beam": 3}}
+    settings = toys.settings(f"translation-{architecture}", tokens=tokens, batch=60, **changes)
     model, metrics, predictions = evaluated(project, settings)
     for split in ("valid", "test"):
         sources, references = pair_texts(project / "data" / "tokens" / tokens, split)
@@ -102,8 +96,8 @@ def test_scores_of_a_network(project: Path, experiment: Make, architecture: str,
             np.testing.assert_allclose(each["weights"], expected_map.weights, atol=1e-4)
 
 
-def test_scores_of_a_baseline(project: Path, experiment: Make) -> None:
-    model, metrics, predictions = evaluated(project, experiment("nearest"))
+def test_scores_of_a_baseline(project: Path) -> None:
+    model, metrics, predictions = evaluated(project, toys.settings("translation-nearest", tokens="words"))
     for split in ("valid", "test"):
         sources, references = pair_texts(project / "data" / "tokens" / "words", split)
         texts = [each.text for [each] in model.translate(sources, 1)]

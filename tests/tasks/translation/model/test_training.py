@@ -1,10 +1,10 @@
 """Training a translator: the files of a model, its samples, and a small task that is learned completely."""
 
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import toys
 from listener import Recorder
 
 from anamnesis import models
@@ -15,13 +15,13 @@ from anamnesis.tasks.translation.settings import Experiment
 
 from ..conftest import ATTENTIVE, NETWORKS, write_store
 
-Make = Callable[..., Experiment]
 DIGITS = {"one": "een", "two": "twee", "three": "drie", "four": "vier", "five": "vijf", "six": "zes", "seven": "zeven"}
 
 
-def test_history_and_samples(project: Path, stores: Path, experiment: Make) -> None:
+def test_history_and_samples(project: Path, stores: Path) -> None:
     watch = Recorder()
-    train("mine", experiment("attention", tokens="subwords", model={"tied": "all"}), project, watch)
+    changes = {"model": {"tied": "all"}, "training": {"epochs": 3}}
+    train("mine", toys.settings("translation-attention", tokens="subwords", **changes), project, watch)
     folder = project / "models" / "mine"
     assert {path.name for path in folder.iterdir()} == {
         "model.json", "weights.safetensors", "history.csv", "samples.txt", "source_tokenizer.json",
@@ -48,7 +48,7 @@ def test_history_and_samples(project: Path, stores: Path, experiment: Make) -> N
         ("multiplicative-rnn-1-feeding", "word-pairs"),
     ],
 )
-def test_reversed_sentences_are_learned_completely(tmp_path: Path, experiment: Make, name: str, kind: str) -> None:
+def test_reversed_sentences_are_learned_completely(tmp_path: Path, name: str, kind: str) -> None:
     chance = random.Random(4)
     pairs = []
     for _ in range(20):
@@ -56,13 +56,14 @@ def test_reversed_sentences_are_learned_completely(tmp_path: Path, experiment: M
         pairs.append((" ".join(words), " ".join(DIGITS[word] for word in reversed(words))))
     entry = {"size": 300} if kind == "subword-pairs" else {}
     write_store(tmp_path, "words", {"train": pairs, "valid": pairs, "test": pairs}, kind=kind, **entry)
-    settings = experiment(
-        NETWORKS[name]["architecture"],
-        model={**NETWORKS[name], "hidden": 48, "dropout": 0.0},
-        training={"epochs": 50, "learning_rate": 0.01, "checkpoint_steps": 1000},
-        batch=40,
-    )
-    train("mine", settings, tmp_path, Recorder())
+    content = {
+        "task": "translation",
+        "tokens": "words",
+        "model": {**NETWORKS[name], "hidden": 48},
+        "training": {"epochs": 50, "learning_rate": 0.01, "checkpoint_steps": 1000},
+        "batch": 40,
+    }
+    train("mine", Experiment.model_validate(content), tmp_path, Recorder())
     model = models.load(tmp_path / "models" / "mine")
     sources, targets = (list(texts) for texts in zip(*pairs, strict=True))
     for beam in (1, 4):
