@@ -94,12 +94,3 @@ def test_a_series_that_does_not_fit_is_refused(
     write_store(tmp_path, series | splits)
     with pytest.raises(AnamnesisError, match=message):
         train("mine", experiment("ar"), tmp_path, Recorder())
-
-
-def test_arrays_that_do_not_fit_the_card_are_refused(project: Path, experiment: Make) -> None:
-    train("mine", experiment("ar"), project, Recorder())
-    card, weights = models.read(project / "models" / "mine")
-    for name, value in (("scale", [0.0]), ("mean", [np.nan]), ("coefficients", [1.0]), ("more", [1.0])):
-        models.save(project / "forged", weights | {name: np.array(value)}, card, {})
-        with pytest.raises(AnamnesisError, match="the weights are not those of the"):
-            models.load(project / "forged")

@@ -58,22 +58,6 @@ def test_characters_follow_a_line_end_and_an_unknown_token_pays_for_its_characte
     assert result.surprisals == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("language", "text", "known", "unknown"),
-    [
-        ("en", "The class is here. " * 20, "The class is here.", "Florbz was quux."),
-        ("zh", "天下大事。" * 20, "天下大事。", "引操引操。"),
-    ],
-)
-def test_unknown_words_are_less_probable_than_known_ones(language, text, known, unknown):
-    model = UniformModel({"alphabet": 20}, words.learn([text], language=language))
-    for result in score(model, [known, unknown]):
-        assert [word for word, _ in result.words][-1] == "</s>"
-    known_score, unknown_score = score(model, [known, unknown])
-    assert unknown_score.unknown_tokens > 0
-    assert unknown_score.perplexity > 2 * known_score.perplexity
-
-
 def test_a_store_that_deletes_marks_scores_the_words_that_it_reads():
     model = UniformModel({"alphabet": 20}, words.learn(["It's a class, the class."], delete="',."))
     (result,) = score(model, ["It's, the 'class' zyx."])

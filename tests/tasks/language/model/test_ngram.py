@@ -111,15 +111,6 @@ def test_tiny_texts_give_probabilities(order, stream):
     assert np.isfinite(rows).all()
 
 
-def test_one_n_gram_by_hand():
-    # "ababa" has bigrams <s>a, ab x 2, ba x 2; n_1 = 1, n_2 = 2: Y = 1/5, D_1 = 1 - 2/5 * 2/1 = 1/5, D_2 is 1.
-    # Different tokens before a: <s> and b, before b: a; so of the unigram counts 2 and 1, n_1 = n_2 = 1: Y = 1/3,
-    # D_1 = 1 - 2/3 = 1/3, D_2 = 1; p(b) = (1 - 1/3) / 3 + (1/3 + 1) / 3 / 2 = 4/9; p(b | a) = (2 - 1) / 2 + 1/2 p(b).
-    model = make([0, 1, 0, 1, 0], 2, 2, None)
-    rows, _ = model.predict(np.array([[0]]), model.initial_state())
-    assert np.exp(rows[0, 0, 1]) == pytest.approx(1 / 2 + 1 / 2 * 4 / 9, rel=1e-12)
-
-
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("start", [None, 0])
 def test_scores_of_targets_equal_those_of_whole_distributions(order, start):

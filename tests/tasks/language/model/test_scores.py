@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anamnesis.data.stores.store import read_stats
 from anamnesis.data.tokenizers.characters import Characters
 from anamnesis.data.tokenizers.words import Words
 from anamnesis.errors import AnamnesisError
@@ -102,20 +101,6 @@ def test_every_chunk_size_gives_the_same_scores(
     steps: list[int] = []
     score_split(model, split, steps.append, chunk=10)
     assert sum(steps) == split.predictions == 599
-
-
-@pytest.mark.parametrize("kind", ["characters", "bigrams", "subwords"])
-def test_bits_per_character_of_uniform_models_have_a_closed_form(
-    stores: Path, baseline: Callable[..., Any], kind: str
-) -> None:
-    model, store = baseline(kind, "uniform"), stores / "data" / "tokens" / kind
-    split, stats = read_split(store, "test", model.tokenizer), read_stats(store)
-    scores = score_split(model, split)
-    assert scores.perplexity == pytest.approx(stats["vocabulary_size"])
-    bits = scores.targets * np.log2(stats["vocabulary_size"])
-    bits += split.counts["unknown_characters"] * np.log2(stats["alphabet"] + 2)
-    bits += split.counts["unseen_characters"] * np.log2(0x110000)
-    assert split.bits_per_character(scores.nats) == pytest.approx(bits / split.counts["characters"])
 
 
 def test_sentence_starts_are_no_targets_and_unknown_words_are_spelled() -> None:
