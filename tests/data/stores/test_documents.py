@@ -30,10 +30,6 @@ KINDS = [
 Rows = list[tuple[str, str]]
 
 
-def name(values: dict[str, Any]) -> str:
-    return "-".join(map(str, values.values()))
-
-
 @pytest.fixture
 def make(write_tables: Callable[..., Any]) -> Callable[..., Any]:
     """A function that writes a token store of labelled documents and returns its folder and its counts."""
@@ -44,7 +40,7 @@ def make(write_tables: Callable[..., Any]) -> Callable[..., Any]:
     return _make
 
 
-@pytest.mark.parametrize("values", KINDS, ids=name)
+@pytest.mark.parametrize("values", KINDS, ids=str)
 def test_each_document_is_encoded_by_itself(make, values):
     folder, stats = make(**values)
     assert stats == read_stats(folder)

@@ -34,10 +34,6 @@ KINDS = [
 SUBWORDS = KINDS[2:]
 
 
-def name(values: dict[str, Any]) -> str:
-    return "-".join(map(str, values.values()))
-
-
 @pytest.fixture
 def make(write_tables: Callable[..., Any]) -> Callable[..., Any]:
     """A function that writes a token store of sentence pairs and returns its folder and its counts."""
@@ -54,7 +50,7 @@ def tokenizers(folder: Path) -> list[tokenizer.Tokenizer]:
     return [tokenizer.load(folder / f"{side}_tokenizer.json") for side in ("source", "target")]
 
 
-@pytest.mark.parametrize("values", KINDS, ids=name)
+@pytest.mark.parametrize("values", KINDS, ids=str)
 def test_each_sentence_is_encoded_by_itself(make, values):
     folder, stats = make(**values)
     assert stats == read_stats(folder)
@@ -129,7 +125,7 @@ def test_longest_leaves_out_only_training_pairs_which_teach_nothing(make):
     assert stats["alphabet"] == 3  # x, y and the space; the pair with the z is left out
 
 
-@pytest.mark.parametrize("values", SUBWORDS, ids=name)
+@pytest.mark.parametrize("values", SUBWORDS, ids=str)
 def test_the_remaining_pairs_are_short_by_subwords_learned_from_them(make, values):
     # "mnop" is one token as long as the pairs are there that make it frequent; these are themselves too long.
     train = [("mnop " * 9, "stuv " * 9)] * 3 + [("mnop", "stuv"), ("mn op", "st uv"), ("ab", "cd")]
