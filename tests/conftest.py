@@ -19,7 +19,7 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYO
 def _chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     names = ("chromium", "chromium-browser", "google-chrome")
-    program = next((found for name in names if (found := shutil.which(name))), None)
+    program = next((program_path for name in names if (program_path := shutil.which(name))), None)
     driver = shutil.which("chromedriver")
     if not program or not driver:
         pytest.skip("needs Chromium and its chromedriver (Debian: apt-get install chromium chromium-driver)")

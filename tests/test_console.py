@@ -41,7 +41,7 @@ def test_an_unexpected_error_is_one_line_and_its_traceback_a_file(root: Path, ca
     assert "secret" not in log.read_text()
 
 
-def test_outside_of_a_project_and_on_a_full_disk_the_line_is_all_the_same(
+def test_an_error_is_one_line_outside_of_a_project_and_on_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -78,7 +78,7 @@ def test_a_signal_leaves_nothing_half_written(root: Path, number: int) -> None:
     assert not list((root / files.TEMPORARY).iterdir())
 
 
-def test_what_nohup_ignores_stays_ignored(root: Path) -> None:
+def test_signals_that_nohup_ignores_stay_ignored(root: Path) -> None:
     def stage() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         console.run(lambda: os.kill(os.getpid(), signal.SIGHUP))

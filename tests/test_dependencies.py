@@ -64,25 +64,25 @@ def statements(node: ast.AST) -> Iterator[ast.AST]:
 @cache
 def imported(path: Path, module: str) -> frozenset[str]:
     """The modules of ours that a file imports anywhere; `tasks.part(x, "name")` gives `tasks.TASK.name`."""
-    found: set[str] = set()
+    modules: set[str] = set()
     for node in statements(tree(path)):
         match node:
             case ast.Import(names=names):
-                found |= {each.name for each in names}
+                modules |= {each.name for each in names}
             case ast.ImportFrom(module=parent, names=names, level=level):
                 assert level == 0, f"{path}: relative imports are not followed"
-                found |= {whole if file(whole := f"{parent}.{each.name}") else str(parent) for each in names}
+                modules |= {whole if file(whole := f"{parent}.{each.name}") else str(parent) for each in names}
             case ast.Call(func=ast.Attribute(attr="part"), args=[_, ast.Constant(value=str(name))]):
-                found.add(f"anamnesis.tasks.TASK.{name}")
+                modules.add(f"anamnesis.tasks.TASK.{name}")
             case ast.Call(func=ast.Name(id="import_module" | "__import__") | ast.Attribute(attr="import_module")):
                 assert module in COMPUTED, f"{module} computes the name of an import: say in COMPUTED what it may be"
-                found |= COMPUTED[module]
-    return frozenset(each for each in found if each.split(".")[0] == "anamnesis")
+                modules |= COMPUTED[module]
+    return frozenset(each for each in modules if each.split(".")[0] == "anamnesis")
 
 
 def closure(roots: set[str], stage: str, task: str | None, exempt: set[str]) -> set[str]:
     """The modules that importing `roots` and calling anything in them imports."""
-    found: set[str] = set()
+    modules: set[str] = set()
     left = set(roots)
     while left:
         module = left.pop()
@@ -92,13 +92,13 @@ def closure(roots: set[str], stage: str, task: str | None, exempt: set[str]) -> 
             continue  # Only an entry that needs a model runs the code of language models.
         module = module.replace("TASK", str(task))
         path = file(module)
-        if module in found or path is None or any(f"{module}.".startswith(f"{each}.") for each in exempt):
+        if module in modules or path is None or any(f"{module}.".startswith(f"{each}.") for each in exempt):
             continue
-        found.add(module)
+        modules.add(module)
         left |= imported(path, module)
         if "." in module:
             left.add(module.rpartition(".")[0])
-    return found
+    return modules
 
 
 def needed(stage: str, script: str, task: str | None) -> set[str]:

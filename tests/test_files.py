@@ -28,8 +28,8 @@ def write(root: Path, text: str) -> None:
 
 def content(root: Path) -> dict[str, str]:
     """Every file and folder of the project, but the working state that is allowed."""
-    found = {str(path.relative_to(root)): path for path in sorted(root.rglob("*"))}
-    return {name: path.read_text() if path.is_file() else "" for name, path in found.items()}
+    paths = {str(path.relative_to(root)): path for path in sorted(root.rglob("*"))}
+    return {name: path.read_text() if path.is_file() else "" for name, path in paths.items()}
 
 
 def test_a_kill_before_any_change_leaves_the_old_folder_or_the_new_one(root: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_kill_before_any_change_leaves_the_old_file_or_the_new_one(root: Path)
         files.write_text(path, "old")
         kills.run(lambda: files.write_text(path, "new"), moment)
         assert path.read_text() in ("old", "new")
-        assert [found.name for found in path.parent.iterdir()] == ["lstm.json"]
+        assert [each.name for each in path.parent.iterdir()] == ["lstm.json"]
 
 
 @pytest.mark.parametrize("failing", [0, 1])
@@ -88,7 +88,7 @@ def test_an_error_of_either_rename_puts_the_old_folder_back(
     assert content(root) == old
 
 
-def test_what_a_living_process_writes_is_left_alone(root: Path) -> None:
+def test_files_of_a_running_process_are_not_deleted(root: Path) -> None:
     with files.temporary_folder(root / files.TEMPORARY) as living:
         code, _ = kills.run(lambda: write(root, "new"))
         assert code == 0

@@ -55,8 +55,8 @@ def test_a_folder_holds_all_that_the_training_left(tmp_path, weights):
     history = [{"epoch": 1, "loss": 2 / 3}, {"epoch": 2, "loss": 0.5}]
     card = models.store(tmp_path, "it", weights, {"task": "any"}, {"words.json": b"{}"}, history, [("at first", "aha")])
     folder = tmp_path / "models" / "it"
-    found, stored = models.read(folder)
-    assert found == card
+    stored_card, stored = models.read(folder)
+    assert stored_card == card
     assert stored.keys() == weights.keys()
     assert (folder / "history.csv").read_text() == "epoch,loss\n1,0.666667\n2,0.5\n"
     assert (folder / "samples.txt").read_text() == "== at first ==\naha\n"

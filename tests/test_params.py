@@ -191,9 +191,9 @@ def test_the_sections_are_one_list_of_experiments_and_own_corpora_are_corpora() 
     content = yaml.safe_load(VALID) | {"dependent": {"hello-tuned": DEPENDENT, "hello-mgu": CELL}}
     content["own_corpora"] = {"mybook": OWN_TEXT}
     content["tokens"]["mybook-words"] = {"corpus": "mybook", "kind": "words"}
-    found = params.check(content)
-    assert list(found.experiments) == ["hello-rnn", "hello-uniform", "hello-tuned", "hello-mgu"]
-    assert list(found.corpora) == ["hello", "pairs", "mybook"]
+    checked = params.check(content)
+    assert list(checked.experiments) == ["hello-rnn", "hello-uniform", "hello-tuned", "hello-mgu"]
+    assert list(checked.corpora) == ["hello", "pairs", "mybook"]
     texts = params.dump(content)
     assert list(yaml.safe_load(texts["corpora.yaml"])) == ["corpora", "own_corpora"]
     assert "own_corpora" not in yaml.safe_load(texts["params.yaml"])
@@ -218,7 +218,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize(("content", "message"), UNREADABLE.values(), ids=UNREADABLE)
-def test_what_is_wrong_with_a_file_is_one_line_that_names_it(tmp_path: Path, content: Any, message: str) -> None:
+def test_a_wrong_file_is_one_line_that_names_it(tmp_path: Path, content: Any, message: str) -> None:
     (tmp_path / "corpora.yaml").write_text(CORPORA)
     if content is not None:
         (tmp_path / "params.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -375,7 +375,7 @@ def test_a_profile_repeats_an_experiment_with_other_seeds() -> None:
         ({"taken": 2}, "repeat.taken: there is already an experiment 'taken-seed2'"),
     ],
 )
-def test_what_cannot_be_repeated_is_one_line(repeat: Any, line: str) -> None:
+def test_a_wrong_repeat_is_one_line(repeat: Any, line: str) -> None:
     content = yaml.safe_load(VALID) | {"dependent": {"taken-seed2": {}}}
     content["experiments"] |= {"taken": {}, "odd": {"seed": "x"}}
     with pytest.raises(ParamsError) as caught:
@@ -383,7 +383,7 @@ def test_what_cannot_be_repeated_is_one_line(repeat: Any, line: str) -> None:
     assert str(caught.value) == line
 
 
-def test_what_is_dumped_is_read_back_and_spells_out_what_anchors_share(tmp_path: Path) -> None:
+def test_dumped_settings_are_read_back_without_anchors(tmp_path: Path) -> None:
     content = yaml.safe_load("a: &x {p: 'It was ', q: [1.0e-05, null, true]}\nb: *x\ncorpora: {d: *x}\nc: '三國: {'\n")
     for before in (content, project_settings()):
         for name, text in params.dump(before).items():
@@ -399,9 +399,9 @@ def test_a_model_s_card_holds_all_settings_of_its_experiment(name: str) -> None:
         card = models.new_card(name, experiment, {"corpus": "hello"}, 1234, None, "inputs")
         if experiment.task == "memory":
             card["allowed_parameters"] = experiment.parameters
-        found = params.experiment_of(json.loads(json.dumps({"format": 1, **card, "labels": ["a"]})))
-        assert type(found) is type(experiment)
-        assert found.model_dump(mode="json") == experiment.model_dump(mode="json")
+        checked = params.experiment_of(json.loads(json.dumps({"format": 1, **card, "labels": ["a"]})))
+        assert type(checked) is type(experiment)
+        assert checked.model_dump(mode="json") == experiment.model_dump(mode="json")
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_stages_read_and_write_the_profile_s_folder_and_share_code_cells_and_own
         ("laptop", "laptop is the project's own folder"),
     ],
 )
-def test_what_is_wrong_writes_nothing(top: Path, name: str, message: str) -> None:
+def test_a_wrong_profile_writes_nothing(top: Path, name: str, message: str) -> None:
     with pytest.raises(ParamsError, match=message):
         profiles.write(top, name)
     assert not (top / "profiles" / name / "params.yaml").exists()

@@ -24,7 +24,7 @@ def test_each_split_has_a_digest_of_its_own_facts():
     assert differing(one, question("words", {"text": "x", "windows": 5}, {"text": "z"})) == ["test"]
 
 
-def test_classifiers_of_the_same_documents_are_asked_the_same_whatever_they_read():
+def test_classifiers_of_the_same_documents_answer_the_same_question():
     words = STATS | {"kind": "words", "vocabulary_size": 9}
     characters = STATS | {"kind": "characters", "vocabulary_size": 3}
     assert differing(labels_question(words), labels_question(characters)) == []
@@ -52,7 +52,7 @@ def test_translations_compare_by_one_way_to_count():
         ({"recall": {"accuracy": 0.5}}, False),
     ],
 )
-def test_memory_is_asked_by_lags_and_symbols_not_by_the_training(changes, same):
+def test_the_question_of_memory_depends_on_lags_and_symbols_not_on_training(changes, same):
     content = {"task": "memory", "tokens": "t", "model": {"architecture": "rnn"}}
     one, other = (recall_question(Memory.model_validate(content | more), STATS) for more in ({}, changes))
     assert (one["valid"] == other["valid"] and one["test"] == other["test"]) is same

@@ -30,7 +30,7 @@ def test_a_table_has_the_best_of_each_group_first_and_registered_experiments_bol
     ]
 
 
-def test_the_page_states_what_was_measured() -> None:
+def test_the_page_has_the_measured_scores() -> None:
     registry = ROOT / "reports" / "registry.json"
     if not registry.is_file():
         pytest.skip("there are no results here; `make repro` makes them")

@@ -35,14 +35,14 @@ def test_windows_and_streams_see_the_same_number_of_characters(seed):
 def test_the_networks_of_the_tales_differ_in_nothing_but_the_layer(seed):
     for collection, architectures in (("20", ("rnn", "scrn")), ("100", ("rnn", "rnn3", "scrn", "lstm", "gru"))):
         for name in architectures:
-            found = seed.experiments[f"fairytales{collection}-{name}"]
-            assert found.model.hidden == 64
-            assert (found.batches.batch, found.batches.steps, found.batches.truncate) == (64, 50, None)
-            assert found.training == seed.experiments["fairytales20-rnn"].training
-            assert found.training.epochs == 50
-            assert found.tokens == f"fairytales{collection}-bigrams"
+            experiment = seed.experiments[f"fairytales{collection}-{name}"]
+            assert experiment.model.hidden == 64
+            assert (experiment.batches.batch, experiment.batches.steps, experiment.batches.truncate) == (64, 50, None)
+            assert experiment.training == seed.experiments["fairytales20-rnn"].training
+            assert experiment.training.epochs == 50
+            assert experiment.tokens == f"fairytales{collection}-bigrams"
             if name == "scrn":
-                assert (found.model.context, found.model.alpha) == (64, 0.9)
+                assert (experiment.model.context, experiment.model.alpha) == (64, 0.9)
 
 
 def test_every_file_of_the_web_is_found_in_the_mirror_by_its_own_name(seed):
@@ -53,4 +53,4 @@ def test_every_file_of_the_web_is_found_in_the_mirror_by_its_own_name(seed):
             if getattr(file, "url", None):
                 places.setdefault(file.url, set()).add(file.mirror or f"{name}/{file.url.rpartition('/')[2]}")
     assert len(places) == 8
-    assert all(len(found) == 1 for found in places.values())
+    assert all(len(experiment) == 1 for experiment in places.values())

@@ -32,7 +32,7 @@ LINES = sorted(set(shown()))
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_an_example_has_valid_options_and_names_what_is_there(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_example_has_valid_options_and_names_existing_files(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     experiments = params.load(ROOT / "params.yaml").experiments
     words = shlex.split(line.rpartition("| ")[2])

@@ -21,7 +21,7 @@ def test_help_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize("command", [["list"], ["generate", "a"]])
-def test_outside_of_a_project_is_one_line(tmp_path, command):
+def test_a_command_outside_of_a_project_prints_one_line(tmp_path, command):
     done = anamnesis(tmp_path, *command)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
@@ -29,7 +29,7 @@ def test_outside_of_a_project_is_one_line(tmp_path, command):
     )
 
 
-def test_input_that_is_not_utf8_is_one_line(root):
+def test_input_that_is_not_utf8_prints_one_line(root):
     command = [sys.executable, "-m", "anamnesis.cli", "score", "hello-uniform"]
     done = subprocess.run(command, cwd=root, input=b"The cat\n\nThe \xffdog\n", capture_output=True)
     assert (done.returncode, done.stdout) == (1, b"")

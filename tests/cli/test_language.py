@@ -14,7 +14,7 @@ from shell import anamnesis
 from anamnesis.cli import language
 
 
-def test_generate_writes_what_the_library_does(root):
+def test_generate_prints_the_text_of_the_library(root):
     from anamnesis import models
     from anamnesis.tasks.language.model import generation
 
@@ -70,7 +70,7 @@ def test_a_wrong_name_suggests_the_nearest_experiment_or_registered_model(root, 
         assert said in done.stderr
 
 
-def test_generate_refuses_what_contradicts_itself(root):
+def test_generate_refuses_options_that_contradict_each_other(root):
     both = anamnesis(root, "generate", "hello-uniform", "--greedy", "--top-k", "3")
     assert (both.returncode, both.stderr) == (
         2,
@@ -103,7 +103,7 @@ def test_score_is_the_closed_form_of_a_uniform_model(root, by):
         assert float(row[0]) == pytest.approx(-int(row[2]) * math.log(8), abs=2e-3)
 
 
-def test_score_tells_the_surprise_of_each_word(root):
+def test_score_prints_the_surprise_of_each_word(root):
     done = anamnesis(root, "score", "hello-uniform", "hello", "jello hello")
     assert done.returncode == 0, done.stderr
     title, *lines = done.stdout.split("\n\n")[1].splitlines()

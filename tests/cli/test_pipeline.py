@@ -4,7 +4,7 @@ from anamnesis import files
 from anamnesis.cli import pipeline
 
 
-def test_repro_syncs_only_what_is_not_yet(root, monkeypatch, capsys):
+def test_repro_syncs_only_after_changes(root, monkeypatch, capsys):
     from anamnesis.engine import run
     from anamnesis.report import terminal
     from anamnesis.tracking import result_runs, sync

@@ -22,9 +22,9 @@ def test_profile_writes_the_files_with_which_every_command_works(root, tmp_path)
     assert "profiles/wrong/profile.yaml over corpora.yaml: corpora.hello.limt" in wrong.stderr
     assert "did you mean 'smoke'?" in anamnesis(tmp_path, "profile", "smok").stderr
     # Even where the profile that is to be made is the one that is asked for.
-    made = anamnesis(tmp_path, "profile", "smoke", ANAMNESIS_PROFILE="smoke").stdout
-    assert made.splitlines()[0] == "profiles/smoke: wrote dvc.yaml, corpora.yaml, params.yaml"
-    assert "make repro PROFILE=smoke" in made
+    output = anamnesis(tmp_path, "profile", "smoke", ANAMNESIS_PROFILE="smoke").stdout
+    assert output.splitlines()[0] == "profiles/smoke: wrote dvc.yaml, corpora.yaml, params.yaml"
+    assert "make repro PROFILE=smoke" in output
     assert "up to date" in anamnesis(tmp_path, "profile", "smoke").stdout
     folder = tmp_path / "profiles" / "smoke"
     assert params.read(tmp_path / "params.yaml") == SETTINGS

@@ -34,14 +34,13 @@ def test_each_line_has_its_translation(translate, toys, model):
     lines = ["the cat sees", "", "a big bird calls", " \t", "the dog eats a small cat", "the cat sees"]
     # The width of the beam is that of the experiment.
     expected = [
-        found[0].text if text.strip() else ""
-        for text, found in zip(lines, found_by(toys, model, lines, 2), strict=True)
+        best[0].text if text.strip() else "" for text, best in zip(lines, found_by(toys, model, lines, 2), strict=True)
     ]
     assert model == ATTENTION or len(set(expected)) == 4
     assert translate(stdin="\n".join(lines).encode(), model=model) == expected
     assert translate(stdin="\r\n".join([*lines, ""]).encode(), model=model) == expected
     assert translate(*lines, model=model) == expected
-    greedy = [found[0].text for found in found_by(toys, model, lines[:1], 1)]
+    greedy = [best[0].text for best in found_by(toys, model, lines[:1], 1)]
     assert translate("--beam", "1", lines[0], model=model) == greedy
 
 

@@ -47,9 +47,9 @@ def test_kernel_and_closed_form_are_the_equations(device: str, options: dict[str
     inputs, weights = torch.randn(TIME, BATCH, INPUTS, device=device), torch.randn(TIME, BATCH, 15, device=device)
     state = layer.initial_state(BATCH)
     with torch.backends.cudnn.flags(allow_tf32=False):
-        found = gradients(lambda x: in_two_segments(layer, x), layer, inputs, weights)
+        actual = gradients(lambda x: in_two_segments(layer, x), layer, inputs, weights)
     expected = gradients(lambda x: torch_loop(layer, x, *state), layer, inputs, weights)
-    for ours, theirs in zip(found, expected, strict=True):
+    for ours, theirs in zip(actual, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 

@@ -54,7 +54,7 @@ def test_equals_the_formula_in_loops(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_stands_at_padding_changes_nothing_and_gets_no_gradient(kind: str) -> None:
+def test_padding_changes_nothing_and_gets_no_gradient(kind: str) -> None:
     attention, query, memory, real = example(kind)
     before = attention(query, memory, attention.keys(memory), real)
     other = memory.masked_fill(~real[..., None], 1e3).requires_grad_()

@@ -10,7 +10,7 @@ LENGTHS = torch.tensor([6, 9, 1, 3])
 State = list[tuple[torch.Tensor, ...]]
 
 
-def made(kind: str, layers: int, bidirectional: bool = True, dropout: float = 0.0) -> EncoderStack:
+def new_stack(kind: str, layers: int, bidirectional: bool = True, dropout: float = 0.0) -> EncoderStack:
     torch.manual_seed(0)
     return EncoderStack(kind, INPUTS, HIDDEN, layers, dropout, bidirectional)
 
@@ -36,7 +36,7 @@ def alone(stack: EncoderStack, x: torch.Tensor) -> tuple[torch.Tensor, State]:
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_padded_batch_equals_each_sequence_alone(kind: str, layers: int, bidirectional: bool) -> None:
-    stack = made(kind, layers, bidirectional)
+    stack = new_stack(kind, layers, bidirectional)
     x = torch.randn(TIME, len(LENGTHS), INPUTS)
     outputs, last = stack(x, LENGTHS)
     assert outputs.shape == (TIME, len(LENGTHS), stack.outputs)
@@ -47,8 +47,8 @@ def test_a_padded_batch_equals_each_sequence_alone(kind: str, layers: int, bidir
         expected, expected_last = alone(stack, x[:length, row])
         torch.testing.assert_close(outputs[:length, row], expected, atol=1e-6, rtol=1e-5)
         assert not outputs[length:, row].any()
-        for found, wanted in zip(last, expected_last, strict=True):
-            for part, one in zip(found, wanted, strict=True):
+        for actual, wanted in zip(last, expected_last, strict=True):
+            for part, one in zip(actual, wanted, strict=True):
                 assert part.shape == (len(LENGTHS), stack.outputs)
                 torch.testing.assert_close(part[row], one, atol=1e-6, rtol=1e-5)
 
@@ -57,7 +57,7 @@ def test_a_padded_batch_equals_each_sequence_alone(kind: str, layers: int, bidir
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
 def test_padding_changes_nothing_and_gets_no_gradient(kind: str, layers: int, bidirectional: bool) -> None:
-    stack = made(kind, layers, bidirectional)
+    stack = new_stack(kind, layers, bidirectional)
     x = torch.randn(TIME, len(LENGTHS), INPUTS)
     behind = torch.arange(TIME)[:, None] >= LENGTHS
     other = torch.where(behind[..., None], torch.full_like(x, 1e3), x).requires_grad_()
@@ -75,7 +75,7 @@ def test_padding_changes_nothing_and_gets_no_gradient(kind: str, layers: int, bi
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_equal_those_of_the_sequences_alone(kind: str, bidirectional: bool) -> None:
-    stack = made(kind, 2, bidirectional)
+    stack = new_stack(kind, 2, bidirectional)
     x = torch.randn(TIME, len(LENGTHS), INPUTS)
 
     def loss(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -94,7 +94,7 @@ def test_gradients_equal_those_of_the_sequences_alone(kind: str, bidirectional: 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_the_forget_gates_of_every_direction_start_open(bidirectional: bool) -> None:
-    for layer in made("lstm", 2, bidirectional).layers:
+    for layer in new_stack("lstm", 2, bidirectional).layers:
         assert layer.bidirectional == bidirectional
         for suffix in ("l0", "l0_reverse") if bidirectional else ("l0",):
             bias = layer.get_parameter(f"bias_ih_{suffix}") + layer.get_parameter(f"bias_hh_{suffix}")

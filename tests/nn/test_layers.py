@@ -76,7 +76,9 @@ def loop(kind: str, w: Arrays, x: np.ndarray, state: State) -> tuple[np.ndarray,
     return np.stack(outputs), state
 
 
-def made(kind: str, dtype: torch.dtype = torch.float32) -> tuple[Any, torch.Tensor, tuple[torch.Tensor, ...]]:
+def layer_and_inputs(
+    kind: str, dtype: torch.dtype = torch.float32
+) -> tuple[Any, torch.Tensor, tuple[torch.Tensor, ...]]:
     """A layer that is far from its initial weights, inputs, and a state that is not zero."""
     torch.manual_seed(0)
     layer = new_layer(kind, INPUTS, HIDDEN).to(dtype)
@@ -93,7 +95,7 @@ def arrays(layer: nn.Module) -> Arrays:
 
 @pytest.mark.parametrize("kind", EQUATIONS)
 def test_values_equal_the_equations(kind: str) -> None:
-    layer, x, state = made(kind)
+    layer, x, state = layer_and_inputs(kind)
     outputs, last = layer(x, state)
     double = {name: value.astype(np.float64) for name, value in arrays(layer).items()}
     expected, end = loop(kind, double, x.numpy().astype(float), tuple(part.numpy().astype(float) for part in state))
@@ -104,7 +106,7 @@ def test_values_equal_the_equations(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", EQUATIONS)
 def test_gradients_equal_the_slope_of_the_equations(kind: str) -> None:
-    layer, x, state = made(kind, torch.float64)
+    layer, x, state = layer_and_inputs(kind, torch.float64)
     values = [x.requires_grad_(), *(part.requires_grad_() for part in state)]
     weight = torch.randn(TIME, BATCH, HIDDEN, dtype=torch.float64)
     (layer(x, state)[0] * weight).sum().backward()
@@ -126,7 +128,7 @@ def test_gradients_equal_the_slope_of_the_equations(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [*EQUATIONS, "scrn"])
-def test_what_a_layer_says_of_itself_is_true(kind: str) -> None:
+def test_shapes_equal_the_attributes_of_the_layer(kind: str) -> None:
     layer = new_layer(kind, INPUTS, HIDDEN, **({"context": 4} if kind == "scrn" else {})).double()
     assert isinstance(layer, Layer)
     state = layer.initial_state(BATCH)
@@ -138,7 +140,7 @@ def test_what_a_layer_says_of_itself_is_true(kind: str) -> None:
     assert torch.equal(outputs[-1, :, :HIDDEN], last[0])
 
 
-def test_the_identity_network_starts_by_adding_up_what_it_reads() -> None:
+def test_an_irnn_starts_as_a_sum_of_its_inputs() -> None:
     torch.manual_seed(0)
     layer = new_layer("irnn", 300, 200)
     assert torch.equal(layer.weight_hh_l0, torch.eye(200))

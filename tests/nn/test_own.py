@@ -24,9 +24,9 @@ MGU = "mgu:MGU"
 def documented(language: str) -> str:
     """The first block of that language in docs/your-own-cell.md."""
     page = (ROOT / "docs" / "your-own-cell.md").read_text(encoding="utf-8")
-    found = re.search(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert found
-    return found[1]
+    match = re.search(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert match
+    return match[1]
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_the_documented_experiments_train_resume_generate_and_fit_the_probe(proj
     sources = {split: project / f"{split}.txt" for split in ("train", "valid", "test")}
     store.write(project / "data" / "tokens" / language.tokens, tokens, sources)
 
-    made = []
+    trainings = []
     for interrupted in (False, True):
         if interrupted:
             with pytest.raises(SystemExit):
@@ -92,12 +92,12 @@ def test_the_documented_experiments_train_resume_generate_and_fit_the_probe(proj
             assert not (project / "models" / "own").exists()
         train("own", language, project, Recorder())
         files = sorted((project / "models" / "own").iterdir())
-        made.append({path.name: path.read_bytes() for path in files})
+        trainings.append({path.name: path.read_bytes() for path in files})
         model = models.load(project / "models" / "own")
         for path in files:
             path.unlink()
         (project / "models" / "own").rmdir()
-    assert made[0] == made[1]
+    assert trainings[0] == trainings[1]
     assert len("".join(generate(model, "ab", 50, seed=1))) == 50
     ids = np.random.default_rng(0).integers(model.tokenizer.vocabulary_size, size=(1, 30))
     whole, _ = model.predict(ids, model.initial_state())
@@ -171,7 +171,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("right", "wrong", "cell", "line"), MISTAKES)
-def test_what_is_wrong_is_told_in_one_line(project: Path, right: str, wrong: str, cell: str, line: str) -> None:
+def test_each_mistake_is_one_line(project: Path, right: str, wrong: str, cell: str, line: str) -> None:
     assert right in SOUND
     (project / "cells" / "own.py").write_text(SOUND.replace(right, wrong, 1) if right else SOUND, encoding="utf-8")
     with pytest.raises(AnamnesisError, match=line) as caught:

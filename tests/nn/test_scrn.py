@@ -24,7 +24,7 @@ def name(options: dict[str, Any]) -> str:
     return f"{options['activation']}, {options['feed']}, {learned}{options['alpha']}"
 
 
-def made(options: dict[str, Any], dtype: torch.dtype, time: int) -> tuple[SCRN, list[torch.Tensor]]:
+def layer_and_inputs(options: dict[str, Any], dtype: torch.dtype, time: int) -> tuple[SCRN, list[torch.Tensor]]:
     """A layer, and inputs and a state that is not zero, all of which want gradients."""
     torch.manual_seed(0)
     layer = SCRN(INPUTS, HIDDEN, CONTEXT, **options).to(dtype)
@@ -42,19 +42,19 @@ def made(options: dict[str, Any], dtype: torch.dtype, time: int) -> tuple[SCRN, 
 def test_values_and_gradients_equal_the_loop(
     options: dict[str, Any], time: int, dtype: torch.dtype, tolerance: float
 ) -> None:
-    layer, places = made(options, dtype, time)
+    layer, places = layer_and_inputs(options, dtype, time)
     outputs, _ = layer(places[0], tuple(places[1:]))
     expected = torch_loop(layer, *places)
     torch.testing.assert_close(outputs, expected, atol=tolerance, rtol=tolerance)
     weight = torch.randn_like(outputs) / time
-    found = torch.autograd.grad((outputs * weight).sum(), [*places, *layer.parameters()])
+    actual = torch.autograd.grad((outputs * weight).sum(), [*places, *layer.parameters()])
     wanted = torch.autograd.grad((expected * weight).sum(), [*places, *layer.parameters()], materialize_grads=True)
-    torch.testing.assert_close(found, wanted, atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(actual, wanted, atol=tolerance, rtol=tolerance)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=name)
 def test_state_and_gradient_pass_from_segment_to_segment(options: dict[str, Any]) -> None:
-    layer, (x, h, s) = made(options, torch.float64, 30)
+    layer, (x, h, s) = layer_and_inputs(options, torch.float64, 30)
     whole, end = layer(x, (h, s))
     state, pieces = (h, s), []
     for segment in x.split([1, 12, 17]):
@@ -71,7 +71,7 @@ def test_state_and_gradient_pass_from_segment_to_segment(options: dict[str, Any]
 
 
 def test_inputs_in_any_memory_layout_are_read_alike() -> None:
-    layer, (x, h, s) = made(OPTIONS[0], torch.float32, 9)
+    layer, (x, h, s) = layer_and_inputs(OPTIONS[0], torch.float32, 9)
     strided = x.detach().permute(1, 2, 0).contiguous().permute(2, 0, 1)
     assert not strided.is_contiguous()
     torch.testing.assert_close(layer(strided, (h, s))[0], layer(x, (h, s))[0])

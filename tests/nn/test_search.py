@@ -47,8 +47,8 @@ class Decoder:
         def following(prefix: tuple[int, ...]) -> list[float]:
             state: State = tuple(part[[sentence]] for part in self.state)
             for token in (START, *prefix):
-                found, state = self.step(torch.tensor([token]), state, torch.tensor([sentence]))
-            return found[0].tolist()
+                actual, state = self.step(torch.tensor([token]), state, torch.tensor([sentence]))
+            return actual[0].tolist()
 
         return following
 
@@ -80,11 +80,11 @@ def hypothesis(tokens: tuple[int, ...], total: float, penalty: float) -> Hypothe
 def every(following: Next, limit: int, penalty: float) -> list[Hypothesis]:
     """All sequences there are, best first."""
     bodies = [tuple(ids) for length in range(limit) for ids in product((0, 2, 3), repeat=length)]
-    found = []
+    actual = []
     for tokens in [*((*body, END) for body in bodies), *product((0, 2, 3), repeat=limit)]:
         total = sum(following(tokens[:place])[token] for place, token in enumerate(tokens))
-        found.append(hypothesis(tokens, total, penalty))
-    return sorted(found, key=lambda one: -one.score)
+        actual.append(hypothesis(tokens, total, penalty))
+    return sorted(actual, key=lambda one: -one.score)
 
 
 def listed_beam(following: Next, limit: int, width: int, penalty: float) -> list[Hypothesis]:
@@ -102,9 +102,9 @@ def listed_beam(following: Next, limit: int, width: int, penalty: float) -> list
     return sorted(ended, key=lambda one: -one.score)
 
 
-def assert_same(found: list[Hypothesis], expected: list[Hypothesis]) -> None:
-    assert [(one.ids, one.finished) for one in found] == [(one.ids, one.finished) for one in expected]
-    for mine, theirs in zip(found, expected, strict=True):
+def assert_same(actual: list[Hypothesis], expected: list[Hypothesis]) -> None:
+    assert [(one.ids, one.finished) for one in actual] == [(one.ids, one.finished) for one in expected]
+    for mine, theirs in zip(actual, expected, strict=True):
         assert mine.log_probability == pytest.approx(theirs.log_probability, rel=1e-12)
         assert mine.score == pytest.approx(theirs.score, rel=1e-12)
 
@@ -120,16 +120,16 @@ def test_a_beam_of_one_is_greedy_bit_for_bit(seed: int, penalty: float) -> None:
     one = beam(decoder.step, decoder.state, START, END, limits, 1, 1, penalty)
     beam_calls, decoder.calls = decoder.calls, []
     likeliest = greedy(decoder.step, decoder.state, START, END, limits, penalty)
-    assert [found for [found] in one] == likeliest
-    assert {found.finished for found in likeliest} == {True, False}
+    assert [actual for [actual] in one] == likeliest
+    assert {actual.finished for actual in likeliest} == {True, False}
     assert [call.tolist() for call in decoder.calls] == [call.tolist() for call in beam_calls]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_greedy_takes_the_likeliest_token(seed: int) -> None:
     decoder = Decoder(seed, 6)
-    found = greedy(decoder.step, decoder.state, START, END, torch.tensor([5, 1, 2, 3, 4, 5]), 0.7)
-    assert_same(found, [listed_beam(decoder.after(s), limit, 1, 0.7)[0] for s, limit in enumerate([5, 1, 2, 3, 4, 5])])
+    actual = greedy(decoder.step, decoder.state, START, END, torch.tensor([5, 1, 2, 3, 4, 5]), 0.7)
+    assert_same(actual, [listed_beam(decoder.after(s), limit, 1, 0.7)[0] for s, limit in enumerate([5, 1, 2, 3, 4, 5])])
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -151,11 +151,11 @@ def test_a_beam_is_the_one_over_lists(width: int, penalty: float) -> None:
     limits = [5, 1, 8, 3, 6, 2]
     for seed in SEEDS:
         decoder = Decoder(seed, len(limits))
-        found, best = searched(decoder, limits, width, width, penalty), searched(decoder, limits, width, 1, penalty)
+        actual, best = searched(decoder, limits, width, width, penalty), searched(decoder, limits, width, 1, penalty)
         for sentence, limit in enumerate(limits):
             expected = listed_beam(decoder.after(sentence), limit, width, penalty)
-            assert_same(found[sentence], expected)
-            assert best[sentence] == found[sentence][:1]
+            assert_same(actual[sentence], expected)
+            assert best[sentence] == actual[sentence][:1]
 
 
 @pytest.mark.parametrize("width", [1, 2, 5])
@@ -169,26 +169,26 @@ def test_a_batch_is_its_sentences_one_by_one(width: int) -> None:
         assert all(len(one.ids) + 1 <= limit if one.finished else len(one.ids) == limit for one in together[sentence])
 
 
-def test_what_ended_early_stays_while_others_go_on() -> None:
+def test_a_finished_hypothesis_stays_while_others_continue() -> None:
     calls: list[list[int]] = []
     step = scripted(lambda sentence, prefix: [0, 0, 0.5, 0.5] if prefix else [0, 0.6, 0.4, 0], calls)
-    [found] = beam(step, nothing_read(1), START, END, torch.tensor([5]), 3, 3)
+    [actual] = beam(step, nothing_read(1), START, END, torch.tensor([5]), 3, 3)
     # One ended, and so two go on, to the limit: ln 0.6 is above (ln 0.4 + 4 ln 0.5) / 5, but not above ln 0.4 / 5.
     assert calls == [[0], [0], [0, 0], [0, 0], [0, 0]]
-    assert [(one.ids, one.finished) for one in found[:1]] == [([], True)]
-    assert [(len(one.ids), one.finished) for one in found[1:]] == [(5, False), (5, False)]
+    assert [(one.ids, one.finished) for one in actual[:1]] == [([], True)]
+    assert [(len(one.ids), one.finished) for one in actual[1:]] == [(5, False), (5, False)]
 
 
-def test_a_sentence_is_left_once_nothing_better_is_in_reach() -> None:
+def test_a_search_ends_once_no_better_hypothesis_is_possible() -> None:
     calls: list[list[int]] = []
 
     def probabilities(sentence: int, prefix: tuple[int, ...]) -> list[float]:
         return [0.01, 0.97, 0.01, 0.01] if sentence == 1 else [0.3, 0.1, 0.3, 0.3]
 
-    found = beam(scripted(probabilities, calls), nothing_read(3), START, END, torch.tensor([4, 9, 2]), 2, 1)
+    actual = beam(scripted(probabilities, calls), nothing_read(3), START, END, torch.tensor([4, 9, 2]), 2, 1)
     # ln 0.97 is above ln 0.01 / 9; the others have no end among their likeliest tokens.
     assert calls == [[0, 1, 2], [0, 0, 2, 2], [0, 0], [0, 0]]
-    assert [(len(one.ids), one.finished) for [one] in found] == [(4, False), (0, True), (2, False)]
+    assert [(len(one.ids), one.finished) for [one] in actual] == [(4, False), (0, True), (2, False)]
 
 
 @pytest.mark.parametrize("width", [0, 1, 4])
@@ -204,10 +204,10 @@ def test_the_sentence_numbers_are_the_same_tensor_while_rows_stay(width: int) ->
     assert {first is second for first, second in pairs} == {True, False}
 
 
-def test_what_is_impossible_is_never_said() -> None:
+def test_tokens_of_probability_zero_are_never_generated() -> None:
     step = scripted(lambda sentence, prefix: [0, 0.25, 0.75, 0] if len(prefix) < 2 else [0, 0, 1, 0], [])
-    [found] = beam(step, nothing_read(1), START, END, torch.tensor([3]), 9, 9)
-    assert sorted(one.ids for one in found) == [[], [2], [2, 2, 2]]
+    [actual] = beam(step, nothing_read(1), START, END, torch.tensor([3]), 9, 9)
+    assert sorted(one.ids for one in actual) == [[], [2], [2, 2, 2]]
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,14 @@ KINDS: dict[str, dict[str, Any]] = {kind: {} for kind in ("rnn", "rnn-relu", "ir
 KINDS["scrn"] = {"context": 4, "alpha": 0.9}
 
 
-def made(kind: str, inputs: int = 3, hidden: int = 6, **more: Any) -> RecurrentStack:
+def new_stack(kind: str, inputs: int = 3, hidden: int = 6, **more: Any) -> RecurrentStack:
     torch.manual_seed(1)
     return RecurrentStack(kind, inputs, hidden, options=KINDS[kind], **more)
 
 
 @pytest.mark.parametrize("kind", FUSED)
 def test_values_and_gradients_equal_torchs_multi_layer_module(kind: str) -> None:
-    stack = made(kind, inputs=5, hidden=7, layers=3)
+    stack = new_stack(kind, inputs=5, hidden=7, layers=3)
     twin = FUSED[kind](5, 7, 3)
     names = {
         f"{name[:-3]}_l{index}": value
@@ -46,7 +46,7 @@ def test_values_and_gradients_equal_torchs_multi_layer_module(kind: str) -> None
 @pytest.mark.parametrize("more", [{}, {"residual": True}, {"norm": "layer"}, {"norm": "batch", "residual": True}])
 @pytest.mark.parametrize("kind", KINDS)
 def test_carried_state_makes_two_segments_equal_to_one(kind: str, more: dict[str, Any]) -> None:
-    stack = made(kind, layers=2, **more).eval()
+    stack = new_stack(kind, layers=2, **more).eval()
     x = torch.randn(10, 2, 3)
     whole, last = stack(x, stack.initial_state(2))
     first, state = stack(x[:4], stack.initial_state(2))
@@ -56,7 +56,7 @@ def test_carried_state_makes_two_segments_equal_to_one(kind: str, more: dict[str
 
 
 def test_dropout_acts_between_layers_only_and_only_in_training() -> None:
-    stack, single = made("gru", layers=2, dropout=0.5), made("gru", dropout=0.5)
+    stack, single = new_stack("gru", layers=2, dropout=0.5), new_stack("gru", dropout=0.5)
     x = torch.randn(5, 2, 3)
     assert not torch.equal(stack(x, stack.initial_state(2))[0], stack(x, stack.initial_state(2))[0])
     assert torch.equal(single(x, single.initial_state(2))[0], single(x, single.initial_state(2))[0])
@@ -64,8 +64,8 @@ def test_dropout_acts_between_layers_only_and_only_in_training() -> None:
     assert torch.equal(stack(x, stack.initial_state(2))[0], stack(x, stack.initial_state(2))[0])
 
 
-def test_a_residual_connection_adds_what_a_layer_read_where_the_sizes_agree() -> None:
-    plain, residual = made("gru", inputs=3, layers=3), made("gru", inputs=3, layers=3, residual=True)
+def test_a_residual_connection_adds_the_input_of_a_layer_to_its_output() -> None:
+    plain, residual = new_stack("gru", inputs=3, layers=3), new_stack("gru", inputs=3, layers=3, residual=True)
     residual.load_state_dict(plain.state_dict())
     x = torch.randn(5, 2, 3)
     state = plain.initial_state(2)
@@ -76,7 +76,7 @@ def test_a_residual_connection_adds_what_a_layer_read_where_the_sizes_agree() ->
 
 
 def test_layer_normalisation_follows_each_layer() -> None:
-    stack = made("lstm", layers=2, norm="layer")
+    stack = new_stack("lstm", layers=2, norm="layer")
     x = torch.randn(5, 2, 3)
     state, expected = stack.initial_state(2), x
     for layer, norm, before in zip(stack.layers, stack.norms, state, strict=True):
@@ -90,7 +90,7 @@ def test_layer_normalisation_follows_each_layer() -> None:
 
 
 def test_batch_normalisation_is_over_time_and_batch_and_remembers_for_evaluation() -> None:
-    stack = made("rnn", norm="batch")
+    stack = new_stack("rnn", norm="batch")
     x, state = torch.randn(9, 4, 3), stack.initial_state(4)
     raw = stack.layers[0](x, state[0])[0]
     mean, variance = raw.mean((0, 1)), raw.flatten(0, 1).var(0, correction=0)
@@ -103,7 +103,7 @@ def test_batch_normalisation_is_over_time_and_batch_and_remembers_for_evaluation
 
 
 def test_named_parameters_are_all_that_a_batch_normalised_stack_needs_to_be_rebuilt() -> None:
-    stack, other = made("rnn", layers=2, norm="batch"), RecurrentStack("rnn", 3, 6, 2, norm="batch")
+    stack, other = new_stack("rnn", layers=2, norm="batch"), RecurrentStack("rnn", 3, 6, 2, norm="batch")
     x = torch.randn(9, 4, 3)
     optimizer = torch.optim.Adam(stack.parameters(), lr=0.1)
     for _ in range(3):

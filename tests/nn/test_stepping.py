@@ -26,7 +26,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
-def made(name: str, inputs: int, **more: Any) -> RecurrentStack:
+def new_stack(name: str, inputs: int, **more: Any) -> RecurrentStack:
     """A stack in evaluation mode with weights, and running statistics, as after some training."""
     torch.manual_seed(0)
     kind, options = KINDS[name]
@@ -42,7 +42,7 @@ def made(name: str, inputs: int, **more: Any) -> RecurrentStack:
 def test_steps_equal_a_segment(name: str, shape: str) -> None:
     # As many inputs as outputs, so that a residual connection spans the first layer too.
     inputs = 10 if name.startswith("scrn") else 6
-    stack = made(name, inputs, **SHAPES[shape])
+    stack = new_stack(name, inputs, **SHAPES[shape])
     with torch.no_grad():
         state = [tuple(torch.randn_like(part) for part in layer) for layer in stack.initial_state(1)]
         x = torch.randn(30, 1, inputs)
@@ -50,9 +50,9 @@ def test_steps_equal_a_segment(name: str, shape: str) -> None:
     read, step = steps_of(stack)
     carried = [tuple(part[0].numpy() for part in layer) for layer in state]
     for time in range(30):
-        found = step(read(x[time, 0].numpy()), carried)
-        assert found.dtype == np.float32
-        np.testing.assert_allclose(found, expected[time, 0], rtol=1e-5, atol=1e-5)
+        actual = step(read(x[time, 0].numpy()), carried)
+        assert actual.dtype == np.float32
+        np.testing.assert_allclose(actual, expected[time, 0], rtol=1e-5, atol=1e-5)
     for mine, theirs in zip(carried, last, strict=True):
         for part, wanted in zip(mine, theirs, strict=True):
             np.testing.assert_allclose(part, wanted[0], rtol=1e-5, atol=1e-5)
@@ -60,7 +60,7 @@ def test_steps_equal_a_segment(name: str, shape: str) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_step_leaves_its_arguments_alone(name: str) -> None:
-    layer = made(name, 5).layers[0]
+    layer = new_stack(name, 5).layers[0]
     project, step = layer.single_step()
     x = np.ones(5, np.float32)
     state = tuple(np.full(size, 0.5, np.float32) for size in layer.state_sizes)

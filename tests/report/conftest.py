@@ -1,4 +1,4 @@
-"""A project folder with made-up results of every leaderboard, with the files of real stages."""
+"""A project folder with invented results on every leaderboard, in the files that stages write."""
 
 import io
 import json
@@ -31,8 +31,8 @@ STRATEGIES = ("greedy", "temperature 0.7", "top-k 10")
 
 
 @dataclass(frozen=True)
-class Made:
-    """A made-up language model; `bits` are bits per character of validation and test."""
+class ToyModel:
+    """The results of a language model that was not trained; `bits` are bits per character of validation and test."""
 
     name: str
     corpus: str
@@ -51,46 +51,46 @@ class Made:
 
 
 # On sherlock the order by test differs from the order by validation; on novel a baseline wins.
-MADE = (
-    Made("sherlock-uniform", "sherlock", "uniform", 0, (6.31, 6.31)),
-    Made("sherlock-ngram5", "sherlock", "ngram", 412_345, (2.27, 2.29)),
-    Made("sherlock-rnn", "sherlock", "rnn", 75_123, (2.24, 2.26), 10),
-    Made("sherlock-gru", "sherlock", "gru", 200_301, (2.02, 2.15), 12),
-    Made("sherlock-lstm", "sherlock", "lstm", 262_501, (2.06, 2.09), 20),
-    Made("sherlock-lstm-windows", "sherlock", "lstm", 262_501, (2.41, 2.44), 6),
-    Made("novel-ngram3", "novel", "ngram", 91_234, (1.61, 1.66)),
-    Made("novel-lstm", "novel", "lstm", 2_345_678, (1.70, 1.74), 8),
-    Made("sanguo-ngram3", "sanguo", "ngram", 188_000, (5.9, 6.0)),
-    Made("sanguo-lstm", "sanguo", "lstm", 3_456_789, (5.5, 5.6), 9),
-    Made("hello-rnn", "hello", "rnn", 93, (0.02, 0.02), 40),
+TOY_MODELS = (
+    ToyModel("sherlock-uniform", "sherlock", "uniform", 0, (6.31, 6.31)),
+    ToyModel("sherlock-ngram5", "sherlock", "ngram", 412_345, (2.27, 2.29)),
+    ToyModel("sherlock-rnn", "sherlock", "rnn", 75_123, (2.24, 2.26), 10),
+    ToyModel("sherlock-gru", "sherlock", "gru", 200_301, (2.02, 2.15), 12),
+    ToyModel("sherlock-lstm", "sherlock", "lstm", 262_501, (2.06, 2.09), 20),
+    ToyModel("sherlock-lstm-windows", "sherlock", "lstm", 262_501, (2.41, 2.44), 6),
+    ToyModel("novel-ngram3", "novel", "ngram", 91_234, (1.61, 1.66)),
+    ToyModel("novel-lstm", "novel", "lstm", 2_345_678, (1.70, 1.74), 8),
+    ToyModel("sanguo-ngram3", "sanguo", "ngram", 188_000, (5.9, 6.0)),
+    ToyModel("sanguo-lstm", "sanguo", "lstm", 3_456_789, (5.5, 5.6), 9),
+    ToyModel("hello-rnn", "hello", "rnn", 93, (0.02, 0.02), 40),
 )
 TRAINING = {"epochs": 5, "learning_rate": 0.001}
 
 
-def write(root: Path, made: tuple[Made, ...] = MADE, without: tuple[str, ...] = ()) -> Path:
+def write(root: Path, toy_models: tuple[ToyModel, ...] = TOY_MODELS, without: tuple[str, ...] = ()) -> Path:
     """Write params.yaml, metrics/ and predictions/ of language models; no results for those in `without`."""
     root.mkdir(parents=True, exist_ok=True)
-    corpora = dict.fromkeys(entry.corpus for entry in made)
+    corpora = dict.fromkeys(entry.corpus for entry in toy_models)
     source = {"source": {"kind": "literal", "text": "hello hello"}, "reader": "text"}
     content = {
         "profile": "laptop",
         "corpora": dict.fromkeys(corpora, source),
-        "tokens": {entry.tokens: {"corpus": entry.corpus, **TOKENS[entry.corpus]} for entry in made},
-        "experiments": {entry.name: _settings(entry) for entry in made},
+        "tokens": {entry.tokens: {"corpus": entry.corpus, **TOKENS[entry.corpus]} for entry in toy_models},
+        "experiments": {entry.name: _settings(entry) for entry in toy_models},
     }
     write_settings(root, content)
-    for entry in made:
+    for entry in toy_models:
         if entry.name not in without:
             _language_model(root, entry)
     return root
 
 
-def changed(name: str, **changes: object) -> tuple[Made, ...]:
-    """The made-up language models, one of them changed."""
-    return tuple(replace(entry, **changes) if entry.name == name else entry for entry in MADE)
+def changed(name: str, **changes: object) -> tuple[ToyModel, ...]:
+    """The invented language models, one of them changed."""
+    return tuple(replace(entry, **changes) if entry.name == name else entry for entry in TOY_MODELS)
 
 
-def _settings(entry: Made) -> dict:
+def _settings(entry: ToyModel) -> dict:
     model = {"architecture": entry.architecture} | ({"order": 3} if entry.architecture == "ngram" else {})
     settings: dict = {"task": "language", "tokens": entry.tokens, "model": model}
     if not entry.baseline:
@@ -98,7 +98,7 @@ def _settings(entry: Made) -> dict:
     return settings
 
 
-def _language_model(root: Path, entry: Made) -> None:
+def _language_model(root: Path, entry: ToyModel) -> None:
     scores = []
     for bits in entry.bits:
         perplexity = _round(2 ** (bits * (4.6 if entry.corpus == "novel" else 1.0)))
@@ -181,7 +181,7 @@ SENTENCES = [
 
 
 def write_boards(root: Path) -> Path:
-    """All made-up language models, and experiments of every other task, with the files of their evaluations."""
+    """All invented language models, and experiments of every other task, with the files of their evaluations."""
     write(root)
     content = params.read(root / "params.yaml")
     text = content["corpora"]["sherlock"]
@@ -514,14 +514,16 @@ def _round(value: float) -> float:
 
 
 @pytest.fixture(scope="session")
-def made() -> SimpleNamespace:
-    """`made.write(root, experiments, without)` writes a project folder; `made.ALL` and `made.changed(name, ...)`."""
-    return SimpleNamespace(write=write, write_boards=write_boards, add=add, changed=changed, picture=picture, ALL=MADE)
+def toy_results() -> SimpleNamespace:
+    """Functions that write a project folder: `write(root, models, without)`, and `ALL`, the default of `models`."""
+    return SimpleNamespace(
+        write=write, write_boards=write_boards, add=add, changed=changed, picture=picture, ALL=TOY_MODELS
+    )
 
 
 @pytest.fixture(scope="session")
 def boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with made-up results of every task, compared; tests only read it."""
+    """A folder with invented results of every task, compared; tests only read it."""
     root = write_boards(tmp_path_factory.mktemp("boards"))
     compare(root)
     return root
@@ -529,7 +531,7 @@ def boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with made-up language models, compared; tests only read it."""
+    """A folder with invented language models, compared; tests only read it."""
     root = write(tmp_path_factory.mktemp("project"))
     compare(root)
     return root

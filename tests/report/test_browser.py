@@ -62,10 +62,10 @@ def test_report_of_every_task_draws_and_fits(browser, boards, traffic, width):
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_bar_lengths_are_proportional_to_the_scores(report, made):
+def test_bar_lengths_are_proportional_to_the_scores(report, toy_results):
     # Read from the drawing itself: width of a bar over the width of its neighbour.
     bars = find(report, "#overview .card:first-child path[aria-roledescription='bar']")
-    bits = {entry.name: entry.bits[0] for entry in made.ALL}
+    bits = {entry.name: entry.bits[0] for entry in toy_results.ALL}
     widths = {}
     for bar in bars:
         label = bar.get_attribute("aria-label")
@@ -120,7 +120,7 @@ def test_theme_button_turns_page_and_charts(report):
     WebDriverWait(report, 30).until(lambda _: all(a != b for a, b in zip(before, colours(), strict=True)))
 
 
-def test_dvc_plots_draw_offline(project, made, tmp_path, browser, traffic):
+def test_dvc_plots_draw_offline(project, toy_results, tmp_path, browser, traffic):
     root = tmp_path / "project"
     shutil.copytree(project, root)
     dvc = [sys.executable, "-m", "dvc"]
@@ -138,7 +138,9 @@ def test_dvc_plots_draw_offline(project, made, tmp_path, browser, traffic):
     assert requests == []
     assert errors == []
     curves, bars = (drawing.get_attribute("textContent") for drawing in find(browser, "svg.marks"))
-    for entry in made.ALL:
+    for entry in toy_results.ALL:
         assert entry.name in curves
         assert entry.name in bars
-    assert len(find(browser, "svg.marks:first-of-type .mark-line path")) >= 2 * sum(e.epochs > 0 for e in made.ALL)
+    assert len(find(browser, "svg.marks:first-of-type .mark-line path")) >= 2 * sum(
+        e.epochs > 0 for e in toy_results.ALL
+    )

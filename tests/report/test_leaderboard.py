@@ -32,15 +32,15 @@ def metrics_of(root, name):
     return json.loads((root / "metrics" / f"{name}.json").read_text())
 
 
-def test_orders_by_validation_and_never_by_test(made, tmp_path):
-    rows = leaderboard.table(made.write(tmp_path))
-    valid = {entry.name: entry.bits[0] for entry in made.ALL}
+def test_orders_by_validation_and_never_by_test(toy_results, tmp_path):
+    rows = leaderboard.table(toy_results.write(tmp_path))
+    valid = {entry.name: entry.bits[0] for entry in toy_results.ALL}
     order = names(rows, "sherlock")
     assert order == sorted(order, key=valid.__getitem__)
     # The best test score of all does not move an experiment.
-    made.write(tmp_path, made.changed("sherlock-rnn", bits=(valid["sherlock-rnn"], 0.5)))
+    toy_results.write(tmp_path, toy_results.changed("sherlock-rnn", bits=(valid["sherlock-rnn"], 0.5)))
     assert names(leaderboard.table(tmp_path), "sherlock") == order
-    made.write(tmp_path, made.changed("sherlock-rnn", bits=(0.5, 9.0)))
+    toy_results.write(tmp_path, toy_results.changed("sherlock-rnn", bits=(0.5, 9.0)))
     assert names(leaderboard.table(tmp_path), "sherlock")[0] == "sherlock-rnn"
 
 
@@ -65,16 +65,16 @@ def test_marks_the_best_and_the_best_of_the_other_kind(project):
     }
 
 
-def test_scores_of_different_questions_never_rank_against_each_other(made, tmp_path):
-    made.write(tmp_path)
+def test_scores_of_different_questions_never_rank_against_each_other(toy_results, tmp_path):
+    toy_results.write(tmp_path)
     for name in ("sherlock-gru", "sherlock-ngram5"):
         question = {"asked": "windows of 5", "valid": "5" * 64, "test": "5" * 64}
         path = tmp_path / "metrics" / f"{name}.json"
         path.write_text(json.dumps(metrics_of(tmp_path, name) | {"question": question}))
     groups = [
         group
-        for _, found in leaderboard.boards(leaderboard.table(tmp_path))
-        for group in found
+        for _, board in leaderboard.boards(leaderboard.table(tmp_path))
+        for group in board
         if group.corpus == "sherlock"
     ]
     assert {group.name: [row.result.experiment for row in group.rows] for group in groups} == {
@@ -89,12 +89,12 @@ def test_scores_of_different_questions_never_rank_against_each_other(made, tmp_p
 
 
 @pytest.fixture(scope="module")
-def repeated(made, tmp_path_factory):
+def repeated(toy_results, tmp_path_factory):
     """The language models, sherlock-rnn trained with two more seeds, under any names."""
     root = tmp_path_factory.mktemp("repeated")
-    rnn = next(entry for entry in made.ALL if entry.name == "sherlock-rnn")
+    rnn = next(entry for entry in toy_results.ALL if entry.name == "sherlock-rnn")
     copies = [replace(rnn, name=name, bits=BITS[seed]) for seed, name in ((2, "sherlock-rnn-seed2"), (3, "another"))]
-    made.write(root, (*made.ALL, *copies))
+    toy_results.write(root, (*toy_results.ALL, *copies))
     content = params.read(root / "params.yaml")
     for seed, name in ((2, "sherlock-rnn-seed2"), (3, "another")):
         content["experiments"][name]["seed"] = seed
@@ -143,9 +143,11 @@ def test_csv_holds_every_experiment_and_the_numbers_of_the_metrics(boards):
     assert "seeds" not in rows[name]
 
 
-def test_params_decide_what_is_listed_and_a_missing_experiment_is_named(made, tmp_path, capsys):
-    made.write(tmp_path)
-    made.write(tmp_path, tuple(entry for entry in made.ALL if entry.name != "sherlock-gru"), without=("sherlock-lstm",))
+def test_the_leaderboard_lists_the_experiments_of_params_and_names_missing_ones(toy_results, tmp_path, capsys):
+    toy_results.write(tmp_path)
+    toy_results.write(
+        tmp_path, tuple(entry for entry in toy_results.ALL if entry.name != "sherlock-gru"), without=("sherlock-lstm",)
+    )
     (tmp_path / "metrics" / "sherlock-lstm.json").unlink()
     assert (tmp_path / "metrics" / "sherlock-gru.json").exists()
     assert not {"sherlock-gru", "sherlock-lstm"} & set(names(leaderboard.table(tmp_path), "sherlock"))
@@ -154,8 +156,8 @@ def test_params_decide_what_is_listed_and_a_missing_experiment_is_named(made, tm
     assert "<strong>sherlock-lstm</strong> has no metrics yet" in (tmp_path / "reports" / "index.html").read_text()
 
 
-def test_no_metrics_at_all_is_one_clear_line(made, tmp_path):
-    made.write(tmp_path, without=tuple(entry.name for entry in made.ALL))
+def test_no_metrics_at_all_is_one_clear_line(toy_results, tmp_path):
+    toy_results.write(tmp_path, without=tuple(entry.name for entry in toy_results.ALL))
     with pytest.raises(AnamnesisError, match=r"no experiment of .* has metrics yet; run `dvc repro` first"):
         compare(tmp_path)
     assert not (tmp_path / "reports").exists()

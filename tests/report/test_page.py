@@ -60,7 +60,7 @@ def sections_of(html):
     return dict(re.findall(r'<section id="([^"]+)"((?:(?!<section ).)*?)</section>', html, re.DOTALL))
 
 
-def test_is_well_formed_and_its_links_lead_somewhere(parsed):
+def test_is_well_formed_and_its_links_have_targets(parsed):
     assert not parsed.open
     identifiers = [attributes["id"] for _, attributes in parsed.attributes if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
@@ -69,7 +69,7 @@ def test_is_well_formed_and_its_links_lead_somewhere(parsed):
     assert {target for target in targets if not target.startswith("#")} == {"leaderboard.csv", "curves.csv"}
 
 
-def test_loads_nothing_from_anywhere(html, parsed):
+def test_loads_nothing_from_other_machines(html, parsed):
     for tag, attributes in parsed.attributes:
         assert "srcset" not in attributes
         assert attributes.get("src", "data:").startswith("data:")
@@ -165,7 +165,7 @@ def test_any_one_experiment_is_enough(copied):
         ("en-nl-attention", "attention.json", "{"),
     ],
 )
-def test_a_damaged_file_costs_its_own_part_alone(copied, html, experiment, file, damage):
+def test_a_damaged_file_removes_only_its_own_part(copied, html, experiment, file, damage):
     (copied / "predictions" / experiment / file).write_text(damage)
     damaged = compare(copied)
     assert damaged
@@ -185,7 +185,7 @@ def test_a_damaged_file_costs_its_own_part_alone(copied, html, experiment, file,
         assert 1 <= len(lost) <= 6
 
 
-def test_an_unexpected_value_costs_its_own_part_alone(boards, html, monkeypatch):
+def test_an_unexpected_value_removes_only_its_own_part(boards, html, monkeypatch):
     real = page.confusion
     spec = {"description": "", "data": {"values": [{"x": float("nan")}]}}
     odd = [{"what": "digit", "shown": [("videos-cnn", spec)], "others": []}]
@@ -198,7 +198,7 @@ def test_an_unexpected_value_costs_its_own_part_alone(boards, html, monkeypatch)
     assert {anchor for anchor, section in sections.items() if section != whole[anchor]} == {"video-digits"}
 
 
-def test_damaged_metrics_cost_their_own_experiment_alone(copied):
+def test_damaged_metrics_remove_only_their_own_experiment(copied):
     path = copied / "metrics" / "sherlock-lstm.json"
     path.write_text("<<<<<<< HEAD\n" + path.read_text() + ">>>>>>> other\n")
     broken = copied / "metrics" / "videos-cnn.json"

@@ -28,15 +28,15 @@ def texts(boards, tmp_path_factory):
     plots = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["plots"]
     (root / "dvc.yaml").write_text(yaml.safe_dump({"plots": plots}))
     done = subprocess.run([*dvc, "plots", "show", "--json"], cwd=root, check=True, capture_output=True, text=True)
-    found = {}
+    labels = {}
     for name, [plot] in json.loads(done.stdout)["data"].items():
         spec = plot["content"]
         svg = vl_convert.vegalite_to_svg(json.loads(spec) if isinstance(spec, str) else spec)
-        found[name] = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
-    return found
+        labels[name] = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+    return labels
 
 
-def test_each_board_has_charts_of_its_own_with_whole_epochs(boards, texts):
+def test_each_board_has_its_own_charts_with_integer_epochs(boards, texts):
     entries = {entry.experiment: entry for entry in results.load(boards).results}
     charts, seen, epochs = {}, [], []
     for text in texts["perplexity"]:

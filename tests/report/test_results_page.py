@@ -43,8 +43,8 @@ def trained(root, name, epochs, seconds=None, history=""):
     """The card, history and timings that a training of so many epochs leaves."""
     entry = params.load(root / "params.yaml").experiments[name].model_dump(mode="json")
     entry["training"]["epochs"] = epochs
-    kept = {"experiment": name, "corpus": "sherlock", "inputs": "", **entry}
-    card = saved.store(root, name, {}, kept, {})
+    card_keys = {"experiment": name, "corpus": "sherlock", "inputs": "", **entry}
+    card = saved.store(root, name, {}, card_keys, {})
     (root / "models" / name / "history.csv").write_text(history)
     path = root / "metrics" / f"{name}.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"fingerprint": card["fingerprint"]}))
@@ -53,11 +53,13 @@ def trained(root, name, epochs, seconds=None, history=""):
 
 
 @pytest.fixture
-def folder(made, tmp_path):
+def folder(toy_results, tmp_path):
     """Results of the profile `seed`: sherlock-rnn with three seeds, sherlock-gru not run."""
-    rnn = next(entry for entry in made.ALL if entry.name == "sherlock-rnn")
+    rnn = next(entry for entry in toy_results.ALL if entry.name == "sherlock-rnn")
     copies = [replace(rnn, name=f"sherlock-rnn-seed{seed}", bits=BITS[seed]) for seed in (2, 3)]
-    made.write(tmp_path, (*made.changed("sherlock-rnn", bits=BITS[1]), *copies), without=("sherlock-gru",))
+    toy_results.write(
+        tmp_path, (*toy_results.changed("sherlock-rnn", bits=BITS[1]), *copies), without=("sherlock-gru",)
+    )
     content = params.read(tmp_path / "params.yaml") | {"profile": "seed"}
     for seed in (2, 3):
         content["experiments"][f"sherlock-rnn-seed{seed}"]["seed"] = seed
@@ -79,23 +81,23 @@ def row(page, name):
 
 def test_a_group_has_its_claim_mean_epochs_command_hardware_and_wall_time(folder):
     page = SCRIPT.page(folder, CLAIMS, ["two cores"])
-    found = row(page, "sherlock-rnn")
-    assert found["experiment"] == "sherlock-rnn (3 seeds)"
-    assert found["textbook"] == "better than chance[^1]"
-    assert found["bits per character, valid"].startswith("2.300 ± 0.050<br>perplexity 4.9")
-    assert found["test"].startswith("2.320 ± 0.062<br>perplexity ")
-    assert found["epochs"] == "10"
-    assert found["command"] == "`dvc repro profiles/seed/dvc.yaml:evaluate@sherlock-rnn{,-seed2,-seed3}`"
-    assert found["hardware"] == "A"
-    assert found["wall time"] == "3 min 01 s"
+    cells = row(page, "sherlock-rnn")
+    assert cells["experiment"] == "sherlock-rnn (3 seeds)"
+    assert cells["textbook"] == "better than chance[^1]"
+    assert cells["bits per character, valid"].startswith("2.300 ± 0.050<br>perplexity 4.9")
+    assert cells["test"].startswith("2.320 ± 0.062<br>perplexity ")
+    assert cells["epochs"] == "10"
+    assert cells["command"] == "`dvc repro profiles/seed/dvc.yaml:evaluate@sherlock-rnn{,-seed2,-seed3}`"
+    assert cells["hardware"] == "A"
+    assert cells["wall time"] == "3 min 01 s"
     assert "- **A**: two cores" in page
     assert "[^1]: A book, 3." in page
 
 
 def test_an_experiment_without_results_is_not_run(folder):
-    found = row(SCRIPT.page(folder, CLAIMS, ["two cores"]), "sherlock-gru")
-    assert (found["bits per character, valid"], found["test"], found["wall time"]) == ("not run", "not run", "–")
-    assert found["command"] == "`dvc repro profiles/seed/dvc.yaml:evaluate@sherlock-gru`"
+    cells = row(SCRIPT.page(folder, CLAIMS, ["two cores"]), "sherlock-gru")
+    assert (cells["bits per character, valid"], cells["test"], cells["wall time"]) == ("not run", "not run", "–")
+    assert cells["command"] == "`dvc repro profiles/seed/dvc.yaml:evaluate@sherlock-gru`"
     assert "12 of its 13 experiments have been run" in SCRIPT.page(folder, CLAIMS, []).replace("\n", " ")
 
 
@@ -104,9 +106,9 @@ def test_fewer_epochs_than_the_profile_are_labelled_with_the_command_that_trains
     content["experiments"]["novel-lstm"]["training"]["epochs"] = 50
     full = params.check(content)
     trained(folder, "novel-lstm", 8)
-    found = row(SCRIPT.page(folder, CLAIMS, [], full), "novel-lstm")
-    assert found["epochs"] == "8 of 50"
-    assert found["command"] == (
+    cells = row(SCRIPT.page(folder, CLAIMS, [], full), "novel-lstm")
+    assert cells["epochs"] == "8 of 50"
+    assert cells["command"] == (
         "`dvc exp run -S profiles/seed/params.yaml:experiments.novel-lstm.training.epochs=8 "
         "profiles/seed/dvc.yaml:evaluate@novel-lstm`"
     )
@@ -121,10 +123,10 @@ def test_a_command_sets_all_that_is_otherwise_in_the_whole_profile(folder):
     content["experiments"]["novel-lstm"]["training"]["clip_norm"] = 0.125
     content["experiments"]["novel-lstm"]["trainer"] = {"accelerator": "auto"}
     content["corpora"][corpus]["split"] = {"valid": 0.25, "test": 0.25}
-    found = row(SCRIPT.page(folder, CLAIMS, [], params.check(content)), "novel-lstm")
+    cells = row(SCRIPT.page(folder, CLAIMS, [], params.check(content)), "novel-lstm")
     given = params.load(folder / "params.yaml")
     clip, split = given.experiments["novel-lstm"].training.clip_norm, given.corpora[corpus].split
-    assert found["command"] == (
+    assert cells["command"] == (
         f"`dvc exp run -S profiles/seed/params.yaml:experiments.novel-lstm.training.clip_norm={clip} "
         f"-S profiles/seed/corpora.yaml:corpora.{corpus}.split.valid={split.valid} "
         f"-S profiles/seed/corpora.yaml:corpora.{corpus}.split.test={split.test} "

@@ -78,10 +78,12 @@ def test_contexts_are_relative_to_all_of_the_text_and_ringed_where_used(boards, 
 # --- captioning, classification, video
 
 
-def test_images_stand_in_the_page_with_their_reference_and_every_caption(boards, made):
+def test_images_stand_in_the_page_with_their_reference_and_every_caption(boards, toy_results):
     html = (boards / "reports" / "index.html").read_text(encoding="utf-8")
     sources = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="Handwritten digits: ([a-z ]+)">', html)
-    assert [base64.b64decode(source) for source, _ in sources] == [made.picture(number) for number in range(1, 6)]
+    assert [base64.b64decode(source) for source, _ in sources] == [
+        toy_results.picture(number) for number in range(1, 6)
+    ]
     assert sources[0][1] == "three seven one"
     _, second, *_ = captioning.captioning(boards, *groups(boards, "digits", "captioning"))["images"]
     # The best network first, the baseline last.
@@ -157,9 +159,9 @@ def test_the_series_is_drawn_in_the_order_of_time_with_a_rule_between_its_parts(
 
 
 def test_values_are_in_the_page_once_with_a_column_for_each_network(boards):
-    found = forecasting.forecasting(boards, *groups(boards, "sunspots", "forecasting"))
-    assert found["best"] == "sunspots-lstm3"
-    figure = found["series"]
+    part = forecasting.forecasting(boards, *groups(boards, "sunspots", "forecasting"))
+    assert part["best"] == "sunspots-lstm3"
+    figure = part["series"]
     rows = list(csv.DictReader(points(figure.spec, 0).splitlines()))
     own = read(boards, "sunspots-lstm3", "forecasts.csv")
     assert list(rows[0]) == ["time", "part", "value", "sunspots-fc5", "sunspots-lstm3"]
@@ -167,7 +169,7 @@ def test_values_are_in_the_page_once_with_a_column_for_each_network(boards):
         assert row["time"] == entry["time"]
         assert float(row["value"]) == pytest.approx(float(entry["value"]), rel=1e-3)
         assert bool(row["sunspots-lstm3"]) == bool(entry["forecast"])
-    for each in (figure, found["free"]):
+    for each in (figure, part["free"]):
         strokes = []
         for highlight in (None, "sunspots-lstm3", "sunspots-fc5"):
             drawn = svg(each.spec, params=[{"name": "highlight", "value": highlight}])
@@ -181,12 +183,12 @@ def test_free_running_forecasts_stand_beside_one_step_ones_of_the_same_moments(b
     rows = {row["time"]: row for row in read(boards, "sunspots-lstm3", "forecasts.csv")}
     start = float(rows[values[0]["time"]]["value"])
     for value in values:
-        found = {
+        part = {
             p["kind"]: p["forecast"] for p in drawn if (p["experiment"], p["step"]) == ("sunspots-lstm3", value["step"])
         }
-        assert found["one-step"] == pytest.approx(float(rows[value["time"]]["forecast"]), rel=1e-3)
+        assert part["one-step"] == pytest.approx(float(rows[value["time"]]["forecast"]), rel=1e-3)
         # As the fixture writes it: from the first of two origins.
-        assert found["free-running"] == pytest.approx(start + 18.25 * value["step"] / 20, rel=1e-3)
+        assert part["free-running"] == pytest.approx(start + 18.25 * value["step"] / 20, rel=1e-3)
 
 
 def test_other_and_equal_times_are_drawn_by_their_place(copied):
@@ -197,8 +199,8 @@ def test_other_and_equal_times_are_drawn_by_their_place(copied):
         table["time"] = ["noon" if place % 7 == 0 else f"Q{place % 4 + 1}" for place in range(len(table))]
         # The first model reads more values, so it starts later in each split.
         table[table.groupby("split").cumcount() >= begins].to_csv(path, index=False)
-    found = forecasting.forecasting(copied, *groups(copied, "sunspots", "forecasting"))
-    rows = list(csv.DictReader(points(found["series"].spec, 0).splitlines()))
+    part = forecasting.forecasting(copied, *groups(copied, "sunspots", "forecasting"))
+    rows = list(csv.DictReader(points(part["series"].spec, 0).splitlines()))
     assert [int(row["time"]) for row in rows] == list(range(420))
     assert [float(row["value"]) for row in rows] == pytest.approx(expected, rel=1e-3)
     assert [place for place, row in enumerate(rows) if not row["sunspots-fc5"]] == [
@@ -218,17 +220,17 @@ def sources(rows):
 
 
 def test_best_and_worst_are_picked_by_the_best_network_among_sentences_of_6_to_20_words(boards):
-    found = translate(boards)
+    part = translate(boards)
     # en-nl-attention is best on validation, another one on test.
-    assert found["judge"] == "en-nl-attention"
-    rows = [row for row in read(boards, found["judge"], "translations.csv") if 6 <= len(row["source"].split()) <= 20]
+    assert part["judge"] == "en-nl-attention"
+    rows = [row for row in read(boards, part["judge"], "translations.csv") if 6 <= len(row["source"].split()) <= 20]
     scores = {row["source"]: float(row["chrf"]) for row in rows}
-    assert [scores[source] for source in sources(found["best"])] == sorted(scores.values(), reverse=True)[:5]
-    assert [scores[source] for source in sources(found["worst"])] == sorted(scores.values())[:5]
+    assert [scores[source] for source in sources(part["best"])] == sorted(scores.values(), reverse=True)[:5]
+    assert [scores[source] for source in sources(part["worst"])] == sorted(scores.values())[:5]
     # Equal ones stay in the order of the corpus.
-    assert sources(found["best"])[:2] == sources(rows)[:2]
+    assert sources(part["best"])[:2] == sources(rows)[:2]
     order = ["attention", "attention-luong", "attention-words", "seq2seq", "nearest", "copy"]
-    for example in (*found["best"], *found["worst"]):
+    for example in (*part["best"], *part["worst"]):
         assert [each["name"] for each in example["translations"]] == order
         for each in example["translations"]:
             rows = read(boards, f"en-nl-{each['name']}", "translations.csv")
@@ -249,7 +251,7 @@ def lengths(*rows):
         ((42.04, 20.04), (42.0, 20.0), "leads in neither."),
     ],
 )
-def test_the_text_states_what_was_measured_for_or_against(attention, seq2seq, verdict):
+def test_the_text_compares_attention_with_seq2seq(attention, seq2seq, verdict):
     def model(name, scores, few):
         # A range of fewer than 20 sentences says nothing.
         ranges = ((1, "1-3", 200, scores[0]), (16, "16-25", 40, scores[1]), (26, "26+", 19, few))
@@ -261,7 +263,7 @@ def test_the_text_states_what_was_measured_for_or_against(attention, seq2seq, ve
     assert f"{attention[1]:.1f} against {seq2seq[1]:.1f} at 16-25 words (40 sentences)" in text
 
 
-def test_a_heat_map_is_drawn_with_its_tokens_in_order_whatever_they_are():
+def test_a_heat_map_shows_all_tokens_in_order():
     import html
 
     from anamnesis.report.charts import attention
@@ -278,7 +280,7 @@ def test_a_heat_map_is_drawn_with_its_tokens_in_order_whatever_they_are():
     assert [label for label in labels if label not in ("source", "target")] == [*source, *target]
 
 
-def test_experiments_of_other_tasks_have_none_of_this(boards, tmp_path):
+def test_sections_are_empty_for_other_tasks(boards, tmp_path):
     given = groups(boards, "novel", "cloze")
     assert translation.translation(boards, *given) == captioning.captioning(boards, *given) == {}
     assert forecasting.forecasting(boards, *given) == video.video(boards, given[1]) == {}

@@ -17,8 +17,8 @@ def register(root: Path) -> dict[str, selection.Registered]:
 
 def versions(client: MlflowClient, model: str = "language-toy") -> dict[str, str]:
     """The experiment of each version."""
-    found = client.search_model_versions(f"name = '{model}'")
-    return {str(version.version): version.tags["anamnesis.experiment"] for version in found}
+    hits = client.search_model_versions(f"name = '{model}'")
+    return {str(version.version): version.tags["anamnesis.experiment"] for version in hits}
 
 
 def test_versions_and_aliases(root: Path, finish, client: MlflowClient) -> None:
@@ -43,7 +43,9 @@ def test_versions_and_aliases(root: Path, finish, client: MlflowClient) -> None:
     assert versions(client) == {"1": "toy-a", "2": "toy-b"}
 
 
-def test_registry_json_does_not_depend_on_mlflow_and_lists_what_it_leaves_out(root: Path, finish, client) -> None:
+def test_registry_json_does_not_depend_on_mlflow_and_lists_models_that_are_not_registered(
+    root: Path, finish, client
+) -> None:
     finish("toy-a", valid=2.5, asked="windows of 5")
     for name in ("toy-b", "toy-c"):
         finish(name, valid=1.0, asked="windows of 2")

@@ -93,14 +93,14 @@ class Server:
 
     def running(self) -> list[int]:
         """The processes of the group that are running."""
-        found = []
+        processes = []
         for path in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
                 # After the name, in parentheses: state, parent, process group.
                 state, _, group = path.read_text().rpartition(")")[2].split()[:3]
                 if int(group) == self.process.pid and state != "Z":
-                    found.append(int(path.parent.name))
-        return found
+                    processes.append(int(path.parent.name))
+        return processes
 
 
 @contextmanager
