@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,7 +61,7 @@ def browser(_chromium: Any) -> Any:
 
 @pytest.fixture
 def traffic(browser: Any) -> Callable[[], tuple[list[str], list[str]]]:
-    """A function: since last asked, (addresses asked for beyond this machine's files, console errors)."""
+    """A function that returns the requests to other machines and the console errors since its last call."""
 
     def take() -> tuple[list[str], list[str]]:
         events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
@@ -72,15 +71,3 @@ def traffic(browser: Any) -> Callable[[], tuple[list[str], list[str]]]:
         return [url for url in sent if not url.startswith(local)], errors
 
     return take
-
-
-@pytest.fixture
-def screenshot(browser: Any, tmp_path: Path) -> Callable[[str], Path]:
-    """A function that saves what the browser shows as NAME.png in the test's own folder and returns its path."""
-
-    def save(name: str) -> Path:
-        path = tmp_path / f"{name}.png"
-        browser.save_screenshot(str(path))
-        return path
-
-    return save

@@ -64,7 +64,9 @@ def running_server(
 
 
 class FakeServer:
-    """`answers` has the JSON of each endpoint, such as 'runs/create'; `artifacts` the bytes of each path.
+    """A tracking server with fixed answers.
+
+    `answers` has the JSON of each endpoint, such as 'runs/create'; `artifacts` has the bytes of each path.
 
     Attributes:
         requests: the method and path of each request.

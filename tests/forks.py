@@ -20,7 +20,7 @@ from typing import Any
 
 from anamnesis import numerics
 
-# What commands, stages and trackings import. Whatever else they need, they import themselves.
+# Modules that commands and stages import. They import others themselves.
 LOADED = (
     "anamnesis.cli",
     "anamnesis.tasks.language.model.predictor",
@@ -97,7 +97,7 @@ def _server() -> "subprocess.Popen[str]":
 
 
 def _serve() -> dict[str, Any]:
-    """Fork for every request, and tell the exit codes; in a forked process, return what it is to do."""
+    """Fork for every request and reply with the exit codes; in a forked process, return its job."""
     for line in sys.stdin:
         request = json.loads(line)
         children = []
@@ -112,7 +112,7 @@ def _serve() -> dict[str, Any]:
 
 
 def _run(job: dict[str, Any]) -> int:
-    """Do a job as the interpreter does a script; its exit code."""
+    """Run a job as the interpreter runs a script; return its exit code."""
     # Ends a process that hangs.
     signal.alarm(SECONDS)
     os.chdir(job["folder"])

@@ -1,11 +1,11 @@
-"""A listener to a training run, for tests that want to know, or to interrupt it."""
+"""A listener to a training run, for tests that check or interrupt it."""
 
 from collections.abc import Callable
 from typing import Any
 
 
 class Recorder:
-    """Remembers what it is told; `at` is called with each epoch that is logged.
+    """Stores the calls of a training; `at` is called with each epoch that is logged.
 
     Attributes:
         rows: metrics by epoch.

@@ -1,4 +1,4 @@
-"""The `anamnesis` command in a process of its own, as a person types it."""
+"""The `anamnesis` command in a process of its own."""
 
 import os
 import subprocess

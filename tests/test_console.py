@@ -1,4 +1,4 @@
-"""How a stage or command ends: by an error, by a signal. What may not steer a terminal."""
+"""How a stage or command ends, by an error or a signal, and characters that may not control a terminal."""
 
 import os
 import signal

@@ -134,7 +134,7 @@ def test_the_key_of_a_checkpoint_covers_the_code_that_training_depends_on(stage:
 
 
 def test_reading_the_files_finds_every_import_that_python_makes() -> None:
-    """An independent count: what the modules of all tasks have imported once they are imported themselves."""
+    """An independent count: Python's list of loaded modules after the import of all tasks."""
     others = [task for task in tasks.NAMES if task != "language"]
     roots = [f"anamnesis.tasks.{task}.{part}" for task in others for part in ("model.training", "evaluation")]
     code = f"import sys, importlib\nfor name in {roots}: importlib.import_module(name)\nprint(*sys.modules)"

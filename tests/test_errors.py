@@ -1,4 +1,4 @@
-"""No error shows a password, whatever form the address has that holds it."""
+"""No error shows a password of an address, in any form of address."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Files and folders change in one step, whatever ends the process, and nothing temporary stays in sight."""
+"""Files and folders change in one step even if the process is killed, and temporary files are hidden."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the settings is one line that names the file, the key, what was found and what is allowed."""
+"""Each mistake in the settings is one line with the file, the key, the value and the allowed values."""
 
 import copy
 import json

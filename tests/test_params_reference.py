@@ -1,4 +1,4 @@
-"""docs/params.md is what the schema says today."""
+"""docs/params.md is up to date with the schema."""
 
 import runpy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""No regular expression of the package takes more than linear time, whatever a text repeats."""
+"""No regular expression of the package takes more than linear time for texts with repetitions."""
 
 import ast
 import re
@@ -95,7 +95,7 @@ def patterns() -> Iterator[Any]:
 
 
 def parts(pattern: re.Pattern[Any]) -> list[str]:
-    """What to repeat: of the characters that the pattern's classes tell apart one of each sort, and its words."""
+    """The parts to repeat: one character of each kind that the pattern's classes distinguish, and its words."""
     written = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
     classes = [re.compile(each) for each in re.findall(CLASS, written)]
     rest = re.sub(r"\\[bAZ]|\(\?[a-zA-Z!<=>:]*|[{][0-9,]+[}]", " ", re.sub(CLASS, " ", written))
@@ -120,7 +120,7 @@ def texts(pattern: re.Pattern[Any], size: int) -> Iterator[Any]:
 
 
 def seconds(pattern: re.Pattern[Any], how: str, text: Any) -> float:
-    """Processor time, which does not depend on what else the machine does, at its best."""
+    """The lowest processor time of three runs, which other processes do not change."""
     best = float("inf")
     for _ in range(3):
         start = time.process_time()

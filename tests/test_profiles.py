@@ -1,4 +1,4 @@
-"""The files of a profile: what they are written from, what stays, and that the committed ones are up to date."""
+"""The files of a profile: how they are written, and that the committed ones are up to date."""
 
 from pathlib import Path
 

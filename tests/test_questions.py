@@ -1,4 +1,4 @@
-"""What evaluations ask: the same question where scores compare, another where they do not."""
+"""Evaluations have the same question where scores compare, and another one where they do not."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The seed profile: what its settings promise of each other."""
+"""The seed profile: settings of experiments that are compared with each other."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What every command has in common: its help, and what it says outside of a project."""
+"""All commands: help, and errors outside of a project."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""`anamnesis repro`: what it does beside running stages."""
+"""`anamnesis repro`: synchronisation with MLflow and the printed leaderboard."""
 
 from anamnesis import files
 from anamnesis.cli import pipeline

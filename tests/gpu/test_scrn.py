@@ -55,7 +55,7 @@ def test_kernel_and_closed_form_are_the_equations(device: str, options: dict[str
 
 @pytest.mark.usefixtures("kernel")
 def test_the_state_that_is_carried_has_no_gaps_for_the_kernel(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
-    """cuDNN refuses a state that is a part of wider rows, and has gradients only where it was told of training."""
+    """cuDNN refuses a state that is a part of wider rows, and computes gradients only in training mode."""
     seen: list[tuple[bool, bool]] = []
     kernel = torch.rnn_tanh
 

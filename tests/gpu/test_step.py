@@ -201,7 +201,7 @@ def test_scaled_gradients_give_the_step_of_plain_ones(device: str, clip_norm: fl
 
 
 def test_prefetched_batches_are_unchanged(project: Project, device: str) -> None:
-    """Made one ahead in another thread, and pinned on a GPU machine; lengths for packing stay on the CPU."""
+    """Another thread prepares the next batch, pinned on a GPU machine; lengths for packing stay on the CPU."""
     root = project("classification-birnn")
     loader, expected = (new_module("classification-birnn", root, device).plan.train for _ in range(2))
     for (read, labels), (ids, wanted) in zip(Prefetched(loader, pin=device == "cuda"), expected, strict=True):

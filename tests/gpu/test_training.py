@@ -79,7 +79,7 @@ def test_killed_and_resumed(
 
 @pytest.mark.parametrize("precision", ["32-true", "16-mixed"])
 def test_gradients_are_clipped_at_their_true_size(project: Project, device: str, precision: str) -> None:
-    """A step of gradient descent has the length of the clipped gradient, whatever the loss was scaled by."""
+    """A step of gradient descent has the length of the clipped gradient, for every scale of the loss."""
     if device == "cpu" and precision == "16-mixed":
         pytest.skip("a CPU has no 16-mixed; test_step.py scales gradients on it")
     clip, epochs = 0.01, 8

@@ -18,7 +18,7 @@ KINDS: dict[str, Callable[[], Attention]] = {
 
 
 def example(kind: str) -> tuple[Attention, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """An attention with weights large enough to tell the steps apart, queries, memory, and which steps are real."""
+    """An attention with large weights, queries, a memory, and a mask of the steps that are no padding."""
     torch.manual_seed(3)
     attention = KINDS[kind]().double()
     for parameter in attention.parameters():

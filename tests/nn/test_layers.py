@@ -1,4 +1,4 @@
-"""Each layer against a NumPy loop of its published equations, and against torch.nn with copied weights."""
+"""Each layer against a NumPy loop of its published equations."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Beam search finds what plain Python finds, from a width of one, which is greedy, to that of the whole space."""
+"""Beam search equals plain Python, from a width of one, which is greedy, to the width of the whole space."""
 
 from collections.abc import Callable
 from functools import cache

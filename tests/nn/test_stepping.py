@@ -1,4 +1,4 @@
-"""One step at a time gives what the stack gives for a segment, whatever its layers and options."""
+"""Single steps equal a whole segment, for every layer and option."""
 
 from typing import Any
 

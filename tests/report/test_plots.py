@@ -1,4 +1,4 @@
-"""What `dvc plots show` draws: one chart for each board and tokens, rows only where there is a score, whole epochs."""
+"""`dvc plots show` draws one chart for each board and token store, with integer epochs."""
 
 import itertools
 import json

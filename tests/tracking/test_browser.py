@@ -61,7 +61,7 @@ def wait_for_charts(browser, charts: int) -> None:
     WebDriverWait(browser, 60).until(lambda _: browser.execute_script(script) >= charts)
 
 
-def test_runs_charts_and_registry_show_our_names(pages, browser, traffic, screenshot) -> None:
+def test_runs_charts_and_registry_show_our_names(pages, browser, traffic) -> None:
     names = ("toy-a", "toy-b", "toy-c")
     assert pages.keys() == {"language/toy", "registered models"}
     charts, models = pages["language/toy"], pages["registered models"]
@@ -75,25 +75,21 @@ def test_runs_charts_and_registry_show_our_names(pages, browser, traffic, screen
     click(browser, f"{node}//span[contains(@class, 'checkbox')]")
     wait_for_texts(browser, *names, "epoch/valid_perplexity", "test/bits_per_character", "valid/bits_per_character")
     browser.find_element("tag name", "body").send_keys("\ue00c")
-    screenshot("runs")
 
     browser.get("about:blank")
     browser.get(charts)
     curves = ("learning_rate", "train_perplexity", "valid_bits_per_character", "valid_perplexity")
     wait_for_texts(browser, *names, *(f"epoch/{curve}" for curve in curves))
     wait_for_charts(browser, len(curves))
-    screenshot("charts")
 
     browser.get("about:blank")
     browser.get(models)
     wait_for_texts(browser, "language-toy")
-    screenshot("models")
 
     page = models.replace("/models", "/models/language-toy")
     browser.get("about:blank")
     browser.get(page)
     wait_for_texts(browser, "language-toy", "champion", "challenger", "toy-a: 2.5 bits per character")
-    screenshot("model")
     # The pages load nothing from other machines.
     requests, _ = traffic()
     host = charts.partition("/#")[0]

@@ -1,4 +1,4 @@
-"""Registered models: versions, aliases, and what survives deletions and interruptions."""
+"""Registered models: versions and aliases, also after deletions and interruptions."""
 
 import json
 import shutil

@@ -68,7 +68,7 @@ def train(root: Path, name: str) -> str:
 
 
 def compare(root: Path, name: str) -> dict[str, np.ndarray]:
-    """Assert that two processes learned what one did; return the weights."""
+    """Assert that two processes learned the same weights as one; return these weights."""
     folders = [root / "models" / f"{name}-{count}" for count in (1, 2)]
     alone, together = (load_file(folder / "weights.safetensors") for folder in folders)
     assert alone.keys() == together.keys()

@@ -1,4 +1,4 @@
-"""One fit of a tiny network: sums over targets, carried state, schedules, early stopping, and what ends a training."""
+"""One fit of a tiny network: sums over targets, carried state, schedules, early stopping, errors and signals."""
 
 import os
 import signal
