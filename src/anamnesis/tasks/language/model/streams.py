@@ -139,14 +139,15 @@ class WindowBatches:
 
     def shard(self, rank: int, ranks: int) -> None:
         """Keep only the part of each batch that belongs to process `rank` of `ranks`."""
-        self.rank, self.ranks, self.starts = rank, ranks, batch_starts(self.drawn, self.settings.batch, ranks)
+        self.rank, self.ranks = rank, ranks
+        self.batch_starts = batch_starts(self.drawn, self.settings.batch, ranks)
 
     def __len__(self) -> int:
-        return len(self.starts) + 1
+        return len(self.batch_starts) + 1
 
     def __iter__(self) -> Iterator[Batch]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.starts))[: self.drawn]
-        parts = np.split(order, self.starts)
+        parts = np.split(order, self.batch_starts)
         offsets = np.arange(self.settings.length + 1)[:, None]
         for number in range(self.position, len(self)):
             part = parts[number][self.rank :: self.ranks]
