@@ -258,7 +258,7 @@ def test_a_result_that_was_not_recorded_is_taken_from_the_disk(project, monkeypa
     monkeypatch.chdir(project.root)
     with open_repository(project.root) as repository:
         repository.plan([])
-        task = repository._task(repository._stages[stage])
+        task = repository._task(stage, repository._stages[stage])
     finished.note(project.root, stage, task.key, task.outputs)
     (project.root / "dvc.lock").unlink()
     shutil.rmtree(project.root / ".dvc" / "cache")
