@@ -66,7 +66,7 @@ def test_metrics_have_the_documented_keys(finished):
     for name in ("mybook-lstm", "bench-uniform", "bench-ngram3"):
         metrics = read(finished, f"metrics/{name}.json")
         described = {"experiment", "task", "corpus", "tokens", "architecture", "parameters", "fingerprint", "data"}
-        described |= {"board", "vocabulary_size", "question"}
+        described |= {"vocabulary_size", "question"}
         assert metrics.keys() == described | {"valid", "test"}
         assert scores <= metrics["valid"].keys()
         assert scores <= metrics["test"].keys()
@@ -142,7 +142,7 @@ def test_a_loss_that_is_no_number_fails_in_one_line_and_registers_nothing(copied
     wrong = [line for line in done.stdout.splitlines() if line.startswith("error:")]
     assert len(wrong) == 1
     assert wrong[0].startswith("error: experiments.mybook-diverging: the training loss at step ")
-    assert "nothing was kept. Lower training.learning_rate" in wrong[0]
+    assert "no model was written. Lower training.learning_rate" in wrong[0]
     assert "1 of 14 stages failed: train@mybook-diverging" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert not (copied.root / "models" / "mybook-diverging").exists()

@@ -48,7 +48,9 @@ def load(path: Path = Path(PARAMS)) -> Params:
         ParamsError: a file is missing, is not YAML, or holds an unknown key, a wrong type or range, or a name
             that refers to nothing. One line names the file, the key, what was found and what is allowed.
     """
-    return check(read(path), str(path), str(path.with_name(CORPORA)))
+    # An error names the file as the user would type it.
+    here = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return check(read(here), str(here), str(here.with_name(CORPORA)))
 
 
 def check(content: dict[str, Any], origin: str = PARAMS, corpora: str = CORPORA) -> Params:
