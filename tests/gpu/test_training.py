@@ -52,8 +52,8 @@ class Killed(Exception):
 def test_killed_and_resumed(
     project: Project, monkeypatch: pytest.MonkeyPatch, device: str, name: str, precision: str
 ) -> None:
-    if device == "cpu" and (precision, name) != ("32-true", "language-scrn-tanh"):
-        pytest.skip("tests/tasks/test_contract.py resumes the others on a CPU")
+    if device == "cpu" and precision != "32-true":
+        pytest.skip("16 bits gain nothing on a CPU; in 32 bits, every one of the trainings is killed there, too")
     experiment = settings(name, device, precision, epochs=2, checkpoint_steps=3)
     whole = toys.train(name, project(name, "whole"), experiment=experiment)
     root = project(name, "killed")
@@ -61,8 +61,8 @@ def test_killed_and_resumed(
 
     def end(self: Any, trainer: Any, *others: Any) -> None:
         save(self, trainer, *others)
-        # In the second epoch, between two checkpoints.
-        if trainer.global_step == trainer.num_training_batches + 4:
+        # One step after the first checkpoint of the second epoch, which every toy has, however short its epochs are.
+        if trainer.global_step == self.saved_at + 1 > trainer.num_training_batches + 1:
             raise Killed
 
     with monkeypatch.context() as patch:
