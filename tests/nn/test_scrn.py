@@ -1,5 +1,6 @@
 """The network with context features against a plain loop of its equations, in every option."""
 
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from scrn_loop import torch_loop
 
 from anamnesis.errors import AnamnesisError
+from anamnesis.nn.cells import scrn
 from anamnesis.nn.cells.scrn import SCRN
 
 INPUTS, HIDDEN, CONTEXT, BATCH = 5, 6, 4, 3
@@ -36,8 +38,27 @@ def layer_and_inputs(options: dict[str, Any], dtype: torch.dtype, time: int) -> 
     return layer, [torch.randn(shape, dtype=dtype, requires_grad=True) for shape in shapes]
 
 
+@pytest.fixture(params=["loop", "products", "kernel"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How the layer computes: as on a CPU for many sequences, for few, or as on a GPU."""
+    monkeypatch.setattr(scrn, "SMALL", 10**9 if request.param == "products" else 0)
+    if request.param == "kernel":
+        monkeypatch.setattr(torch.Tensor, "is_cuda", True)
+    return str(request.param)
+
+
+@pytest.fixture
+def short_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Products of 4 steps, so that short segments have several."""
+    monkeypatch.setattr(scrn, "BLOCK", 5)
+    scrn._triangle.cache_clear()
+    yield
+    scrn._triangle.cache_clear()
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
-@pytest.mark.parametrize("time", [1, 2, 7, 50])
+@pytest.mark.parametrize("time", [1, 7, 300])
 @pytest.mark.parametrize("options", OPTIONS, ids=name)
 def test_values_and_gradients_equal_the_loop(
     options: dict[str, Any], time: int, dtype: torch.dtype, tolerance: float
@@ -52,6 +73,38 @@ def test_values_and_gradients_equal_the_loop(
     torch.testing.assert_close(actual, wanted, atol=tolerance, rtol=tolerance)
 
 
+@pytest.mark.parametrize("keep", [0.0, 1e-3, 0.5, 0.95, 0.9999, 1 - 1e-7])
+@pytest.mark.parametrize("time", [1, 50, 127, 128, 400])
+def test_products_give_the_decayed_sums_in_single_precision(time: int, keep: float) -> None:
+    torch.manual_seed(0)
+    rows = torch.randn(time + 1, BATCH, CONTEXT)
+    expected = [rows[0].double()]
+    for row in rows[1:]:
+        expected.append(row + keep * expected[-1])
+    wanted = torch.stack(expected)
+    shared = scrn._triangle(keep, torch.float32, torch.device("cpu"))
+    own = scrn._triangles(torch.full((CONTEXT,), keep, dtype=torch.float64), time + 1).float()
+    for matrix in (shared, own):
+        actual = scrn._decayed(matrix, rows.clone(), False)
+        torch.testing.assert_close(actual.double(), wanted, rtol=0, atol=1e-6 * float(wanted.abs().max()))
+
+
+@pytest.mark.usefixtures("way", "short_blocks")
+@pytest.mark.parametrize("time", [4, 5, 11])
+@pytest.mark.parametrize("options", OPTIONS, ids=name)
+def test_gradients_are_the_slopes_of_the_layer(options: dict[str, Any], time: int) -> None:
+    layer, places = layer_and_inputs(options, torch.float64, time)
+
+    def run(*values: torch.Tensor) -> torch.Tensor:
+        x, h, s, *weights = values
+        named = dict(zip((each for each, _ in layer.named_parameters()), weights, strict=True))
+        outputs: torch.Tensor = torch.func.functional_call(layer, named, (x, (h, s)))[0]
+        return outputs
+
+    assert torch.autograd.gradcheck(run, (*places, *layer.parameters()), fast_mode=True)
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("options", OPTIONS, ids=name)
 def test_state_and_gradient_pass_from_segment_to_segment(options: dict[str, Any]) -> None:
     layer, (x, h, s) = layer_and_inputs(options, torch.float64, 30)
@@ -70,11 +123,24 @@ def test_state_and_gradient_pass_from_segment_to_segment(options: dict[str, Any]
     )
 
 
+@pytest.mark.usefixtures("way")
 def test_inputs_in_any_memory_layout_are_read_alike() -> None:
     layer, (x, h, s) = layer_and_inputs(OPTIONS[0], torch.float32, 9)
     strided = x.detach().permute(1, 2, 0).contiguous().permute(2, 0, 1)
     assert not strided.is_contiguous()
     torch.testing.assert_close(layer(strided, (h, s))[0], layer(x, (h, s))[0])
+
+
+@pytest.mark.usefixtures("way")
+def test_a_training_may_follow_a_prediction() -> None:
+    """The matrix of powers is kept; made in inference mode, it could not be used for gradients."""
+    scrn._triangle.cache_clear()
+    layer, (x, h, s) = layer_and_inputs(OPTIONS[0], torch.float32, 9)
+    with torch.inference_mode():
+        predicted, _ = layer(x, (h, s))
+    outputs, _ = layer(x, (h, s))
+    outputs.sum().backward()
+    assert torch.equal(outputs, predicted)
 
 
 def test_learned_alphas_start_at_alpha() -> None:
