@@ -100,6 +100,7 @@ def gpu(arguments: Sequence[str] = ()) -> list[Result]:
         results += _training(task, device, sizes)
     for hidden, context in sizes.layers:
         results += _context(hidden, context, device, sizes)
+        results += _in_graphs(hidden, context, device, sizes)
     return results
 
 
@@ -334,3 +335,67 @@ def _context(hidden: int, context: int, device: str, sizes: Sizes) -> list[Resul
         return Result(f"{name}, against {what}", *speeds, seconds / ours, goal, True)
 
     return [against("a loop of its equations", looped, 1.5), against("nn.RNN", plainly, 0.75)]
+
+
+def _in_graphs(hidden: int, context: int, device: str, sizes: Sizes) -> list[Result]:
+    """Forward and backward over a segment, captured in a CUDA graph: our layers against PyTorch's fused ones.
+
+    The processor then starts one graph for a segment, so that the times are those of the GPU. On the CPU, nothing is
+    captured.
+    """
+    import torch
+
+    from anamnesis.nn.cells.lstm import LSTM
+    from anamnesis.nn.cells.lstm_gates import GatesLSTM
+    from anamnesis.nn.cells.rnn import RNN
+    from anamnesis.nn.cells.scrn import SCRN
+
+    torch.manual_seed(1)
+    inputs = torch.randn(LAYER_STEPS, sizes.streams, hidden, device=device, requires_grad=True)
+
+    def passes(layer: Any) -> Callable[[], None]:
+        layer.to(device)
+        state = layer.initial_state(sizes.streams)
+        gradient = torch.randn_like(layer(inputs, state)[0])
+
+        def once() -> None:
+            torch.autograd.grad(layer(inputs, state)[0], [inputs, *layer.parameters()], gradient)
+
+        replay = _captured(once) if device == "cuda" else once
+
+        def run() -> None:
+            for _ in range(PASSES if device == "cuda" else 1):
+                replay()
+
+        return _timed(run, device)
+
+    layers = GatesLSTM(hidden, hidden), LSTM(hidden, hidden), SCRN(hidden, hidden, context), RNN(hidden, hidden)
+    seconds = alternate(*map(passes, layers), rounds=sizes.rounds)
+    steps = sizes.streams * LAYER_STEPS * (PASSES if device == "cuda" else 1)
+    gates, lstm, ours, rnn = (steps / each for each in seconds)
+
+    def against(what: str, mine: float, theirs: float, goal: float) -> Result:
+        return Result(what, f"{mine:,.0f} steps/s", f"{theirs:,.0f} steps/s", mine / theirs, goal, True)
+
+    name = f"scrn, {hidden} hidden and {context} context units"
+    return [
+        against(f"lstm-gates, {hidden} units, in a CUDA graph, against nn.LSTM", gates, lstm, 0.4),
+        against(f"{name}, in a CUDA graph, against nn.RNN", ours, rnn, 0.75),
+    ]
+
+
+def _captured(run: Callable[[], None]) -> Callable[[], None]:
+    """`run` as a CUDA graph to replay."""
+    import torch
+
+    # Libraries allocate their workspaces in the first calls, which must not be part of the graph.
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            run()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+    return graph.replay
