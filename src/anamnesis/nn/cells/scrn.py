@@ -24,7 +24,8 @@ from anamnesis.nn.numpy_weights import weights_of
 BLOCK = 128
 # Numbers of a step's context up to which that product is faster on a CPU than a loop, whose steps cost too much then.
 SMALL = 512
-HALF = torch.tensor(0.5)
+# As numbers of no dimension they become arguments of a kernel on any device.
+HALF, MINUS_ONE = torch.tensor(0.5), torch.tensor(-1.0)
 
 
 class SCRN(nn.Module, Layer):
@@ -215,7 +216,7 @@ class _Decay(torch.autograd.Function):
             for row in s.unbind():
                 before = row.addcmul_(before, keep)
         else:
-            s = _decayed(matrix, torch.cat([first[None], driven]), False)[1:]
+            s = _decayed(matrix, torch.cat([first[None], driven]))[1:]
         ctx.save_for_backward(s, keep, first, matrix)
         return s
 
@@ -224,7 +225,7 @@ class _Decay(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         s, keep, first, matrix = ctx.saved_tensors
         if matrix is not None:
-            rows = _decayed(matrix, torch.cat([torch.zeros_like(first)[None], gradient]), True)
+            rows = _decayed_back(matrix, gradient, len(gradient))
             return rows[1:], None, rows[0], None
         # The same recurrence with time running backwards: d_t = gradient_t + keep * d_{t+1}.
         driven = gradient.clone(memory_format=torch.contiguous_format)
@@ -266,31 +267,31 @@ class _Kernel(torch.autograd.Function):
         current: bool,
     ) -> tuple[Tensor, ...]:
         (time, batch, inputs), (hidden, units) = x.shape, w_sh.shape
-        flat_x, width = x.reshape(-1, inputs), inputs + units
-        rows = x.new_empty(time + 1, batch, units)
+        rows, width = x.new_empty(time + 1, batch, units), units + inputs
         rows[0] = s
-        driven = rows[1:].view(-1, units)
-        driven.addmm_(flat_x, w_xs.mT, beta=0, alpha=share)
-        rows = _decayed(matrix, rows, False)
+        rows[1:].view(-1, units).addmm_(x.reshape(-1, inputs), w_xs.mT, beta=0, alpha=share)
+        rows = _decayed(matrix, rows)
         context = rows[1:]
         segment = torch.cat([context if current else rows[:-1], x], -1)
-        flat = x.new_zeros(hidden * (width + hidden + 2))
-        to_x, to_h, bias, zero = flat.split([hidden * width, hidden * hidden, hidden, hidden])
-        to_x, to_h = to_x.view(hidden, width), to_h.view(hidden, hidden)
+        flat = x.new_empty(hidden * (width + hidden + 2))
+        to_x = flat[: hidden * width].view(hidden, width)
+        to_h = flat[hidden * width : -2 * hidden].view(hidden, hidden)
+        biases = flat[-2 * hidden :].view(2, hidden)
         scale = 0.5 if sigmoid else 1.0
         torch.mul(w_sh, scale, out=to_x[:, :units])
         torch.mul(w_xh, scale, out=to_x[:, units:])
         torch.mul(w_hh, scale * scale, out=to_h)
-        # cuDNN refuses a state with gaps, which a part of the last outputs has.
-        first = h.new_empty(1, batch, hidden)
-        first[0] = h
         if sigmoid:
-            torch.sum(to_h, 1, out=bias)
-            first.mul_(2).sub_(1)
+            first = torch.add(MINUS_ONE, h, alpha=2)
+            # Each of the kernel's two biases is half of R 1 / 4.
+            biases.addmm_(_ones(hidden, x.dtype, x.device), to_h.mT, beta=0, alpha=0.5)
+        else:
+            first = h.clone()
+            biases.zero_()
         ctx.save_for_backward(x, w_xs, matrix, None if keep is None else rows)
-        ctx.mark_non_differentiable(zero)
         ctx.share, ctx.scale, ctx.sigmoid, ctx.current = share, scale, sigmoid, current
-        return context, segment, first, to_x, to_h, bias, zero
+        # cuDNN refuses a state with gaps, which a part of the last outputs has.
+        return context, segment, first.contiguous()[None], to_x, to_h, biases[0], biases[1]
 
     @staticmethod
     @once_differentiable
@@ -298,54 +299,69 @@ class _Kernel(torch.autograd.Function):
         ctx: Any, context: Tensor, segment: Tensor, first: Tensor, to_x: Tensor, to_h: Tensor, bias: Tensor, _: Any
     ) -> tuple[Tensor | None, ...]:
         x, w_xs, matrix, s = ctx.saved_tensors
-        (time, batch, inputs), units = x.shape, len(w_xs)
-        rows = x.new_zeros(time + 1, batch, units)
-        rows[1:] = context
-        (rows[1:] if ctx.current else rows[:-1]).add_(segment[..., :units])
-        rows = _decayed(matrix, rows, True)
+        inputs, units = x.shape[2], w_xs.shape[0]
+        read = segment[..., :units]
+        if ctx.current:
+            rows = torch.add(context, read)
+        else:
+            rows = torch.cat([read[:1], context])
+            rows[1:-1].add_(read[1:])
+        rows = _decayed_back(matrix, rows, len(x))
         driven = rows[1:].reshape(-1, units)
         from_x = segment.reshape(-1, units + inputs)[:, units:]
         grad_x = torch.addmm(from_x, driven, w_xs, alpha=ctx.share).view_as(x) if ctx.needs_input_grad[0] else None
-        grad_h = first[0] * (2 if ctx.sigmoid else 1) if ctx.needs_input_grad[1] else None
+        grad_h = (2 * first[0] if ctx.sigmoid else first[0]) if ctx.needs_input_grad[1] else None
         grad_keep = None if s is None else (rows[1:] * s[:-1]).sum((0, 1))
-        grad_xs = torch.mm(driven.mT, x.reshape(-1, inputs))
-        if ctx.share != 1:
-            grad_xs.mul_(ctx.share)
+        grad_xs = torch.addmm(w_xs, driven.mT, x.reshape(-1, inputs), beta=0, alpha=ctx.share)
+        of_s, of_x = to_x[:, :units], to_x[:, units:]
         if ctx.sigmoid:
-            to_x, to_h = to_x * ctx.scale, (to_h + bias[:, None]).mul_(ctx.scale * ctx.scale)
-        grads = grad_xs, to_x[:, :units], to_x[:, units:], to_h
-        return grad_x, grad_h, rows[0], grad_keep, *grads, None, None, None, None
+            of_s, of_x = of_s * 0.5, of_x * 0.5
+            to_h = torch.addr(to_h, bias, _ones(len(bias), x.dtype, x.device)[0], beta=0.25, alpha=0.25)
+        return grad_x, grad_h, rows[0], grad_keep, grad_xs, of_s, of_x, to_h, None, None, None, None
 
 
-def _decayed(matrix: Tensor, rows: Tensor, backwards: bool) -> Tensor:
-    """s_0 .. s_T of s_0 and s_t = r_t + keep * s_{t-1}; or `backwards` the transpose of this map, for gradients.
+def _decayed(matrix: Tensor, rows: Tensor) -> Tensor:
+    """s_0 .. s_T of s_0 and s_t = r_t + keep * s_{t-1}.
 
     Args:
         matrix: keep^(row - column) on and below the diagonal, (steps, steps), or (units, steps, steps) for a keep of
-            each unit. Fewer steps than `rows` has take blocks of it, each of which starts from the last step before.
+            each unit. More rows than that come in blocks, each of which starts from the last step before.
         rows: s_0, r_1 .. r_T, (time + 1, batch, units); they may be overwritten.
     """
     size, steps = matrix.shape[-1], rows.shape[0]
-    if backwards:
-        matrix = matrix.mT
     if steps <= size:
-        return _product(matrix, rows)
-    # The first row of a block is the last one of the block before, in both directions: its row and its column of the
-    # matrix make it the state that comes in, or add up the gradient that goes out.
-    starts = range(0, steps - 1, size - 1)
-    for start in reversed(starts) if backwards else starts:
+        return _product(matrix[..., :steps, :steps], rows)
+    # The first row of a block is the last one of the block before, which the product leaves as it is.
+    for start in range(0, steps - 1, size - 1):
         block = rows[start : start + size]
-        block.copy_(_product(matrix, block))
+        block.copy_(_product(matrix[..., : len(block), : len(block)], block))
+    return rows
+
+
+def _decayed_back(matrix: Tensor, rows: Tensor, time: int) -> Tensor:
+    """The gradients of s_0 and r_1 .. r_T in `_decayed`, (time + 1, batch, units).
+
+    Args:
+        matrix: that of `_decayed`.
+        rows: those of s_0 .. s_T, or of s_1 .. s_T where nothing reads s_0, (time + 1 or time, batch, units).
+        time: T.
+    """
+    size, absent = matrix.shape[-1], time + 1 - rows.shape[0]
+    if time < size:
+        return _product(matrix[..., absent : time + 1, : time + 1].mT, rows)
+    rows = torch.cat([torch.zeros_like(rows[:absent]), rows])
+    # The first row of a block becomes the whole gradient of the last step of the block before.
+    for start in reversed(range(0, time, size - 1)):
+        block = rows[start : start + size]
+        block.copy_(_product(matrix[..., : len(block), : len(block)].mT, block))
     return rows
 
 
 def _product(matrix: Tensor, rows: Tensor) -> Tensor:
-    """matrix (steps, steps) or (units, steps, steps) times rows (fewer steps, batch, units)."""
-    steps = rows.shape[0]
-    part = matrix[..., :steps, :steps]
-    if part.dim() == 2:
-        return torch.mm(part, rows.view(steps, -1)).view_as(rows)
-    return torch.bmm(part, rows.permute(2, 0, 1)).permute(1, 2, 0)
+    """matrix (n, m) or (units, n, m) times rows (m, batch, units): (n, batch, units)."""
+    if matrix.dim() == 2:
+        return torch.mm(matrix, rows.reshape(rows.shape[0], -1)).view(-1, *rows.shape[1:])
+    return torch.bmm(matrix, rows.permute(2, 0, 1)).permute(1, 2, 0)
 
 
 @lru_cache(maxsize=64)
@@ -358,6 +374,13 @@ def _triangle(keep: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     with torch.inference_mode(False), torch.no_grad():
         matrix = _triangles(torch.full((1,), keep, dtype=torch.float64), BLOCK)[0]
         return matrix.to(device, dtype)
+
+
+@lru_cache(maxsize=64)
+def _ones(count: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Ones (2, count), made once for the same reason."""
+    with torch.inference_mode(False):
+        return torch.ones(2, count, dtype=dtype, device=device)
 
 
 def _triangles(keep: Tensor, steps: int) -> Tensor:
