@@ -127,7 +127,10 @@ def test_comparisons_state_settings_scores_and_differences(boards):
 
 def test_the_file_names_experiments_of_the_project():
     content = claims.read()
-    names = set(params.load(claims.FILE.parents[3] / "params.yaml").experiments)
+    top = claims.FILE.parents[3]
+    names = {
+        name for folder in (top, top / "profiles" / "seed") for name in params.load(folder / "params.yaml").experiments
+    }
     for claim in content.claims:
         # A pattern of repetitions matches nothing in the profile without them.
         for pattern in (pattern for pattern in claim.experiments if not pattern.endswith("-seed*")):
