@@ -39,7 +39,9 @@ class Best(Callback):
         loss = float(trainer.callback_metrics["valid_loss"])
         if loss < self.loss:
             self.loss, self.epoch = loss, trainer.current_epoch + 1
-            self.weights = {name: value.detach().cpu().clone() for name, value in module.network.named_parameters()}
+            self.weights = {
+                name: value.detach().to("cpu", copy=True) for name, value in module.network.named_parameters()
+            }
         self.samples.append(self.after_epoch(row))
 
     def state_dict(self) -> dict[str, Any]:

@@ -24,11 +24,16 @@ from anamnesis.training import memory, settings
 from anamnesis.training.bar import Bar
 from anamnesis.training.best import Best, Row
 from anamnesis.training.checkpoints import Checkpoints
+from anamnesis.training.graphs import CudaRecorder, Recorder
+from anamnesis.training.groups import Groups
 from anamnesis.training.guards import FiniteLoss, Terminate
 from anamnesis.training.module import TrainingModule
 from anamnesis.training.optimizers import MONITOR
 from anamnesis.training.plan import NetworkPlan
 from anamnesis.training.prefetch import Prefetched
+
+# Steps in a group of batches: callbacks and signals come after a group.
+GROUP = 20
 
 
 @dataclass(frozen=True)
@@ -94,12 +99,16 @@ def fit(
         machine,
         module.network,
         max_epochs=training.epochs,
-        gradient_clip_val=training.clip_norm,
         callbacks=callbacks,
         default_root_dir=checkpoint.parent,
     )
     if trainer.world_size > 1:
         _share_out(name, trainer, module, train, valid)
+    recorder = _recorder(trainer, machine)
+    if recorder is not None:
+        module.use_graphs(name, recorder)
+    # Where Python waits for each step anyway, each batch is a group.
+    train = Groups(train, 1 if recorder is None else min(GROUP, training.checkpoint_steps))
     if isinstance(trainer.accelerator, CUDAAccelerator):
         train, valid = Prefetched(train), Prefetched(valid)
     first_step = _steps_done(checkpoint)
@@ -165,6 +174,13 @@ def _trainer(name: str, machine: settings.Trainer, network: nn.Module, **argumen
         raise AnamnesisError(f"{name}: trainer: {' '.join(str(error).split())}") from None
 
 
+def _recorder(trainer: Trainer, machine: settings.Trainer) -> Recorder | None:
+    """The recorder of CUDA graphs; None where steps are not recorded."""
+    if machine.graphs == "never" or trainer.world_size > 1 or not isinstance(trainer.accelerator, CUDAAccelerator):
+        return None
+    return CudaRecorder(trainer.strategy.root_device)
+
+
 def _share_out(name: str, trainer: Trainer, module: TrainingModule, train: Any, valid: Any) -> None:
     """Give this process its part of every batch, and its own random numbers.
 
@@ -215,5 +231,7 @@ def _quiet() -> None:
         logging.getLogger(logger).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning.*")
     warnings.filterwarnings("ignore", module="lightning_fabric.*")
+    # The first step of each shape runs without a graph.
+    warnings.filterwarnings("ignore", message="This instance was constructed with capturable=True")
     # From layers that assemble their weights for each segment.
     warnings.filterwarnings("ignore", message="RNN module weights are not part")

@@ -15,17 +15,18 @@ from anamnesis.training.module import TrainingModule
 class FiniteLoss(Callback):
     """Stops the training when `module.train_total`, the running sum of the losses, is NaN or infinite.
 
-    It checks every `steps` steps and before each validation, because a check at every step would make a GPU wait. A NaN
-    between two checks stays in the sum.
+    It checks after every `steps` steps and before each validation, because a check at every step would make a GPU
+    wait. A NaN between two checks stays in the sum.
     """
 
     def __init__(self, name: str, steps: int = 20) -> None:
-        self.name, self.steps = name, steps
+        self.name, self.steps, self.checked = name, steps, 0
 
     def on_train_batch_end(
         self, trainer: Trainer, module: TrainingModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.global_step % self.steps == 0 or batch_idx + 1 == trainer.num_training_batches:
+        if trainer.global_step - self.checked >= self.steps or batch_idx + 1 == trainer.num_training_batches:
+            self.checked = trainer.global_step
             self._check(module.train_total, f"training loss at step {trainer.global_step}")
 
     def on_validation_epoch_end(self, trainer: Trainer, module: TrainingModule) -> None:

@@ -73,6 +73,11 @@ class Trainer(Settings):
         description="how several devices work together: ddp, distributed data parallel, requires that every weight "
         "takes part in every loss; auto: the strategy that the network needs",
     )
+    graphs: Literal["auto", "never"] = Field(
+        "auto",
+        description="CUDA graphs, which repeat a whole training step without Python; auto: on one GPU, for batches "
+        "whose shapes repeat",
+    )
 
 
 class Baseline(Settings):

@@ -1,0 +1,244 @@
+"""CUDA graphs of the training step: recorded once for each shape of batch, then replayed without Python."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
+
+from anamnesis.errors import AnamnesisError
+
+# Each graph has memory and launch tables of its own; more shapes than this are rare, and run without one.
+MOST_GRAPHS = 64
+
+# These shape their result by an index, which waits for its values only if it is a mask.
+_INDEXING = (torch.ops.aten.index.Tensor, torch.ops.aten.index_put.default, torch.ops.aten.index_put_.default)
+
+Step = Callable[[Any, Any], Any]
+"""(batch, state) -> the state after the step, detached, a tree of the same structure and shapes."""
+
+
+class Recorder(Protocol):
+    """A device that can record work and repeat it."""
+
+    device: torch.device
+
+    def run(self, work: Callable[[], None]) -> None:
+        """Do the work now, where recorded work is done too."""
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Record the work without doing it; the result does it with the values that its tensors then have."""
+
+
+class CudaRecorder:
+    """Records CUDA graphs, which share their memory, because only one runs at a time.
+
+    All work runs in one stream beside the default one: autograd continues on the stream of the forward pass, and the
+    default stream cannot be recorded.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.stream = torch.cuda.Stream(device)
+        self.pool = torch.cuda.graph_pool_handle()
+
+    def run(self, work: Callable[[], None]) -> None:
+        """See `Recorder`."""
+        outside = torch.cuda.current_stream(self.device)
+        self.stream.wait_stream(outside)
+        with torch.cuda.stream(self.stream):
+            work()
+        outside.wait_stream(self.stream)
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        """See `Recorder`."""
+        graph = torch.cuda.CUDAGraph()
+        # Another thread pins the next batches meanwhile, which a recording in the mode `global` would refuse.
+        with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
+            work()
+        return graph.replay
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded step with the tensors that it reads and writes.
+
+    Attributes:
+        replay: does the step with the present values of `inputs` and `before`, and writes those of `after`.
+        inputs: the tensors of the batch.
+        before: the tensors of the state before the step.
+        after: the state after it, a tree.
+    """
+
+    replay: Callable[[], None]
+    inputs: Sequence[Tensor]
+    before: Sequence[Tensor]
+    after: Any
+
+
+class StepGraphs:
+    """Does training steps: the first of each shape as it is, the second recorded, all later ones by replay.
+
+    The first one is watched for what a graph cannot repeat: results whose shape depends on values, and tensors on the
+    CPU. Steps of such a shape, and shapes beyond `MOST_GRAPHS`, are never recorded; one line says so.
+
+    Args:
+        name: the experiment, for messages.
+        step: forward and backward pass and the optimiser's step, in place.
+        recorder: the device.
+    """
+
+    def __init__(self, name: str, step: Step, recorder: Recorder) -> None:
+        self.name, self.step, self.recorder = name, step, recorder
+        self.recorded: dict[Any, Recorded] = {}
+        # By shape of batch and state, why a step cannot be recorded; None: it can.
+        self.seen: dict[Any, str | None] = {}
+        # By shapes, the tensors that hold the carried state for every graph, so that steps rarely copy it.
+        self.states: dict[Any, Any] = {}
+        self.told = False
+
+    def __call__(self, batch: Any, state: Any) -> Any:
+        """The state after a step with this batch.
+
+        Args:
+            batch: a tree with tensors on any device.
+            state: the state that the previous step returned.
+
+        Raises:
+            AnamnesisError: the device refuses to record a step that seemed fit for it.
+        """
+        leaves, tree = tree_flatten(batch)
+        parts, state_tree = tree_flatten(state)
+        key = (tree, *map(_shape, leaves), state_tree, *map(_shape, parts))
+        if key not in self.seen:
+            return self._watch(key, leaves, tree, state)
+        if key not in self.recorded and (self.seen[key] or len(self.recorded) >= MOST_GRAPHS):
+            return self._do(leaves, tree, state)
+        if key not in self.recorded:
+            self.recorded[key] = self._record(leaves, tree, state)
+        return self._replay(self.recorded[key], leaves, state)
+
+    def _do(self, leaves: Sequence[Any], tree: Any, state: Any) -> Any:
+        """A step as it is."""
+        moved = [
+            leaf.to(self.recorder.device, non_blocking=True) if isinstance(leaf, Tensor) else leaf for leaf in leaves
+        ]
+        batch, after = tree_unflatten(moved, tree), list[Any]()
+        self.recorder.run(lambda: after.append(self.step(batch, state)))
+        return after[0]
+
+    def _watch(self, key: Any, leaves: Sequence[Any], tree: Any, state: Any) -> Any:
+        """A step as it is, which decides whether later ones of its shape are recorded."""
+        values = [leaf for leaf in leaves if not isinstance(leaf, Tensor | bool | int | str | None)]
+        if values:
+            self.seen[key] = f"its batches have a {type(values[0]).__name__} on the CPU"
+            self._tell(self.seen[key])
+            return self._do(leaves, tree, state)
+        watch = _Watch(self.recorder.device)
+        with watch:
+            after = self._do(leaves, tree, state)
+        self.seen[key] = watch.reason
+        self._tell(watch.reason)
+        self._kept(after)
+        return after
+
+    def _tell(self, reason: str | None) -> None:
+        if reason and not self.told:
+            self.told = True
+            print(f"note: {self.name} trains without CUDA graphs: {reason}", file=sys.stderr, flush=True)
+
+    def _kept(self, state: Any) -> Any:
+        """A tree of tensors that hold states of these shapes between steps; the same one for the same shapes."""
+        parts, tree = tree_flatten(state)
+        key = (tree, *map(_shape, parts))
+        if key not in self.states:
+            kept = [torch.empty_like(part) if isinstance(part, Tensor) else part for part in parts]
+            self.states[key] = tree_unflatten(kept, tree)
+        return self.states[key]
+
+    def _record(self, leaves: Sequence[Any], tree: Any, state: Any) -> Recorded:
+        inputs = [leaf.to(self.recorder.device, copy=True) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+        batch, before, after = tree_unflatten(inputs, tree), self._kept(state), list[Any]()
+        _copy(_tensors(state), _tensors(before))
+
+        def work() -> None:
+            result = self.step(batch, before)
+            # The watched step has returned one of these shapes, so that this allocates nothing.
+            after.append(self._kept(result))
+            _copy(_tensors(result), _tensors(after[0]))
+
+        try:
+            replay = self.recorder.record(work)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise AnamnesisError(
+                f"experiments.{self.name}: no CUDA graph of the training step could be recorded ({reason}); "
+                "set trainer.graphs: never"
+            ) from None
+        return Recorded(replay, _tensors(inputs), _tensors(before), after[0])
+
+    def _replay(self, recorded: Recorded, batch: Any, state: Any) -> Any:
+        def work() -> None:
+            for value, tensor in zip(_tensors(batch), recorded.inputs, strict=True):
+                tensor.copy_(value, non_blocking=True)
+            _copy(_tensors(state), recorded.before)
+            recorded.replay()
+
+        self.recorder.run(work)
+        return recorded.after
+
+
+class _Watch(TorchDispatchMode):
+    """Notes the first operation that a graph cannot repeat.
+
+    Attributes:
+        reason: what it does, for a message; None: there was none.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self.device = device
+        self.reason: str | None = None
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if self.reason is None:
+            self.reason = self._reason(func, args, [*tree_flatten((args, kwargs, result))[0]])
+        return result
+
+    def _reason(self, func: Any, args: Any, leaves: Sequence[Any]) -> str | None:
+        if func in _INDEXING:
+            by_values = any(part is not None and part.dtype in (torch.bool, torch.uint8) for part in args[1])
+        else:
+            by_values = bool({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & set(func.tags))
+        if by_values:
+            return f"{func} depends on the values of a batch"
+        # Also a single number on the CPU: a graph would repeat the one it had when it was recorded.
+        if any(isinstance(leaf, Tensor) and leaf.device.type != self.device.type for leaf in leaves):
+            return f"{func} has a tensor on the CPU"
+        return None
+
+
+def _tensors(tree: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+
+
+def _copy(values: Sequence[Tensor], tensors: Sequence[Tensor]) -> None:
+    """Copy values into tensors, of which the values may be parts."""
+    stores = {tensor.untyped_storage().data_ptr() for tensor in tensors}
+    pairs = [(value, tensor) for value, tensor in zip(values, tensors, strict=True) if value is not tensor]
+    # First out of the way of the other copies.
+    values = [value.clone() if value.untyped_storage().data_ptr() in stores else value for value, _ in pairs]
+    for value, (_, tensor) in zip(values, pairs, strict=True):
+        tensor.copy_(value)
+
+
+def _shape(leaf: Any) -> Any:
+    """What a graph has of a leaf: of a tensor its shape and type, of anything else the value, if it has a hash."""
+    if isinstance(leaf, Tensor):
+        return leaf.shape, leaf.dtype
+    return leaf if isinstance(leaf, bool | int | float | str | None) else type(leaf)
