@@ -32,13 +32,14 @@ def alone(stack: EncoderStack, x: torch.Tensor) -> tuple[torch.Tensor, State]:
     return x, last
 
 
+@pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_padded_batch_equals_each_sequence_alone(kind: str, layers: int, bidirectional: bool) -> None:
+def test_a_padded_batch_equals_each_sequence_alone(kind: str, layers: int, bidirectional: bool, packed: bool) -> None:
     stack = new_stack(kind, layers, bidirectional)
     x = torch.randn(TIME, len(LENGTHS), INPUTS)
-    outputs, last = stack(x, LENGTHS)
+    outputs, last = stack(x, LENGTHS, packed)
     assert outputs.shape == (TIME, len(LENGTHS), stack.outputs)
     assert stack.outputs == (2 * HIDDEN if bidirectional else HIDDEN)
     # Of an LSTM the hidden state and the cell.
@@ -53,16 +54,19 @@ def test_a_padded_batch_equals_each_sequence_alone(kind: str, layers: int, bidir
                 torch.testing.assert_close(part[row], one, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
-def test_padding_changes_nothing_and_gets_no_gradient(kind: str, layers: int, bidirectional: bool) -> None:
+def test_padding_changes_nothing_and_gets_no_gradient(
+    kind: str, layers: int, bidirectional: bool, packed: bool
+) -> None:
     stack = new_stack(kind, layers, bidirectional)
     x = torch.randn(TIME, len(LENGTHS), INPUTS)
     behind = torch.arange(TIME)[:, None] >= LENGTHS
     other = torch.where(behind[..., None], torch.full_like(x, 1e3), x).requires_grad_()
-    outputs, last = stack(other, LENGTHS)
-    expected, expected_last = stack(x, LENGTHS)
+    outputs, last = stack(other, LENGTHS, packed)
+    expected, expected_last = stack(x, LENGTHS, packed)
     assert torch.equal(outputs, expected)
     for parts, wanted in zip(last, expected_last, strict=True):
         assert all(torch.equal(one, other) for one, other in zip(parts, wanted, strict=True))
@@ -72,14 +76,15 @@ def test_padding_changes_nothing_and_gets_no_gradient(kind: str, layers: int, bi
     assert other.grad[~behind].any(-1).all()
 
 
+@pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradients_equal_those_of_the_sequences_alone(kind: str, bidirectional: bool) -> None:
+def test_gradients_equal_those_of_the_sequences_alone(kind: str, bidirectional: bool, packed: bool) -> None:
     stack = new_stack(kind, 2, bidirectional)
     x = torch.randn(TIME, len(LENGTHS), INPUTS)
 
     def loss(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        outputs, last = stack(x, lengths)
+        outputs, last = stack(x, lengths, packed)
         return outputs.square().sum() + sum(part.square().sum() for parts in last for part in parts)
 
     loss(x, LENGTHS).backward()

@@ -105,10 +105,11 @@ def fit(
     if trainer.world_size > 1:
         _share_out(name, trainer, module, train, valid)
     recorder = _recorder(trainer, machine)
-    if recorder is not None:
+    if recorder is None:
+        train = Groups(train, 1)
+    else:
         module.use_graphs(name, recorder)
-    # Where Python waits for each step anyway, each batch is a group.
-    train = Groups(train, 1 if recorder is None else min(GROUP, training.checkpoint_steps))
+        train = Groups(train, min(GROUP, training.checkpoint_steps), plan.with_fixed_shape)
     if isinstance(trainer.accelerator, CUDAAccelerator):
         train, valid = Prefetched(train), Prefetched(valid)
     first_step = _steps_done(checkpoint)

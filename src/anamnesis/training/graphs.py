@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 from anamnesis.errors import AnamnesisError
 
 # Each graph has memory and launch tables of its own; more shapes than this are rare, and run without one.
-MOST_GRAPHS = 64
+MOST_GRAPHS = 128
 
 # These shape their result by an index, which waits for its values only if it is a mask.
 _INDEXING = (torch.ops.aten.index.Tensor, torch.ops.aten.index_put.default, torch.ops.aten.index_put_.default)

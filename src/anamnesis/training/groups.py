@@ -1,6 +1,6 @@
 """Groups of batches, which Lightning counts as one batch each, so that its work for a batch is done once for many."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -13,16 +13,17 @@ class Groups:
     Args:
         loader: sized iterable of batches with `state_dict` and `load_state_dict` that hold its position.
         size: batches in a group.
+        change: called with each batch; returns the batch to use in its place.
     """
 
-    def __init__(self, loader: Any, size: int) -> None:
-        self.loader, self.size = loader, size
+    def __init__(self, loader: Any, size: int, change: Callable[[Any], Any] | None = None) -> None:
+        self.loader, self.size, self.change = loader, size, change
 
     def __len__(self) -> int:
         return -(-len(self.loader) // self.size)
 
     def __iter__(self) -> Iterator[list[Any]]:
-        batches = iter(self.loader)
+        batches = iter(self.loader) if self.change is None else map(self.change, self.loader)
         while group := list(islice(batches, self.size)):
             yield group
 

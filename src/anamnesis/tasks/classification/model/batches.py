@@ -6,6 +6,8 @@ A batch with `padding: dummy` and a length of 5, and one with `packed`; the netw
     wheat exports to the soviet |          wheat exports to the soviet |
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,6 +16,9 @@ from torch import Tensor
 from anamnesis.data.stores.documents import Documents
 from anamnesis.data.tokenizers.base import Tokenizer
 from anamnesis.tasks.classification.settings import WordNetwork
+
+# A batch of fixed shape has a multiple of so many steps.
+STEPS = 16
 
 
 def input_vocabulary(settings: WordNetwork, tokenizer: Tokenizer) -> int:
@@ -57,3 +62,15 @@ def pad(
     # Behind its end a document has no place in `ids`: any id will do, because it is overwritten.
     ids = np.asarray(documents.ids)[np.where(inside, starts + steps, 0)]
     return torch.from_numpy(np.where(inside, ids.astype(np.int64), dummy or 0)), lengths
+
+
+def with_fixed_shape(batch: tuple[tuple[Any, ...], Tensor]) -> tuple[tuple[Any, ...], Tensor]:
+    """The batch with more padding, so that many batches have its shape, and with lengths for a batch without packing.
+
+    Args:
+        batch: ids (time, batch) and lengths (batch,), as `pad` returns them; and labels (batch,).
+    """
+    (ids, lengths), labels = batch
+    # Documents of equal lengths, such as those filled up by DUMMY, have one shape already.
+    more = 0 if (lengths == len(ids)).all() else -len(ids) % STEPS
+    return (torch.nn.functional.pad(ids, (0, 0, 0, more)), torch.as_tensor(lengths)), labels

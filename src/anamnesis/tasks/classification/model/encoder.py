@@ -79,14 +79,14 @@ class FineTuned(nn.Module):
         super().__init__()
         self.summary, self.encoder, self.head = settings.summary, encoder, head
 
-    def forward(self, ids: Tensor, lengths: NDArray[np.int64]) -> Tensor:
+    def forward(self, ids: Tensor, lengths: NDArray[np.int64] | Tensor) -> Tensor:
         """Logits (batch, labels).
 
         Args:
             ids: tokens (time, batch), with any ids behind a document's end.
             lengths: tokens of each document (batch,), at least 1.
         """
-        sizes = torch.from_numpy(lengths).to(ids.device)
+        sizes = torch.as_tensor(lengths).to(ids.device)
         outputs, _ = self.encoder(ids, self.encoder.stack.initial_state(len(sizes)))
         parts = []
         if self.summary != "last":

@@ -48,32 +48,34 @@ class DocumentNetwork(nn.Module):
         self.dense = nn.Linear(size, settings.dense) if settings.dense is not None else None
         self.output = nn.Linear(settings.dense or size, labels)
 
-    def forward(self, ids: Tensor, lengths: NDArray[np.int64]) -> Tensor:
+    def forward(self, ids: Tensor, lengths: NDArray[np.int64] | Tensor) -> Tensor:
         """Logits (batch, labels).
 
         Args:
             ids: of words (time, batch).
-            lengths: words that are read of each document (batch,), at least 1.
+            lengths: words that are read of each document (batch,), at least 1; a tensor on the device of `ids` for a
+                batch that is not packed.
         """
-        ends = torch.from_numpy(lengths)
+        packed, ends = not isinstance(lengths, Tensor), torch.as_tensor(lengths)
         steps: Tensor = self.dropout(self.embedding(ids))
         if self.convolution is not None:
             steps, ends = self.convolution(steps, ends)
-        summary = self.dropout(self._summary(steps, ends))
+        summary = self.dropout(self._summary(steps, ends, packed))
         if self.dense is not None:
             summary = self.dropout(torch.relu(self.dense(summary)))
         logits: Tensor = self.output(summary)
         return logits
 
-    def _summary(self, steps: Tensor, lengths: Tensor) -> Tensor:
+    def _summary(self, steps: Tensor, lengths: Tensor, packed: bool) -> Tensor:
         """A summary of each document's outputs (batch, outputs).
 
         Args:
             steps: (time, batch, features).
-            lengths: steps of each document (batch,), on the CPU.
+            lengths: steps of each document (batch,).
+            packed: see `EncoderStack.forward`, also for the device of `lengths`.
         """
         if isinstance(self.reader, EncoderStack):
-            outputs, state = self.reader(steps, lengths)
+            outputs, state = self.reader(steps, lengths, packed)
             if self.summary == "last":
                 # The two directions end at different steps.
                 return state[-1][0]
@@ -111,7 +113,7 @@ class Convolution(nn.Module):
 
         Args:
             steps: word vectors (time, batch, embedding).
-            lengths: words of each document (batch,), on the CPU.
+            lengths: words of each document (batch,).
         """
         mask = inside(lengths, steps)
         words = nn.functional.pad(steps.masked_fill(~mask, 0.0).permute(1, 2, 0), self.padding)
@@ -125,8 +127,8 @@ def inside(lengths: Tensor, steps: Tensor) -> Tensor:
     """A mask (time, batch, 1), bool, of the steps before each document's end, on the device of `steps`.
 
     Args:
-        lengths: steps of each document (batch,), on the CPU.
+        lengths: steps of each document (batch,).
         steps: (time, batch, features).
     """
-    mask = torch.arange(len(steps))[:, None] < lengths
+    mask = torch.arange(len(steps), device=lengths.device)[:, None] < lengths
     return mask[..., None].to(steps.device, non_blocking=True)

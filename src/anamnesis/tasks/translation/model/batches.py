@@ -15,6 +15,8 @@ from anamnesis.tasks.translation.model.languages import Language
 
 # Noise on the source lengths by which pairs are sorted, in tokens, so that each epoch has other batches.
 JITTER = 1.0
+# A batch of fixed shape has a multiple of so many source steps.
+SOURCE_STEPS = 4
 # Target tokens in a validation batch: nothing is learned from them, so the size changes the time only.
 VALID_TOKENS = 1500
 
@@ -30,15 +32,15 @@ class Batch(NamedTuple):
 
     Attributes:
         source: each column is a sentence, its end token last, and padding: (source time, batch), int64.
-        lengths: source tokens of each column without padding, (batch,), int64; a NumPy array, because it stays on the
-            CPU, where packing needs it.
+        lengths: source tokens of each column without padding, (batch,), int64; a NumPy array stays on the CPU, where
+            packing needs it, a tensor is for batches that are not packed.
         inputs: the decoder's inputs, (target time, batch), int64.
         places: index of each target in the flattened (target time * batch) array, without padding: (tokens,), int64.
         targets: the tokens at these places, (tokens,), int64.
     """
 
     source: Tensor
-    lengths: Ids
+    lengths: Ids | Tensor
     inputs: Tensor
     places: Tensor
     targets: Tensor
@@ -65,6 +67,16 @@ def collate(sources: Sequence[Ids], targets: Sequence[Ids], start: int) -> Batch
     inputs = np.vstack([np.full((1, len(targets)), start), np.where(written[:-1] < 0, start, written[:-1])])
     arrays = (inputs, places, written.ravel()[places])
     return Batch(torch.from_numpy(padded(sources, sources[0][-1])), lengths, *map(torch.from_numpy, arrays))
+
+
+def with_fixed_shape(batch: Batch) -> Batch:
+    """The batch with more padding, so that many batches have its shape, and with lengths for a batch without packing.
+
+    The target side and the number of columns repeat as they are: batches hold targets of equal lengths, as many as fit.
+    """
+    more = -len(batch.source) % SOURCE_STEPS
+    source = torch.nn.functional.pad(batch.source, (0, 0, 0, more), value=int(batch.source[-1, 0]))
+    return batch._replace(source=source, lengths=torch.as_tensor(batch.lengths))
 
 
 def pair_ids(store: Path, split: str, source: Language, target: Language) -> tuple[list[Ids], list[Ids]]:

@@ -80,18 +80,19 @@ class EncoderDecoder(nn.Module):
         if settings.tied == "all":
             self.source_embedding.weight = self.target_embedding.weight
 
-    def encode(self, source: Tensor, lengths: Tensor) -> tuple[State, Memory | None]:
+    def encode(self, source: Tensor, lengths: Tensor, packed: bool = True) -> tuple[State, Memory | None]:
         """The decoder's initial state, and the memory that it attends to: None without attention.
 
         Args:
             source: (source time, batch), int64, with any padding after each sentence's end.
-            lengths: tokens of each sentence without padding, (batch,), int64 on the CPU.
+            lengths: tokens of each sentence without padding, (batch,), int64.
+            packed: see `EncoderStack.forward`, also for the device of `lengths`.
         """
         if self.reverse:
-            times = torch.arange(len(source))[:, None]
+            times = torch.arange(len(source), device=lengths.device)[:, None]
             reversed_times = torch.where(times < lengths, lengths - 1 - times, times)
             source = source.gather(0, reversed_times.to(source.device, non_blocking=True))
-        outputs, last = self.encoder(self.dropout(self.source_embedding(source) * self.scale), lengths)
+        outputs, last = self.encoder(self.dropout(self.source_embedding(source) * self.scale), lengths, packed)
         if self.attention is None:
             return last, None
         bridges = iter(self.bridges)
@@ -104,7 +105,7 @@ class EncoderDecoder(nn.Module):
             for layer in last
         ]
         values = outputs.transpose(0, 1).contiguous()
-        real = torch.arange(len(source))[None] < lengths[:, None]
+        real = torch.arange(len(source), device=lengths.device)[None] < lengths[:, None]
         return start, Memory(values, self.attention.keys(values), real.to(values.device, non_blocking=True))
 
     def decode(
@@ -156,7 +157,9 @@ class EncoderDecoder(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """The readouts of the targets without padding, (tokens, embedding)."""
-        state, memory = self.encode(batch.source, torch.from_numpy(batch.lengths))
+        state, memory = self.encode(
+            batch.source, torch.as_tensor(batch.lengths), packed=not isinstance(batch.lengths, Tensor)
+        )
         readouts, _, _ = self.decode(batch.inputs, state, memory)
         return readouts.flatten(0, 1).index_select(0, batch.places)
 
