@@ -14,7 +14,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from anamnesis.training import fit, guards
+from anamnesis.training import fit, graphs, guards
 from anamnesis.training.checkpoints import Checkpoints
 from anamnesis.training.module import TrainingModule
 from anamnesis.training.optimizers import configure
@@ -132,10 +132,11 @@ def test_waiting_is_detected(device: str) -> None:
         (values[torch.tensor([0, 1])] if device == "cpu" else values * 2).sum()
 
 
+@pytest.mark.parametrize("switch", ["auto", "never"])
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
 @pytest.mark.parametrize("name", toys.NETWORKS)
 def test_no_step_waits_for_the_gpu(
-    project: Project, monkeypatch: pytest.MonkeyPatch, device: str, name: str, precision: str
+    project: Project, monkeypatch: pytest.MonkeyPatch, device: str, name: str, precision: str, switch: str
 ) -> None:
     """Whole trainings, in which neither batches, steps nor callbacks wait, except when the loss is checked.
 
@@ -143,8 +144,8 @@ def test_no_step_waits_for_the_gpu(
     """
     if name in WAITING:
         pytest.skip("PyTorch's adaptive softmax waits, see docs/gpu.md")
-    if device == "cpu" and precision != "32-true":
-        pytest.skip("on a CPU, the precision does not change what waits")
+    if device == "cpu" and (precision != "32-true" or switch == "auto"):
+        pytest.skip("on a CPU, the precision does not change what waits, and there are no graphs")
     watching: list[Any] = []
     steps: list[int] = []
 
@@ -177,10 +178,23 @@ def test_no_step_waits_for_the_gpu(
             if device == "cuda" and others[-1] + 1 < trainer.num_training_batches:
                 watch()
 
+    record = graphs.CudaRecorder.record
+
+    def record_unwatched(self: Any, work: Any) -> Any:
+        # Recording waits, once for each shape.
+        rest()
+        replay = record(self, work)
+        watch()
+        return replay
+
+    monkeypatch.setattr(graphs.CudaRecorder, "record", record_unwatched)
+    monkeypatch.setattr(fit, "GROUP", 1)
     monkeypatch.setattr(fit, "FiniteLoss", First)
     monkeypatch.setattr(fit, "Checkpoints", Last)
     try:
-        toys.train(name, project(name), experiment=settings(name, device, precision, checkpoint_steps=1000))
+        experiment = settings(name, device, precision, checkpoint_steps=1000)
+        trainer = experiment.trainer.model_copy(update={"graphs": switch})
+        toys.train(name, project(name), experiment=experiment.model_copy(update={"trainer": trainer}))
     finally:
         rest()
     assert len(steps) >= 3
