@@ -1,4 +1,5 @@
-"""Write docs/results.md from its template and the scores in metrics/; with --check, print what differs and fail.
+"""Write docs/results.md from its template, the scores in metrics/ and the measurements on a GPU; with --check, print
+what differs and fail.
 
 python scripts/results.py [--check]
 """
@@ -14,9 +15,11 @@ from jinja2 import Environment, StrictUndefined
 
 from anamnesis import files, params
 from anamnesis.boards import BOARDS
+from anamnesis.yaml_file import read_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, TEMPLATE = Path("docs/results.md"), Path("docs/results.md.j2")
+MEASURED = Path("benchmarks/gpu_measured.yaml")
 PERCENT = "{:.1%}"
 Column = tuple[str, str, str, str]
 """Heading, split, metric, and format of a number."""
@@ -78,6 +81,18 @@ COLUMNS: dict[str, list[Column]] = {
         ("trained", "test", "gradient_decay_trained", "{:.3f}"),
     ],
 }
+# Metrics of runs on a GPU.
+SCORES = {
+    "bleu": "BLEU {:.1f}",
+    "bleu_greedy": "greedy {:.1f}",
+    "chrf": "chrF {:.1f}",
+    "perplexity": "perplexity {:#.4g}",
+    "bits_per_character": "{:.3f} bits/char",
+    "accuracy": "accuracy {:.1%}",
+    "macro_f1": "macro F1 {:.3f}",
+    "rmse": "RMSE {:#.4g}",
+    "mae": "MAE {:#.4g}",
+}
 
 
 def render(root: Path, template: Path = ROOT / TEMPLATE) -> str:
@@ -104,7 +119,9 @@ def render(root: Path, template: Path = ROOT / TEMPLATE) -> str:
         )  # fmt: skip
 
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    return environment.from_string(template.read_text(encoding="utf-8")).render(table=table, value=value)
+    return environment.from_string(template.read_text(encoding="utf-8")).render(
+        table=table, value=value, measured=measured(read_yaml(ROOT / MEASURED)["runs"])
+    )
 
 
 def fits(name: str, experiment: Any, task: str, pattern: str) -> bool:
@@ -128,6 +145,68 @@ def write_table(
             shown = f"**`{name}`**" if name in registered else f"`{name}`"
             rows.append([shown, f"{scores['parameters']:,}", *cells])
     head = ["experiment", "weights", *(heading for heading, *_ in columns)]
+    return _markdown(head, rows)
+
+
+def measured(runs: list[dict[str, Any]]) -> str:
+    """A section for each run of benchmarks/gpu_measured.yaml: its machine, its experiments and its benchmarks."""
+    parts = []
+    for run in runs:
+        text = f"{run['software']}; {run['date']}; the code of commit {run['commit']}. {run.get('remarks', '')}".strip()
+        if tests := run.get("tests"):
+            counts = f"{tests['passed']} passed, {tests['failed']} failed, {tests['skipped']} were skipped"
+            text += f" Of the tests in `tests/gpu`, {counts}, in {tests['seconds']} seconds."
+        parts += [f"### {run['hardware']}", text, _measured_experiments(run["experiments"])]
+        if benchmarks := run.get("benchmarks"):
+            rows = [[what, row["ours"], row["reference"], f"{row['ratio']:.2f}"] for what, row in benchmarks.items()]
+            parts.append(_markdown(["benchmark", "ours", "reference", "ratio"], rows))
+        if epochs := run.get("epochs"):
+            parts.append(
+                _markdown(EPOCHS, [_steady(what, row["ours"], row["reference"]) for what, row in epochs.items()])
+            )
+    return "\n\n".join(parts)
+
+
+def _measured_experiments(experiments: dict[str, Any]) -> str:
+    """A table of scores, seconds and speeds."""
+    seconds = {
+        "training": "train_seconds",
+        "evaluation": "evaluate_seconds",
+        "evaluation on one core": "evaluate_seconds_cpu",
+    }
+    shown = {heading: key for heading, key in seconds.items() if any(key in row for row in experiments.values())}
+    speeds = ["speed of the training"] if any("speed" in row for row in experiments.values()) else []
+    rows = []
+    for name, row in experiments.items():
+        valid, test = (
+            ", ".join(SCORES[metric].format(value) for metric, value in row[split].items()).replace("%", " %")
+            for split in ("valid", "test")
+        )
+        cells = [f"{row[key]:,.0f} s" if key in row else "" for key in shown.values()]
+        speed = ["".join(f"{value:,.0f} {unit}/s" for unit, value in row.get("speed", {}).items())] if speeds else []
+        rows.append([f"`{name}`", valid.split(", ")[0], test, *cells, *speed])
+    return _markdown(["experiment", "validation", "test", *shown, *speeds], rows)
+
+
+EPOCHS = [
+    "epoch of 100 and of 600 batches",
+    "ours",
+    "bare loop",
+    "a step of ours in the steady state",
+    "of the bare loop",
+    "ratio of speeds",
+]
+
+
+def _steady(what: str, ours: list[float], reference: list[float]) -> list[str]:
+    """A row with the seconds of both epochs, and milliseconds of a step without the fixed costs of an epoch."""
+    steps = [(long - short) / 500 * 1000 for short, long in (ours, reference)]
+    seconds = [f"{short:.2f} s, {long:.2f} s" for short, long in (ours, reference)]
+    return [what, *seconds, *(f"{step:.2f} ms" for step in steps), f"{steps[1] / steps[0]:.2f}"]
+
+
+def _markdown(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table whose first column holds names and the others numbers."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
