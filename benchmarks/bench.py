@@ -2,7 +2,7 @@
 
 python benchmarks/bench.py [training] [generation] [context] [gates] [translation] [classification] [pipeline]
     [overhead] [scale] [startup] [memory]
-python benchmarks/bench.py gpu [--device cpu]
+python benchmarks/bench.py gpu [--device cpu] [--seconds NUMBER] [--json FILE]
 """
 
 import json

@@ -4,8 +4,13 @@ Without a GPU there is nothing to measure. `--device cpu` runs all of it in smal
 numbers mean nothing.
 """
 
+import argparse
+import dataclasses
+import json
+import math
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -79,32 +84,45 @@ def gpu(arguments: Sequence[str] = ()) -> list[Result]:
     """Training a language model and a translator, both precisions, and the context network.
 
     Args:
-        arguments: none, or `--device cpu`.
+        arguments: `--device cpu` or `cuda`; `--seconds`, the time for all measurements, of which long ones have fewer
+            turns then, but at least one; `--json`, a file to which each result is appended as a line at once.
 
     Raises:
         SystemExit: there is no GPU, or an argument is not known.
     """
     import torch
 
-    if list(arguments) not in ([], ["--device", "cpu"], ["--device", "cuda"]):
-        raise SystemExit(f"error: gpu: found {' '.join(arguments)!r}; allowed: --device cpu, --device cuda")
-    device = arguments[1] if arguments else "cuda"
+    parser = argparse.ArgumentParser(prog="bench.py gpu")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
+    parser.add_argument("--seconds", type=float, default=math.inf)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+    device = options.device
     if device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("gpu: PyTorch sees no GPU here; --device cpu runs the same in small, which measures nothing")
     sizes = LARGE if device == "cuda" else SMALL
     torch.set_num_threads(1)
     machine = torch.cuda.get_device_name() if device == "cuda" else "the CPU, in small: these numbers mean nothing"
     print(f"on {machine}; PyTorch {torch.__version__}", flush=True)
+    # Short ones first: what they leave of their share of the time is for the others. The translator has the longest
+    # turns, so that what it takes beyond its share is known before the last one begins.
+    measures: list[Callable[[float], list[Result]]] = [
+        *(partial(of, *layers, device, sizes) for layers in sizes.layers for of in (_context, _in_graphs)),
+        partial(_training, _translation(sizes), device, sizes),
+        partial(_training, _language(sizes), device, sizes),
+    ]
     results = []
-    for task in (_language(sizes), _translation(sizes)):
-        results += _training(task, device, sizes)
-    for hidden, context in sizes.layers:
-        results += _context(hidden, context, device, sizes)
-        results += _in_graphs(hidden, context, device, sizes)
+    end = time.monotonic() + options.seconds
+    for number, measure in enumerate(measures):
+        found = measure(max(end - time.monotonic(), 0.0) / (len(measures) - number))
+        results += found
+        if options.json:
+            with open(options.json, "a", encoding="utf-8") as file:
+                file.writelines(json.dumps({**dataclasses.asdict(each), "met": each.met}) + "\n" for each in found)
     return results
 
 
-def _training(task: Task, device: str, sizes: Sizes) -> list[Result]:
+def _training(task: Task, device: str, sizes: Sizes, budget: float) -> list[Result]:
     """Our train stage against a bare loop in single precision, and in mixed precision against single."""
     scratch = Path(tempfile.mkdtemp())
     # oneDNN has the LSTM in 16 bits for some processors only.
@@ -112,7 +130,7 @@ def _training(task: Task, device: str, sizes: Sizes) -> list[Result]:
     try:
         runs = [_ours(task, device, precision, scratch) for precision in precisions]
         bare = [_bare(task, device, precision) for precision in precisions]
-        seconds = alternate(*(_timed(run, device) for run in runs + bare), rounds=sizes.rounds)
+        seconds = alternate(*(_timed(run, device) for run in runs + bare), rounds=sizes.rounds, budget=budget)
     finally:
         shutil.rmtree(scratch)
     speeds = [task.count / each for each in seconds]
@@ -297,7 +315,7 @@ def _translation(sizes: Sizes) -> Task:
     )
 
 
-def _context(hidden: int, context: int, device: str, sizes: Sizes) -> list[Result]:
+def _context(hidden: int, context: int, device: str, sizes: Sizes, budget: float) -> list[Result]:
     """Forward and backward over a segment: the context network against a loop of its equations, and against nn.RNN."""
     import torch
 
@@ -326,6 +344,7 @@ def _context(hidden: int, context: int, device: str, sizes: Sizes) -> list[Resul
         passes(layer, lambda x: equations(layer, x, *state)),
         passes(plain, lambda x: plain(x, state[:1])[0]),
         rounds=sizes.rounds,
+        budget=budget,
     )
     steps = sizes.streams * LAYER_STEPS * (PASSES if device == "cuda" else 1)
     name = f"scrn, {hidden} hidden and {context} context units"
@@ -337,7 +356,7 @@ def _context(hidden: int, context: int, device: str, sizes: Sizes) -> list[Resul
     return [against("a loop of its equations", looped, 1.5), against("nn.RNN", plainly, 0.75)]
 
 
-def _in_graphs(hidden: int, context: int, device: str, sizes: Sizes) -> list[Result]:
+def _in_graphs(hidden: int, context: int, device: str, sizes: Sizes, budget: float) -> list[Result]:
     """Forward and backward over a segment, captured in a CUDA graph: our layers against PyTorch's fused ones.
 
     The processor then starts one graph for a segment, so that the times are those of the GPU. On the CPU, nothing is
@@ -370,7 +389,7 @@ def _in_graphs(hidden: int, context: int, device: str, sizes: Sizes) -> list[Res
         return _timed(run, device)
 
     layers = GatesLSTM(hidden, hidden), LSTM(hidden, hidden), SCRN(hidden, hidden, context), RNN(hidden, hidden)
-    seconds = alternate(*map(passes, layers), rounds=sizes.rounds)
+    seconds = alternate(*map(passes, layers), rounds=sizes.rounds, budget=budget)
     steps = sizes.streams * LAYER_STEPS * (PASSES if device == "cuda" else 1)
     gates, lstm, ours, rnn = (steps / each for each in seconds)
 

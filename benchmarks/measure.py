@@ -1,5 +1,6 @@
 """Measures: functions timed alternately in one run, and the ratio of their times."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -26,10 +27,21 @@ class Result:
         return self.ratio >= self.bound if self.at_least else self.ratio <= self.bound
 
 
-def alternate(*functions: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
-    """Median seconds of each function, measured in turns after one unmeasured call of all."""
+def alternate(*functions: Callable[[], object], rounds: int = ROUNDS, budget: float = math.inf) -> list[float]:
+    """Median seconds of each function, measured in turns after one unmeasured call of all.
+
+    Args:
+        functions: are called one after the other in each turn.
+        rounds: number of turns.
+        budget: seconds. After the first turn, none begins that would end later if it lasts as long as the one before.
+    """
     times: list[list[float]] = [[] for _ in functions]
+    begin = last = time.perf_counter()
     for turn in range(rounds + 1):
+        now = time.perf_counter()
+        if turn > 1 and now + (now - last) > begin + budget:
+            break
+        last = now
         for function, seconds in zip(functions, times, strict=True):
             start = time.perf_counter()
             function()
