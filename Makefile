@@ -10,11 +10,11 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test ui smoke bench lint clean
+.PHONY: help install repro test ui smoke bench gpu-check lint clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
-		printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-9s %s\n' "$$name" "$$text"; done
 
 install: $(READY)  ## create .venv with the pinned versions; other targets do so first if it is missing
 
@@ -36,6 +36,10 @@ smoke: $(READY)  ## run every stage and experiment with tiny budgets in a tempor
 
 bench: $(READY)  ## measure the speed relative to plain PyTorch and plain DVC
 	@python benchmarks/bench.py
+
+gpu-check:  ## check everything on a GPU, also without a network (docs/gpu.md; DEVICE=cpu WHEELS= MIRROR= OUT=)
+	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) scripts/gpu_check.py $(if $(DEVICE),--device $(DEVICE)) \
+		$(if $(WHEELS),--wheels $(WHEELS)) $(if $(MIRROR),--mirror $(MIRROR)) $(if $(OUT),--out $(OUT))
 
 lint: $(READY)  ## check style and types
 	@ruff check . && ruff format --check . && mypy
