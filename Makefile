@@ -38,8 +38,8 @@ bench: $(READY)  ## measure the speed relative to plain PyTorch and plain DVC
 	@python benchmarks/bench.py
 
 gpu-check:  ## check everything on a GPU, also without a network (docs/gpu.md; DEVICE=cpu WHEELS= MIRROR= OUT=)
-	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) scripts/gpu_check.py $(if $(DEVICE),--device $(DEVICE)) \
-		$(if $(WHEELS),--wheels $(WHEELS)) $(if $(MIRROR),--mirror $(MIRROR)) $(if $(OUT),--out $(OUT))
+	@$(if $(filter file,$(origin PYTHON)),$(or $(wildcard $(VENV)/bin/python),$(PYTHON)),$(PYTHON)) scripts/gpu_check.py $(if $(DEVICE),--device $(DEVICE)) \
+		$(if $(WHEELS),--wheels $(WHEELS)) $(if $(MIRROR),--mirror $(MIRROR)) $(if $(OUT),--out $(OUT)) $(if $(MINUTES),--minutes $(MINUTES))
 
 lint: $(READY)  ## check style and types
 	@ruff check . && ruff format --check . && mypy

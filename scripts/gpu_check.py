@@ -72,8 +72,8 @@ EVALUATE = 30.0
 # How much faster than on one core a translator is evaluated.
 FASTER = 10.0
 BENCHMARK, TESTS, DATA = 180.0, 180.0, 90.0
-# Training may take this many times its goal before it is ended.
-PATIENCE = 1.5
+# A training and an evaluation may take this many times their goals before they are ended.
+TRAIN_PATIENCE, EVALUATE_PATIENCE = 1.5, 4.0
 
 
 @dataclass(frozen=True)
@@ -305,9 +305,11 @@ def model_parts(content: dict[str, Any], project: Path, small: bool) -> list[Par
     trains, evaluates = [], []
     for name in names:
         experiment = experiments[name]
-        seconds = _limit(PATIENCE * train_goal(name, experiment["task"]), small)
+        seconds = _limit(TRAIN_PATIENCE * train_goal(name, experiment["task"]), small)
         trains.append(_stage("train", name, seconds, (f"tokenize {experiment['tokens']}",), project))
-        evaluates.append(_stage("evaluate", name, _limit(2 * EVALUATE, small), (f"train {name}",), project))
+        evaluates.append(
+            _stage("evaluate", name, _limit(EVALUATE_PATIENCE * EVALUATE, small), (f"train {name}",), project)
+        )
     return evaluates + trains
 
 
@@ -356,49 +358,58 @@ def experiment_rows(
         if outcome.problem:
             return [Row(f"{name}: {stage}", outcome.problem, "it ends well", False)]
     earlier, hardware = reference(name, runs)
-    rows = []
     scores = read_json(project / "metrics" / f"{name}.json")["test"]
-    for metric in SCORES[task]:
-        rows.append(score_row(name, metric, scores[metric], {} if small else earlier.get("test", {}), hardware, small))
-    seconds = read_json(project / ".anamnesis" / "timings" / f"{name}.json")["seconds"]
-    goal = train_goal(name, task)
-    rows.append(Row(f"{name}: training", f"{seconds:.1f} s", f"<= {goal:.0f} s", small or seconds <= goal))
+    known = {} if small else earlier.get("test", {})
+    lowest = {} if small else LOWEST.get(name, {})
+    rows = [score_row(f"{name}: test {key}", key, scores[key], known, hardware, lowest) for key in SCORES[task]]
+    training = read_json(project / ".anamnesis" / "timings" / f"{name}.json")["seconds"]
+    longest = train_goal(name, task)
+    times = [Row(f"{name}: training", f"{training:.1f} s", f"<= {longest:.0f} s", training <= longest)]
     seconds = outcomes[f"evaluate {name}"].seconds
+    measured, goal, ok = f"{seconds:.1f} s", f"<= {EVALUATE:.0f} s", seconds <= EVALUATE
     if task == "translation" and "evaluate_seconds_cpu" in earlier:
         slow = earlier["evaluate_seconds_cpu"]
-        measured = f"{slow / seconds:.1f} times one core, {seconds:.1f} s"
-        goal_text, ok = f">= {FASTER:g} times ({slow:.0f} s on one core)", slow / seconds >= FASTER
-    else:
-        measured, goal_text, ok = f"{seconds:.1f} s", f"<= {EVALUATE:.0f} s", seconds <= EVALUATE
-    rows.append(Row(f"{name}: evaluation", measured, goal_text, small or ok))
-    return rows
+        measured += f", {slow / seconds:.1f} times one core"
+        goal, ok = f">= {FASTER:g} times ({slow:.0f} s on one core)", slow / seconds >= FASTER
+    times.append(Row(f"{name}: evaluation", measured, goal, ok))
+    return rows + (_without_goals(times) if small else times)
 
 
 def score_row(
-    name: str, metric: str, value: float, earlier: Mapping[str, float], hardware: str, small: bool = False
+    what: str,
+    metric: str,
+    value: float,
+    earlier: Mapping[str, float],
+    hardware: str,
+    lowest: Mapping[str, float],
 ) -> Row:
-    """One score of the test split beside the one that was measured before.
+    """One score of the test split beside its goal.
 
     Args:
-        name: the experiment.
+        what: first column.
         metric: a key of `SHOWN`.
         value: the score now.
-        earlier: scores of the reference run.
+        earlier: scores of the reference run, by metric, from which the goal follows.
         hardware: of the reference run.
-        small: whether any number is well.
+        lowest: goals that were set, by metric. Without any goal, every number is well.
     """
     shown = SHOWN[metric].format
-    lower_is_better = metric in WORSE_FACTOR
     known = -float("inf") < value < float("inf")
-    bound = None if small else LOWEST.get(name, {}).get(metric)
-    goal = "" if bound is None else shown(bound)
-    if bound is None and metric in earlier:
-        bound = earlier[metric] * WORSE_FACTOR[metric] if lower_is_better else earlier[metric] + WORSE[metric]
-        goal = f"{shown(bound)} ({shown(earlier[metric])} on {hardware})"
-    if bound is None:
-        return Row(f"{name}: test {metric}", shown(value), "a number", known)
-    ok = value <= bound if lower_is_better else value >= bound
-    return Row(f"{name}: test {metric}", shown(value), f"{'<=' if lower_is_better else '>='} {goal}", known and ok)
+    if metric in lowest:
+        return Row(what, shown(value), f">= {shown(lowest[metric])}", value >= lowest[metric])
+    if metric not in earlier:
+        return Row(what, shown(value), "a number", known)
+    if metric in WORSE_FACTOR:
+        sign, bound = "<=", earlier[metric] * WORSE_FACTOR[metric]
+    else:
+        sign, bound = ">=", earlier[metric] + WORSE[metric]
+    ok = known and (value <= bound if sign == "<=" else value >= bound)
+    return Row(what, shown(value), f"{sign} {shown(bound)} ({shown(earlier[metric])} on {hardware})", ok)
+
+
+def _without_goals(rows: Sequence[Row]) -> list[Row]:
+    """Rows of a check in small, whose numbers mean nothing."""
+    return [Row(row.what, row.measured, "", True) for row in rows]
 
 
 def benchmark_rows(results: Path, outcome: Outcome, small: bool) -> list[Row]:
@@ -408,13 +419,14 @@ def benchmark_rows(results: Path, outcome: Outcome, small: bool) -> list[Row]:
             line["what"],
             f"{line['ratio']:.2f} ({line['ours']} / {line['reference']})",
             f"{'>=' if line['at_least'] else '<='} {line['bound']:g}",
-            small or line["met"],
+            line["met"],
         )
         for line in benchmark_lines(results)
     ]
-    measured = outcome.problem or f"{outcome.seconds:.0f} s"
-    goal = f"<= {BENCHMARK:.0f} s"
-    return [*rows, Row("benchmark", measured, goal, not outcome.problem and (small or outcome.seconds <= BENCHMARK))]
+    if outcome.problem:
+        return [*rows, Row("benchmark", outcome.problem, f"<= {BENCHMARK:.0f} s", False)]
+    rows.append(Row("benchmark", f"{outcome.seconds:.0f} s", f"<= {BENCHMARK:.0f} s", outcome.seconds <= BENCHMARK))
+    return _without_goals(rows) if small else rows
 
 
 def benchmark_lines(results: Path) -> list[dict[str, Any]]:
@@ -567,7 +579,7 @@ def make_environment(folder: Path, wheels: Path, wanted: Sequence[str]) -> Path:
     python = folder / "bin" / "python"
     # `--system-site-packages` shows nothing of a Python that is a virtual environment itself.
     ours = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    (place,) = folder.glob("lib/python*/site-packages")
+    place = folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     (place / "machine.pth").write_text("".join(f"import site; site.addsitedir({path!r})\n" for path in sorted(ours)))
     pins = folder / "kept.txt"
     pins.write_text("".join(f"{name}=={version}\n" for name in KEPT if (version := _version(name))))
