@@ -27,17 +27,20 @@ class Result:
         return self.ratio >= self.bound if self.at_least else self.ratio <= self.bound
 
 
-def alternate(*functions: Callable[[], object], rounds: int = ROUNDS, budget: float = math.inf) -> list[float]:
+def alternate(
+    *functions: Callable[[], object], rounds: int = ROUNDS, budget: float = math.inf, warm: bool = False
+) -> list[float]:
     """Median seconds of each function, measured in turns after one unmeasured call of all.
 
     Args:
         functions: are called one after the other in each turn.
         rounds: number of turns.
         budget: seconds. After the first turn, none begins that would end later if it lasts as long as the one before.
+        warm: leave the unmeasured call out: the caller has made others like it.
     """
     times: list[list[float]] = [[] for _ in functions]
     begin = last = time.perf_counter()
-    for turn in range(rounds + 1):
+    for turn in range(1 if warm else 0, rounds + 1):
         now = time.perf_counter()
         if turn > 1 and now + (now - last) > begin + budget:
             break

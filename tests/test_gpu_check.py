@@ -394,8 +394,11 @@ def test_an_environment_adds_packages_and_keeps_those_of_the_machine(tmp_path: P
 # --- the benchmark's budget
 
 
+@pytest.mark.parametrize("warm", [False, True])
 @pytest.mark.parametrize(("budget", "turns"), [(float("inf"), 6), (0.0, 2), (100.0, 3), (89.9, 2)])
-def test_a_budget_costs_turns_but_never_the_first(monkeypatch: pytest.MonkeyPatch, budget: float, turns: int) -> None:
+def test_a_budget_costs_turns_but_never_the_first(
+    monkeypatch: pytest.MonkeyPatch, budget: float, turns: int, warm: bool
+) -> None:
     """A turn of both functions takes 30 seconds, of which the first is not measured."""
     now = 0.0
     calls = []
@@ -405,6 +408,9 @@ def test_a_budget_costs_turns_but_never_the_first(monkeypatch: pytest.MonkeyPatc
         now += seconds
         calls.append(seconds)
 
+    if warm:
+        budget, turns = budget - 30.0, turns - 1
     monkeypatch.setattr(measure.time, "perf_counter", lambda: now)
-    assert measure.alternate(lambda: take(10.0), lambda: take(20.0), rounds=5, budget=budget) == [10.0, 20.0]
+    found = measure.alternate(lambda: take(10.0), lambda: take(20.0), rounds=5, budget=budget, warm=warm)
+    assert found == [10.0, 20.0]
     assert calls == [10.0, 20.0] * turns
