@@ -161,7 +161,9 @@ class EncoderDecoder(nn.Module):
             batch.source, torch.as_tensor(batch.lengths), packed=not isinstance(batch.lengths, Tensor)
         )
         readouts, _, _ = self.decode(batch.inputs, state, memory)
-        return readouts.flatten(0, 1).index_select(0, batch.places)
+        rows = readouts.flatten(0, 1)
+        # Targets of one length have no padding. The gradient of a selection sorts its places on a GPU.
+        return rows if len(rows) == len(batch.places) else rows.index_select(0, batch.places)
 
     def loss(self, batch: Batch) -> Loss:
         """Cross-entropy in nats of the targets of a batch, by teacher forcing.
@@ -170,15 +172,14 @@ class EncoderDecoder(nn.Module):
         against the targets themselves and has no gradient.
         """
         readouts, targets = self(batch), batch.targets
-        logits = self.output(readouts).float()
-        normaliser = torch.logsumexp(logits, dim=-1)
-        right = logits.gather(1, targets[:, None]).squeeze(1)
-        total, share = (normaliser - right).sum(), self.settings.label_smoothing
-        smoothed = total
+        total = nn.functional.cross_entropy(self.output(readouts).float(), targets, reduction="sum")
+        smoothed, share = total, self.settings.label_smoothing
         if share:
-            # The mean logit over the vocabulary is linear in the weights, so that of the mean weights.
-            mean = readouts @ self.output.weight.mean(0) + self.output.bias.mean()
-            smoothed = (normaliser - (1 - share) * right - share * mean).sum()
+            # The mean cross-entropy with all tokens is that with the target plus the target's logit less the mean
+            # logit, which are linear in the weights: no second pass over the logits.
+            weight, bias = self.output.weight, self.output.bias
+            direction = nn.functional.embedding(targets, weight) - weight.mean(0)
+            smoothed = total + share * ((readouts * direction).sum() + (bias[targets] - bias.mean()).sum())
         return Loss(total.detach(), len(targets), smoothed / len(targets))
 
     def log_probabilities(self, readouts: Tensor) -> Tensor:
