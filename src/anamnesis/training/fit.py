@@ -30,6 +30,7 @@ from anamnesis.training.guards import FiniteLoss, Terminate
 from anamnesis.training.module import TrainingModule
 from anamnesis.training.optimizers import MONITOR
 from anamnesis.training.plan import NetworkPlan
+from anamnesis.training.precision import precision_of
 from anamnesis.training.prefetch import Prefetched
 
 # Steps in a group of batches: callbacks and signals come after a group.
@@ -161,7 +162,7 @@ def _trainer(name: str, machine: settings.Trainer, network: nn.Module, **argumen
             devices=machine.devices,
             num_nodes=machine.num_nodes,
             strategy=strategy,
-            precision=_precision(machine),
+            precision=precision_of(machine, network),
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -200,15 +201,6 @@ def _share_out(name: str, trainer: Trainer, module: TrainingModule, train: Any, 
     module.steps_per_epoch = len(train)
     if trainer.global_rank > 0:
         torch.manual_seed(torch.initial_seed() + trainer.global_rank)
-
-
-def _precision(machine: settings.Trainer) -> Any:
-    """The precision to train in; `auto` depends on the device."""
-    if machine.precision != "auto":
-        return machine.precision
-    if machine.accelerator == "cpu" or not torch.cuda.is_available():
-        return "32-true"
-    return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
 
 
 def _steps_done(checkpoint: Path) -> int | None:
