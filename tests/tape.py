@@ -1,6 +1,7 @@
 """A recorder of training steps on the CPU, which repeats their operations without Python as a CUDA graph would."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -64,8 +65,8 @@ class TapeRecorder:
     def __init__(self) -> None:
         self.recorded = self.replayed = 0
 
-    def run(self, work: Callable[[], None]) -> None:
-        work()
+    def entered(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         self.recorded += 1

@@ -1,6 +1,7 @@
 """Recorded training steps: the same numbers as steps one by one, on a recorder that the CPU can drive."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import torch
 import toys
 from safetensors.numpy import load_file
 from tape import TapeRecorder
-from torch.utils._pytree import tree_leaves
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
 
 from anamnesis.errors import AnamnesisError
 from anamnesis.training import fit, graphs
@@ -102,6 +104,24 @@ def test_recorded_steps_give_the_numbers_of_a_training_without_graphs(
     weights, others = (load_file(folder / "weights.safetensors") for folder in (recorded, plain))
     for key, value in others.items():
         np.testing.assert_allclose(weights[key], value, rtol=0, atol=1e-4, err_msg=key)
+
+
+@pytest.mark.parametrize("name", [name for name in toys.NETWORKS if name not in NEVER])
+def test_no_step_has_a_tensor_on_the_cpu(project: Project, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """On the meta device, whose tensors have no values, as on a GPU that must not wait."""
+    # Autocast knows real devices only.
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    experiment = toys.settings(name)
+    plan = toys.plan(name, project(name), experiment)
+    module, state = TrainingModule(plan, experiment.training).train().to("meta"), None
+    change = plan.with_fixed_shape or (lambda batch: batch)
+    for _, batch in zip(range(2), plan.train, strict=False):
+        moved = tree_map(lambda leaf: leaf.to("meta") if isinstance(leaf, Tensor) else leaf, change(batch))
+        with graphs._Watch(torch.device("meta")) as watch:
+            loss, state = module.mean_loss(moved, state)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(module.network.parameters(), 1.0)
+        assert watch.reason is None
 
 
 SCHEDULES: list[dict[str, Any]] = [
@@ -198,14 +218,31 @@ def test_recorded_steps_in_mixed_precision(
     assert history(recorded)[-1, 2] < history(recorded)[0, 2]
 
 
-def run_steps(step: Any, batches: list[Any], state: Any = None) -> tuple[list[Any], TapeRecorder]:
-    """The state after each batch, as numbers, and the recorder."""
+def run_steps(step: Any, batches: list[Any], state: Any = None, device: str = "cpu") -> tuple[list[Any], TapeRecorder]:
+    """The state after each batch, as numbers where the device has any, and the recorder."""
     recorder = TapeRecorder()
+    recorder.device = torch.device(device)
     graphed, states = graphs.StepGraphs("toy", step, recorder), []
     for batch in batches:
         state = graphed(batch, state)
-        states.append([float(part) for part in tree_leaves(state)])
+        states.append([float(part) for part in tree_leaves(state)] if device == "cpu" else state)
     return states, recorder
+
+
+@pytest.mark.parametrize(
+    ("step", "records"),
+    [
+        (lambda batch, state: batch.sum(), True),
+        (lambda batch, state: (batch * 2.0 + 1).sum(), True),
+        (lambda batch, state: batch.sum() * torch.tensor(2.0), False),
+        (lambda batch, state: batch.sum() + torch.arange(2.0).to("meta").sum(), False),
+    ],
+)
+def test_only_a_step_without_tensors_on_the_cpu_is_recorded(step: Any, records: bool, capsys: Any) -> None:
+    """The meta device stands for a GPU: batches come from the CPU, and the step is on the device."""
+    recorder = run_steps(step, [torch.ones(3)] * 4, torch.zeros((), device="meta"), "meta")[1]
+    assert bool(recorder.recorded) == records
+    assert ("has a tensor on the CPU" in capsys.readouterr().err) == (not records)
 
 
 def test_a_state_may_move_from_part_to_part() -> None:

@@ -1,7 +1,8 @@
 """CUDA graphs of the training step: recorded once for each shape of batch, then replayed without Python."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,8 +28,8 @@ class Recorder(Protocol):
 
     device: torch.device
 
-    def run(self, work: Callable[[], None]) -> None:
-        """Do the work now, where recorded work is done too."""
+    def entered(self) -> AbstractContextManager[None]:
+        """A context in which all steps are taken and recorded."""
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         """Record the work without doing it; the result does it with the values that its tensors then have."""
@@ -46,12 +47,13 @@ class CudaRecorder:
         self.stream = torch.cuda.Stream(device)
         self.pool = torch.cuda.graph_pool_handle()
 
-    def run(self, work: Callable[[], None]) -> None:
+    @contextmanager
+    def entered(self) -> Iterator[None]:
         """See `Recorder`."""
         outside = torch.cuda.current_stream(self.device)
         self.stream.wait_stream(outside)
         with torch.cuda.stream(self.stream):
-            work()
+            yield
         outside.wait_stream(self.stream)
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
@@ -81,7 +83,7 @@ class Recorded:
 
 
 class StepGraphs:
-    """Does training steps: the first of each shape as it is, the second recorded, all later ones by replay.
+    """Takes training steps: the first of each shape as it is, the second recorded, all later ones by replay.
 
     The first one is watched for what a graph cannot repeat: results whose shape depends on values, and tensors on the
     CPU. Steps of such a shape, and shapes beyond `MOST_GRAPHS`, are never recorded; one line says so.
@@ -124,32 +126,26 @@ class StepGraphs:
 
     def _do(self, leaves: Sequence[Any], tree: Any, state: Any) -> Any:
         """A step as it is."""
-        moved = [
-            leaf.to(self.recorder.device, non_blocking=True) if isinstance(leaf, Tensor) else leaf for leaf in leaves
-        ]
-        batch, after = tree_unflatten(moved, tree), list[Any]()
-        self.recorder.run(lambda: after.append(self.step(batch, state)))
-        return after[0]
+        return self.step(tree_unflatten(self._moved(leaves), tree), state)
 
     def _watch(self, key: Any, leaves: Sequence[Any], tree: Any, state: Any) -> Any:
         """A step as it is, which decides whether later ones of its shape are recorded."""
-        values = [leaf for leaf in leaves if not isinstance(leaf, Tensor | bool | int | str | None)]
-        if values:
-            self.seen[key] = f"its batches have a {type(values[0]).__name__} on the CPU"
-            self._tell(self.seen[key])
-            return self._do(leaves, tree, state)
-        watch = _Watch(self.recorder.device)
-        with watch:
-            after = self._do(leaves, tree, state)
-        self.seen[key] = watch.reason
-        self._tell(watch.reason)
-        self._kept(after)
-        return after
-
-    def _tell(self, reason: str | None) -> None:
+        others = [type(leaf).__name__ for leaf in leaves if not isinstance(leaf, Tensor | bool | int | str | None)]
+        # Not watched itself: copying a batch to the device is no part of a graph.
+        batch, watch = tree_unflatten(self._moved(leaves), tree), _Watch(self.recorder.device)
+        with nullcontext() if others else watch:
+            after = self.step(batch, state)
+        reason = f"a batch holds {others[0]} on the CPU" if others else watch.reason
+        self.seen[key] = reason
         if reason and not self.told:
             self.told = True
             print(f"note: {self.name} trains without CUDA graphs: {reason}", file=sys.stderr, flush=True)
+        self._kept(after)
+        return after
+
+    def _moved(self, leaves: Sequence[Any]) -> list[Any]:
+        device = self.recorder.device
+        return [leaf.to(device, non_blocking=True) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
 
     def _kept(self, state: Any) -> Any:
         """A tree of tensors that hold states of these shapes between steps; the same one for the same shapes."""
@@ -181,14 +177,11 @@ class StepGraphs:
             ) from None
         return Recorded(replay, _tensors(inputs), _tensors(before), after[0])
 
-    def _replay(self, recorded: Recorded, batch: Any, state: Any) -> Any:
-        def work() -> None:
-            for value, tensor in zip(_tensors(batch), recorded.inputs, strict=True):
-                tensor.copy_(value, non_blocking=True)
-            _copy(_tensors(state), recorded.before)
-            recorded.replay()
-
-        self.recorder.run(work)
+    def _replay(self, recorded: Recorded, leaves: Sequence[Any], state: Any) -> Any:
+        for value, tensor in zip(_tensors(leaves), recorded.inputs, strict=True):
+            tensor.copy_(value, non_blocking=True)
+        _copy(_tensors(state), recorded.before)
+        recorded.replay()
         return recorded.after
 
 

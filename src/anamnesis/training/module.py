@@ -1,8 +1,8 @@
 """The LightningModule that trains the network of every task."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from typing import Any, Self
 
 import torch
 from lightning_utilities.core.apply_func import apply_to_collection
@@ -79,13 +79,14 @@ class TrainingModule(LightningModule):
         """Take an optimiser step for each batch of a group; see `groups.Groups`."""
         progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
         step, state = self.graphs or self.step, self.train_state
-        for batch in batches:
-            self._copy_rates()
-            state = step(batch, state)
-            # Lightning counts the steps of its own optimisers only, which a graph does not call.
-            progress.increment_ready()
-            progress.increment_completed()
-            self._change_rate(progress.total.completed)
+        with nullcontext() if self.graphs is None else self.graphs.recorder.entered():
+            for batch in batches:
+                self._copy_rates()
+                state = step(batch, state)
+                # Lightning counts the steps of its own optimisers only, which a graph does not call.
+                progress.increment_ready()
+                progress.increment_completed()
+                self._change_rate(progress.total.completed)
         self.train_state = state
 
     def step(self, batch: Any, state: Any) -> Any:
@@ -212,6 +213,10 @@ class TrainingModule(LightningModule):
         # Lightning would copy the moments to the CPU, where nothing reads them.
         self.trainer.strategy.optimizers = []
         self.graphs = None
+
+    def cpu(self) -> Self:
+        # Lightning calls it at the end, when the best weights are on the CPU already.
+        return self
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         for name, value in self.sums.items():
