@@ -115,9 +115,18 @@ def gpu(arguments: Sequence[str] = ()) -> list[Result]:
         *(partial(of, *layers, device, sizes) for layers in sizes.layers for of in (_context, _in_graphs)),
         *(
             # The vocabulary is that of the tales: with a large one, the softmax would keep the GPU busy.
-            partial(_training, partial(_language, hidden, 1441, 3.0), ("32-true",), device, sizes)
+            # An epoch of them is short, so that it has more batches.
+            partial(
+                _training,
+                partial(_language, hidden, 1441, 3.0),
+                ("32-true",),
+                device,
+                dataclasses.replace(sizes, batches=4 * sizes.batches),
+            )
             for hidden in sizes.small
         ),
+        # As many tokens as in the seed profile, and as many as fill the GPU.
+        partial(_training, _translation, BOTH, device, dataclasses.replace(sizes, tokens=sizes.tokens * 3 // 20)),
         partial(_training, _translation, BOTH, device, sizes),
         partial(_training, partial(_language, sizes.hidden, sizes.vocabulary, 0.95), BOTH, device, sizes),
     ]
@@ -287,7 +296,7 @@ def _translation(sizes: Sizes) -> Task:
     """An encoder-decoder with attention."""
     import numpy as np
 
-    from anamnesis.tasks.translation.model.batches import PairBatches
+    from anamnesis.tasks.translation.model.batches import PairBatches, with_fixed_shape
     from anamnesis.tasks.translation.model.network import EncoderDecoder
     from anamnesis.tasks.translation.settings import Attentive
     from anamnesis.training.plan import NetworkPlan, perplexities
@@ -314,6 +323,7 @@ def _translation(sizes: Sizes) -> Task:
             headline="valid_perplexity",
             unit="target tokens",
             units=sum(map(len, targets)),
+            with_fixed_shape=with_fixed_shape,
         )
 
     def step(network: Any) -> Step:
@@ -323,7 +333,8 @@ def _translation(sizes: Sizes) -> Task:
         return run
 
     count = sum(map(len, targets))
-    return Task(f"translator with attention, GRU of {sizes.hidden} units", "target tokens", count, plan, step, 0.95)
+    name = f"translator with attention, GRU of {sizes.hidden} units, batches of {sizes.tokens} tokens"
+    return Task(name, "target tokens", count, plan, step, 0.95)
 
 
 def _context(hidden: int, context: int, device: str, sizes: Sizes, budget: float) -> list[Result]:
