@@ -14,6 +14,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from anamnesis.nn.transfer import to_device
 from anamnesis.training import fit, graphs, guards
 from anamnesis.training.checkpoints import Checkpoints
 from anamnesis.training.module import TrainingModule
@@ -130,6 +131,20 @@ def test_waiting_is_detected(device: str) -> None:
             wait()
     with no_waiting(device):
         (values[torch.tensor([0, 1])] if device == "cpu" else values * 2).sum()
+
+
+def test_a_copy_in_the_middle_of_a_step_does_not_wait_for_the_gpu(device: str) -> None:
+    values, where = torch.arange(5), torch.device(device)
+    # Allocating page-locked memory for the first time may wait.
+    to_device(values, where)
+    if device == "cuda":
+        torch.cuda._sleep(2 * 10**9)
+        end = torch.cuda.Event()
+        end.record()
+    moved = to_device(values, where)
+    assert device == "cpu" or not end.query()
+    assert moved.device.type == device
+    assert moved.tolist() == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("switch", ["auto", "never"])

@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from anamnesis.errors import AnamnesisError
 from anamnesis.nn.cells.lstm import open_forget_gate
 from anamnesis.nn.stack import State
+from anamnesis.nn.transfer import to_device
 
 KINDS: dict[str, Any] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -67,8 +68,8 @@ class EncoderStack(nn.Module):
     def _read_packed(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
         # Sorted on the CPU, because packing would wait for the order from a GPU.
         sizes, order = lengths.sort(descending=True)
-        back = order.argsort().to(inputs.device, non_blocking=True)
-        packed = pack_padded_sequence(inputs.index_select(1, order.to(inputs.device, non_blocking=True)), sizes)
+        back = to_device(order.argsort(), inputs.device)
+        packed = pack_padded_sequence(inputs.index_select(1, to_device(order, inputs.device)), sizes)
         last: State = []
         for index, layer in enumerate(self.layers):
             if index:

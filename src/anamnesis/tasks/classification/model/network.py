@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from anamnesis.nn.encoder import EncoderStack
 from anamnesis.nn.stack import RecurrentStack
+from anamnesis.nn.transfer import to_device
 from anamnesis.tasks.classification.settings import Bidirectional, ConvolutionalRecurrent, Network, Recurrent
 
 
@@ -83,7 +84,7 @@ class DocumentNetwork(nn.Module):
             outputs, _ = self.reader(steps, self.reader.initial_state(len(lengths)))
         # Outputs of a network that only reads forwards do not depend on later steps, so it needs no packed sequence.
         if self.summary == "last":
-            ends = (lengths - 1).to(outputs.device, non_blocking=True)
+            ends = to_device(lengths - 1, outputs.device)
             last: Tensor = outputs[ends, torch.arange(len(ends), device=ends.device)]
             return last
         mask = inside(lengths, outputs)
@@ -131,4 +132,4 @@ def inside(lengths: Tensor, steps: Tensor) -> Tensor:
         steps: (time, batch, features).
     """
     mask = torch.arange(len(steps), device=lengths.device)[:, None] < lengths
-    return mask[..., None].to(steps.device, non_blocking=True)
+    return to_device(mask[..., None], steps.device)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from anamnesis.nn.attention import Additive, Attention, Multiplicative
 from anamnesis.nn.encoder import EncoderStack
 from anamnesis.nn.stack import RecurrentStack, State, flatten
+from anamnesis.nn.transfer import to_device
 from anamnesis.tasks.translation.model.batches import Batch
 from anamnesis.tasks.translation.settings import Attentive, Seq2Seq
 from anamnesis.training.plan import Loss
@@ -91,7 +92,7 @@ class EncoderDecoder(nn.Module):
         if self.reverse:
             times = torch.arange(len(source), device=lengths.device)[:, None]
             reversed_times = torch.where(times < lengths, lengths - 1 - times, times)
-            source = source.gather(0, reversed_times.to(source.device, non_blocking=True))
+            source = source.gather(0, to_device(reversed_times, source.device))
         outputs, last = self.encoder(self.dropout(self.source_embedding(source) * self.scale), lengths, packed)
         if self.attention is None:
             return last, None
@@ -106,7 +107,7 @@ class EncoderDecoder(nn.Module):
         ]
         values = outputs.transpose(0, 1).contiguous()
         real = torch.arange(len(source), device=lengths.device)[None] < lengths[:, None]
-        return start, Memory(values, self.attention.keys(values), real.to(values.device, non_blocking=True))
+        return start, Memory(values, self.attention.keys(values), to_device(real, values.device))
 
     def decode(
         self, inputs: Tensor, state: State, memory: Memory | None, fed: Tensor | None = None
