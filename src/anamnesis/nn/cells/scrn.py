@@ -247,7 +247,7 @@ class _Kernel(torch.autograd.Function):
     The arguments are x (time, batch, inputs), h and s of the step before; keep (units,), or None; W_xs, P, A, R; the
     matrix of `_decayed`; the share of W_xs x_t that enters the context; and whether the activation is the sigmoid, and
     whether h_t reads s_t. The results are s_1 .. s_T, [s_t, x_t] or [s_{t-1}, x_t], the kernel's first state, and its
-    four weights. These are parts of one buffer in the order that cuDNN wants: it copies any others, step by step.
+    four weights. These are parts of one buffer in cuDNN's order; PyTorch would copy any others into one at each call.
     """
 
     @staticmethod
@@ -316,6 +316,7 @@ class _Kernel(torch.autograd.Function):
         of_s, of_x = to_x[:, :units], to_x[:, units:]
         if ctx.sigmoid:
             of_s, of_x = of_s * 0.5, of_x * 0.5
+            # The gradients of both biases are the same.
             to_h = torch.addr(to_h, bias, _ones(len(bias), x.dtype, x.device)[0], beta=0.25, alpha=0.25)
         return grad_x, grad_h, rows[0], grad_keep, grad_xs, of_s, of_x, to_h, None, None, None, None
 
