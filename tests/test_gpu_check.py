@@ -289,6 +289,26 @@ def test_a_translator_is_compared_with_one_core(tmp_path: Path) -> None:
         assert all(row.ok for row in gpu_check.experiment_rows("toy", "translation", tmp_path, outcomes, runs, True))
 
 
+def test_results_that_were_written_in_part_are_no_error(tmp_path: Path) -> None:
+    (tmp_path / "tests.xml").write_text('<testsuites><testsuite><testcase name="test_a[cuda]" />')
+    row = gpu_check.test_row(tmp_path / "tests.xml", Outcome(9.0, "stopped after 9 s"), False)
+    assert (row.measured.split(", ")[0], row.ok) == ("stopped after 9 s", False)
+    (tmp_path / "lines").write_text(benchmark_line(0.6) + "\n" + benchmark_line(0.7)[:-9])
+    rows = gpu_check.benchmark_rows(tmp_path / "lines", Outcome(180.0, "stopped after 180 s"), False)
+    assert [(row.what, row.ok) for row in rows] == [("layer", True), ("benchmark", False)]
+
+
+def test_the_first_run_with_a_figure_is_the_reference() -> None:
+    runs = [
+        {"hardware": "new GPU, 8 cores", "experiments": {"toy": {"test": {"bleu": 3}, "train_seconds": 1}}},
+        {"hardware": "other", "experiments": {}},
+        {"hardware": "old GPU", "experiments": {"toy": {"test": {"bleu": 2}, "evaluate_seconds_cpu": 200}}},
+    ]
+    expected = {"test": {"bleu": 3}, "train_seconds": 1, "evaluate_seconds_cpu": 200}
+    assert gpu_check.reference("toy", runs) == (expected, "new GPU")
+    assert gpu_check.reference("new", runs) == ({}, "")
+
+
 # --- what is run
 
 
