@@ -564,9 +564,9 @@ def _version(name: str) -> str | None:
 
 
 def make_environment(folder: Path, wheels: Path, wanted: Sequence[str]) -> Path:
-    """A virtual environment with this Python's packages, and from a folder of wheels those that it lacks.
+    """A virtual environment on top of this Python's packages, with those of a folder of wheels.
 
-    The packages of this Python stay as they are; PyTorch and Lightning are not hidden by other versions either.
+    The packages of this Python stay as they are, and its PyTorch and Lightning are used.
 
     Args:
         folder: of the environment.
@@ -577,7 +577,7 @@ def make_environment(folder: Path, wheels: Path, wanted: Sequence[str]) -> Path:
         The environment's Python.
 
     Raises:
-        subprocess.CalledProcessError: the folder lacks a package.
+        subprocess.CalledProcessError: both lack a package.
     """
     # Without pip in it, which some machines cannot install; this Python's own pip does the work.
     create = ("-m", "venv", "--without-pip", "--system-site-packages", str(folder))
@@ -591,7 +591,7 @@ def make_environment(folder: Path, wheels: Path, wanted: Sequence[str]) -> Path:
     pins.write_text("".join(f"{name}=={version}\n" for name in KEPT if (version := _version(name))))
     options = ("--no-index", "--find-links", str(wheels), "--no-compile", "--constraint", str(pins))
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python))
-    subprocess.run([*pip, "install", "--quiet", *options, *wanted], check=True)
+    subprocess.run([*pip, "install", "--quiet", "--upgrade", *options, *wanted], check=True)
     return python
 
 

@@ -402,13 +402,20 @@ def write_wheel(folder: Path, name: str, version: str) -> None:
         wheel.writestr(f"{information}/RECORD", "")
 
 
-def test_an_environment_adds_packages_and_keeps_those_of_the_machine(tmp_path: Path) -> None:
+def test_an_environment_adds_packages_and_keeps_pytorch(tmp_path: Path) -> None:
     for name, version in (("addition", "1.0"), ("torch", "99.0"), ("pytest", "99.0")):
         write_wheel(tmp_path, name, version)
-    python = gpu_check.make_environment(tmp_path / "environment", tmp_path, ["addition", "torch>=2", "pytest"])
-    code = "import addition, sys; from importlib.metadata import version; print(version('torch'), version('pytest'))"
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [gpu_check._version("torch"), gpu_check._version("pytest")]
+    wanted = ["addition", "torch>=2", "pytest", "numpy"]
+    python = gpu_check.make_environment(tmp_path / "environment", tmp_path, wanted)
+
+    def versions(program: Path | str) -> list[str]:
+        code = "from importlib.metadata import version; print(*map(version, ('torch', 'pytest', 'numpy')))"
+        return subprocess.run([program, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+    torch, ours, numpy = versions(sys.executable)
+    assert ours != "99.0"
+    assert versions(python) == [torch, "99.0", numpy]
+    subprocess.run([python, "-c", "import addition"], check=True)
 
 
 # --- the benchmark's budget
