@@ -12,7 +12,7 @@ import torch
 import toys
 from safetensors.numpy import load_file
 
-from anamnesis.training import checkpoints
+from anamnesis.training.module import TrainingModule
 
 from .conftest import settings
 
@@ -57,18 +57,19 @@ def test_killed_and_resumed(
     experiment = settings(name, device, precision, epochs=2, checkpoint_steps=3)
     whole = toys.train(name, project(name, "whole"), experiment=experiment)
     root = project(name, "killed")
-    save = checkpoints.Checkpoints.on_train_batch_end
+    change, per_epoch = TrainingModule._change_rate, len(toys.plan(name, root, experiment).train)
 
-    def end(self: Any, trainer: Any, *others: Any) -> None:
-        save(self, trainer, *others)
-        # One step after the first checkpoint of the second epoch, which every toy has, however short its epochs are.
-        if trainer.global_step == self.saved_at + 1 > trainer.num_training_batches + 1:
+    def end(self: Any, steps: int) -> None:
+        change(self, steps)
+        # After the first checkpoint of the second epoch; no toy has shorter epochs.
+        if steps == per_epoch + 4:
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints.Checkpoints, "on_train_batch_end", end)
+        patch.setattr(TrainingModule, "_change_rate", end)
         with pytest.raises(Killed):
             toys.train(name, root, experiment=experiment)
+    assert list((root / ".anamnesis" / "checkpoints" / name).glob("*.ckpt"))
     assert not (root / "models" / name).exists()
     resumed = toys.train(name, root, experiment=experiment)
     np.testing.assert_allclose(losses(resumed), losses(whole), rtol=RESUMED[device])

@@ -28,12 +28,8 @@ class Best(Callback):
         self.epoch = 0
         self.weights: dict[str, Tensor] = {}
 
-    def on_train_batch_start(self, trainer: Trainer, module: TrainingModule, batch: Any, batch_idx: int) -> None:
-        # Read here, because the schedule already has the next epoch's rate when the validation begins.
-        self.rate = float(trainer.optimizers[0].param_groups[0]["lr"])
-
     def on_validation_end(self, trainer: Trainer, module: TrainingModule) -> None:
-        row: Row = {"epoch": trainer.current_epoch + 1, "learning_rate": self.rate}
+        row: Row = {"epoch": trainer.current_epoch + 1, "learning_rate": module.rate}
         row |= module.epoch_metrics()
         self.history.append(row)
         loss = float(trainer.callback_metrics["valid_loss"])

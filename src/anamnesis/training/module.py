@@ -30,6 +30,7 @@ class TrainingModule(LightningModule):
         network: the network whose best parameters become the model.
         train_total, train_count: sum and number of the losses of this epoch's training batches so far, scalars.
         valid_total, valid_count: the same for the validation; their quotient decides which weights are the best.
+        rate: the learning rate of the last step.
 
     Args:
         plan: the network, its data and its loss.
@@ -52,6 +53,7 @@ class TrainingModule(LightningModule):
             self.register_buffer(name, zero.clone())
         self.train_state: Any = None
         self.valid_state: Any = None
+        self.rate = 0.0
         self.automatic_optimization = False
         self.graphs: StepGraphs | None = None
         # The learning rates as tensors, which a graph reads at every replay, and the values that they hold.
@@ -86,6 +88,7 @@ class TrainingModule(LightningModule):
                 # Lightning counts the steps of its own optimisers only, which a graph does not call.
                 progress.increment_ready()
                 progress.increment_completed()
+                self.rate = float(self._optimizer.param_groups[0]["lr"])
                 self._change_rate(progress.total.completed)
         self.train_state = state
 

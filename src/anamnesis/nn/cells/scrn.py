@@ -369,12 +369,11 @@ def _product(matrix: Tensor, rows: Tensor) -> Tensor:
 def _triangle(keep: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The matrix of `_decayed` for a block; shorter segments use its corner.
 
-    It is made once, because a graph of CUDA kernels can neither copy it to the device nor make it in a replay.
+    It is made once, on the device: a CUDA graph would make it again at every replay, and cannot copy it there.
     """
     # Not an inference tensor, which a later training could not use.
     with torch.inference_mode(False), torch.no_grad():
-        matrix = _triangles(torch.full((1,), keep, dtype=torch.float64), BLOCK)[0]
-        return matrix.to(device, dtype)
+        return _triangles(torch.full((1,), keep, dtype=torch.float64, device=device), BLOCK)[0].to(dtype)
 
 
 @lru_cache(maxsize=64)
