@@ -74,19 +74,19 @@ def test_training_repeats_and_resumes_after_kill_9(
 ) -> None:
     expected = content(toys.model(name))
     root = toys.project(name, tmp_path / "project")
-    step, steps = TrainingModule.training_step, []
+    change, steps = TrainingModule._change_rate, []
 
-    def count(self: TrainingModule, batch: Any, batch_idx: int) -> None:
-        steps.append(batch_idx)
+    def count(self: TrainingModule, taken: int) -> None:
+        steps.append(taken)
         if len(steps) == death:
             os.kill(os.getpid(), signal.SIGKILL)
-        step(self, batch, batch_idx)
+        change(self, taken)
 
     def die(epoch: int) -> None:
         if epoch == 2 and name in FITTED:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(TrainingModule, "training_step", count)
+    monkeypatch.setattr(TrainingModule, "_change_rate", count)
     death = whole = 0
     if name in NETWORKS:
         whole = len(plan(name, root).train)
@@ -109,8 +109,8 @@ def test_training_repeats_and_resumes_after_kill_9(
     assert watch.ended == models.read_card(folder)["fingerprint"]
     assert not (root / ".anamnesis" / "checkpoints" / name).exists()
     if name in NETWORKS:
-        # Only the steps after the last checkpoint are repeated.
-        assert 0 < len(steps) <= whole + 1
+        # Only the steps after the last checkpoint are repeated, which is at most five steps before the kill.
+        assert 0 < len(steps) <= whole + 2
 
 
 # Scores of the board that a model does not have: of one toy, or of all toys of a block.
