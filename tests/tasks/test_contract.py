@@ -109,8 +109,8 @@ def test_training_repeats_and_resumes_after_kill_9(
     assert watch.ended == models.read_card(folder)["fingerprint"]
     assert not (root / ".anamnesis" / "checkpoints" / name).exists()
     if name in NETWORKS:
-        # Only the steps after the last checkpoint are repeated, which is at most five steps before the kill.
-        assert 0 < len(steps) <= whole + 2
+        # Only the steps after the last checkpoint are repeated, at most six steps before the kill.
+        assert 0 < len(steps) <= whole + 3
 
 
 # Scores of the board that a model does not have: of one toy, or of all toys of a block.
