@@ -58,7 +58,7 @@ class Sizes:
 
 
 # As in the seed profile: 1,024 units; layers as in its tales, and as wide.
-LARGE = Sizes(1024, (64, 128), 10_000, 500, 64, 4000, ((64, 64), (256, 64), (1024, 256)), 5)
+LARGE = Sizes(1024, (64, 128), 10_000, 500, 64, 4000, ((64, 64), (256, 64), (1024, 256)), 3)
 SMALL = Sizes(16, (8,), 50, 6, 4, 60, ((8, 4),), 1)
 STEPS, LAYER_STEPS, PASSES = 50, 50, 20
 BOTH = ("32-true", "bf16-mixed")
