@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.nn.search import Hypothesis, State, Step, beam, greedy
+from anamnesis.nn.search import Hypothesis, State, Step, search
 
 START, END, VOCABULARY, LIMIT = 0, 1, 4, 5
 # Sequences of up to LIMIT tokens with an end, and those of LIMIT tokens without one.
 SPACE = sum(3**length for length in range(LIMIT)) + 3**LIMIT
 SEEDS = range(4)
 PENALTIES = (0.0, 0.7, 1.0)
+# Steps between two checks of what is finished: as on a CPU, as on a GPU, and never.
+INTERVALS = (1, 4, 100)
 Next = Callable[[tuple[int, ...]], list[float]]
 """Log-probabilities of the tokens after a prefix."""
 
@@ -109,35 +111,19 @@ def assert_same(actual: list[Hypothesis], expected: list[Hypothesis]) -> None:
         assert mine.score == pytest.approx(theirs.score, rel=1e-12)
 
 
-def searched(decoder: Decoder, limits: list[int], width: int, n_best: int, penalty: float) -> list[list[Hypothesis]]:
-    return beam(decoder.step, decoder.state, START, END, torch.tensor(limits), width, n_best, penalty)
+def searched(
+    decoder: Decoder, limits: list[int], width: int, n_best: int, penalty: float, interval: int = 1
+) -> list[list[Hypothesis]]:
+    return search(decoder.step, decoder.state, START, END, limits, width, n_best, penalty, interval)
 
 
+@pytest.mark.parametrize("interval", INTERVALS)
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_beam_of_one_is_greedy_bit_for_bit(seed: int, penalty: float) -> None:
-    decoder, limits = Decoder(seed, 40, torch.float32), torch.arange(40) % 7 + 1
-    one = beam(decoder.step, decoder.state, START, END, limits, 1, 1, penalty)
-    beam_calls, decoder.calls = decoder.calls, []
-    likeliest = greedy(decoder.step, decoder.state, START, END, limits, penalty)
-    assert [actual for [actual] in one] == likeliest
-    assert {actual.finished for actual in likeliest} == {True, False}
-    assert [call.tolist() for call in decoder.calls] == [call.tolist() for call in beam_calls]
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_greedy_takes_the_likeliest_token(seed: int) -> None:
-    decoder = Decoder(seed, 6)
-    actual = greedy(decoder.step, decoder.state, START, END, torch.tensor([5, 1, 2, 3, 4, 5]), 0.7)
-    assert_same(actual, [listed_beam(decoder.after(s), limit, 1, 0.7)[0] for s, limit in enumerate([5, 1, 2, 3, 4, 5])])
-
-
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_beam_of_the_whole_space_is_exhaustive(seed: int, penalty: float) -> None:
+def test_a_beam_of_the_whole_space_is_exhaustive(seed: int, penalty: float, interval: int) -> None:
     decoder = Decoder(seed, 2)
-    everything = searched(decoder, [LIMIT, 3], SPACE, SPACE, penalty)
-    few = searched(decoder, [LIMIT, 3], SPACE, 7, penalty)
+    everything = searched(decoder, [LIMIT, 3], SPACE, SPACE, penalty, interval)
+    few = searched(decoder, [LIMIT, 3], SPACE, 7, penalty, interval)
     for sentence, limit in enumerate([LIMIT, 3]):
         expected = every(decoder.after(sentence), limit, penalty)
         assert len(expected) == (SPACE if limit == LIMIT else 40)
@@ -145,23 +131,26 @@ def test_a_beam_of_the_whole_space_is_exhaustive(seed: int, penalty: float) -> N
         assert few[sentence] == everything[sentence][:7]
 
 
+@pytest.mark.parametrize("interval", INTERVALS)
 @pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("width", [2, 3, 5])
-def test_a_beam_is_the_one_over_lists(width: int, penalty: float) -> None:
+@pytest.mark.parametrize("width", [1, 2, 3, 5])
+def test_a_beam_is_the_one_over_lists(width: int, penalty: float, interval: int) -> None:
+    """A width of 1 is greedy search."""
     limits = [5, 1, 8, 3, 6, 2]
     for seed in SEEDS:
         decoder = Decoder(seed, len(limits))
-        actual, best = searched(decoder, limits, width, width, penalty), searched(decoder, limits, width, 1, penalty)
+        actual, best = (searched(decoder, limits, width, n, penalty, interval) for n in (width, 1))
         for sentence, limit in enumerate(limits):
             expected = listed_beam(decoder.after(sentence), limit, width, penalty)
             assert_same(actual[sentence], expected)
             assert best[sentence] == actual[sentence][:1]
 
 
+@pytest.mark.parametrize("interval", INTERVALS)
 @pytest.mark.parametrize("width", [1, 2, 5])
-def test_a_batch_is_its_sentences_one_by_one(width: int) -> None:
+def test_a_batch_is_its_sentences_one_by_one(width: int, interval: int) -> None:
     decoder, limits = Decoder(7, 12), [1, 2, 3, 4, 5, 6] * 2
-    together = searched(decoder, limits, width, width, 0.7)
+    together = searched(decoder, limits, width, width, 0.7, interval)
     for sentence, limit in enumerate(limits):
         alone = Decoder(7, 12)
         alone.memory, alone.state = alone.memory[[sentence]], tuple(part[[sentence]] for part in alone.state)
@@ -172,7 +161,7 @@ def test_a_batch_is_its_sentences_one_by_one(width: int) -> None:
 def test_a_finished_hypothesis_stays_while_others_continue() -> None:
     calls: list[list[int]] = []
     step = scripted(lambda sentence, prefix: [0, 0, 0.5, 0.5] if prefix else [0, 0.6, 0.4, 0], calls)
-    [actual] = beam(step, nothing_read(1), START, END, torch.tensor([5]), 3, 3)
+    [actual] = search(step, nothing_read(1), START, END, [5], 3, 3)
     # One ended, and so two go on, to the limit: ln 0.6 is above (ln 0.4 + 4 ln 0.5) / 5, but not above ln 0.4 / 5.
     assert calls == [[0], [0], [0, 0], [0, 0], [0, 0]]
     assert [(one.ids, one.finished) for one in actual[:1]] == [([], True)]
@@ -185,28 +174,25 @@ def test_a_search_ends_once_no_better_hypothesis_is_possible() -> None:
     def probabilities(sentence: int, prefix: tuple[int, ...]) -> list[float]:
         return [0.01, 0.97, 0.01, 0.01] if sentence == 1 else [0.3, 0.1, 0.3, 0.3]
 
-    actual = beam(scripted(probabilities, calls), nothing_read(3), START, END, torch.tensor([4, 9, 2]), 2, 1)
+    actual = search(scripted(probabilities, calls), nothing_read(3), START, END, [4, 9, 2], 2, 1)
     # ln 0.97 is above ln 0.01 / 9; the others have no end among their likeliest tokens.
     assert calls == [[0, 1, 2], [0, 0, 2, 2], [0, 0], [0, 0]]
     assert [(len(one.ids), one.finished) for [one] in actual] == [(4, False), (0, True), (2, False)]
 
 
-@pytest.mark.parametrize("width", [0, 1, 4])
-def test_the_sentence_numbers_are_the_same_tensor_while_rows_stay(width: int) -> None:
-    """A width of 0 stands for greedy."""
-    decoder, limits = Decoder(3, 5), torch.tensor([3, 9, 9, 6, 9])
-    if width:
-        beam(decoder.step, decoder.state, START, END, limits, width, width)
-    else:
-        greedy(decoder.step, decoder.state, START, END, limits)
+@pytest.mark.parametrize("interval", INTERVALS)
+@pytest.mark.parametrize("width", [1, 4])
+def test_the_sentence_numbers_are_the_same_tensor_while_rows_stay(width: int, interval: int) -> None:
+    decoder = Decoder(3, 5)
+    searched(decoder, [3, 9, 9, 6, 9], width, width, 1.0, interval)
     pairs = list(zip(decoder.calls, decoder.calls[1:], strict=False))
     assert [first is second for first, second in pairs] == [torch.equal(first, second) for first, second in pairs]
-    assert {first is second for first, second in pairs} == {True, False}
+    assert {first is second for first, second in pairs} == ({True} if (width, interval) == (1, 100) else {True, False})
 
 
 def test_tokens_of_probability_zero_are_never_generated() -> None:
     step = scripted(lambda sentence, prefix: [0, 0.25, 0.75, 0] if len(prefix) < 2 else [0, 0, 1, 0], [])
-    [actual] = beam(step, nothing_read(1), START, END, torch.tensor([3]), 9, 9)
+    [actual] = search(step, nothing_read(1), START, END, [3], 9, 9)
     assert sorted(one.ids for one in actual) == [[], [2], [2, 2, 2]]
 
 
@@ -214,22 +200,20 @@ def test_tokens_of_probability_zero_are_never_generated() -> None:
     ("arguments", "said"),
     [
         ({"n_best": 4}, "n_best: found 4; allowed: from 1 to the beam's width, which is 3"),
-        ({"limits": torch.tensor([4, 0])}, "limits: found 0; allowed: at least 1 token"),
+        ({"limits": [4, 0]}, "limits: found 0; allowed: at least 1 token"),
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments: dict[str, object], said: str) -> None:
     decoder = Decoder(0, 2)
-    given: dict[str, object] = {"limits": torch.tensor([4, 4]), "width": 3, **arguments}
+    given: dict[str, object] = {"limits": [4, 4], "width": 3, **arguments}
     with pytest.raises(AnamnesisError) as error:
-        beam(decoder.step, decoder.state, START, END, **given)  # type: ignore[arg-type]
+        search(decoder.step, decoder.state, START, END, **given)  # type: ignore[arg-type]
     assert str(error.value) == said
 
 
+@pytest.mark.parametrize("width", [1, 2])
 @pytest.mark.parametrize("broken", [float("nan"), 0.0])
-def test_a_decoder_without_probabilities_is_refused(broken: float) -> None:
+def test_a_decoder_without_probabilities_is_refused(broken: float, width: int) -> None:
     step = scripted(lambda sentence, prefix: [broken if sentence == 1 else 0.25] * 4, [])
-    arguments = (step, nothing_read(3), START, END, torch.tensor([3, 3, 3]))
     with pytest.raises(AnamnesisError, match=r"^sentence 2 of 3: the decoder gives no token a probability"):
-        greedy(*arguments)
-    with pytest.raises(AnamnesisError, match=r"^sentence 2 of 3: the decoder gives no token a probability"):
-        beam(*arguments, 2)
+        search(step, nothing_read(3), START, END, [3, 3, 3], width)

@@ -1,6 +1,6 @@
 """Greedy and beam search for any recurrent decoder, for a batch of sentences at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,9 @@ from anamnesis import deadline
 from anamnesis.errors import AnamnesisError
 from anamnesis.nn.settings import WIDEST_BEAM
 
+# Steps between two checks of what is finished, on a GPU: each check waits for it.
+INTERVAL = 4
+
 State = tuple[Tensor, ...]
 """The decoder's state between two tokens, each part (rows, size...)."""
 
@@ -19,7 +22,8 @@ Step = Callable[[Tensor, State, Tensor], tuple[Tensor, State]]
 
 Its arguments are the tokens (rows,) int64, the state, and the number of each row's sentence (rows,) int64, in ascending
 order. Tokens with a log-probability of -inf never follow. While the rows belong to the same sentences, the sentence
-numbers are the same tensor object, so that a step may cache what it has looked up by them.
+numbers are the same tensor object, so that a step may cache what it has looked up by them. What it returns for a row of
+a finished hypothesis changes nothing.
 """
 
 
@@ -52,76 +56,19 @@ def check_beam(width: int, n_best: int) -> None:
         raise AnamnesisError(f"n-best: found {n_best}; allowed: from 1 to the beam's width, which is {width}")
 
 
+@torch.inference_mode()
 def search(
     step: Step,
     state: State,
     start: int,
     end: int,
-    limits: Tensor,
+    limits: Sequence[int],
     width: int,
     n_best: int = 1,
     length_penalty: float = 1.0,
+    interval: int | None = None,
 ) -> list[list[Hypothesis]]:
-    """The best hypotheses of each sentence, best first, by `beam`, or by `greedy` where the width is 1.
-
-    The arguments and errors are those of `beam`.
-    """
-    if width == 1:
-        return [[hypothesis] for hypothesis in greedy(step, state, start, end, limits, length_penalty)]
-    return beam(step, state, start, end, limits, width, n_best, length_penalty)
-
-
-@torch.inference_mode()
-def greedy(
-    step: Step, state: State, start: int, end: int, limits: Tensor, length_penalty: float = 1.0
-) -> list[Hypothesis]:
-    """The hypothesis of each sentence that takes the most probable token at every step.
-
-    Args:
-        state: the decoder's state before the first token, each part (sentences, size...).
-        limits: the most tokens of each sentence's sequence, the end token included, (sentences,), int64.
-
-    Raises:
-        AnamnesisError: a limit is below 1, the length penalty is below 0, or no token has a probability.
-    """
-    sentences, powers = _prepare(limits, length_penalty)
-    tokens = torch.full_like(limits, start)
-    totals = torch.zeros_like(limits, dtype=torch.float64)
-    ids = limits.new_full((len(limits), len(powers)), end)
-    for time in range(len(powers)):
-        deadline.check()
-        log_probabilities, state = step(tokens, state, sentences)
-        # As in `beam`, so that both searches choose the same one of equally probable tokens.
-        best, tokens = (part.squeeze(1) for part in log_probabilities.topk(1))
-        totals[sentences] += best
-        ids[sentences, time] = tokens
-        live = (tokens != end) & (limits[sentences] > time + 1)
-        rows = int(live.sum())
-        if rows == 0:
-            break
-        if rows < len(sentences):
-            kept = torch.nonzero_static(live, size=rows).squeeze(1)
-            tokens, sentences, state = tokens[kept], sentences[kept], _rows(state, kept)
-    hypotheses = []
-    for row, limit, total in zip(ids.tolist(), limits.tolist(), totals.tolist(), strict=True):
-        length = min(row.index(end) + 1 if end in row else limit, limit)
-        hypotheses.append(_hypothesis(row[:length], end, total, total / length**length_penalty))
-    _check_possible([np.isfinite(hypothesis.log_probability) for hypothesis in hypotheses])
-    return hypotheses
-
-
-@torch.inference_mode()
-def beam(
-    step: Step,
-    state: State,
-    start: int,
-    end: int,
-    limits: Tensor,
-    width: int,
-    n_best: int = 1,
-    length_penalty: float = 1.0,
-) -> list[list[Hypothesis]]:
-    """The hypotheses of each sentence with the best scores in a beam search, best first.
+    """The hypotheses of each sentence with the best scores in a beam search, best first; greedy where the width is 1.
 
     A hypothesis that ends leaves the beam, which is then narrower by one (Sutskever et al. 2014, section 3.2, "Sequence
     to Sequence Learning with Neural Networks"). A hypothesis at the limit counts without an end token. So a width of 1
@@ -132,13 +79,19 @@ def beam(
 
     The search for a sentence stops when its beam is empty, or when no hypothesis can still exceed the `n_best` best
     scores: log-probabilities only decrease and lengths end at the limit, so log_probability / limit ** length_penalty
-    is an upper bound. Stopping changes no result. Finished rows are not computed again.
+    is an upper bound. Stopping changes no result.
+
+    Everything stays on the device of the state. The processor reads from it every `interval` steps, to drop the rows of
+    finished hypotheses and to end, and after the last step; in between it copies nothing to the device. A row that is
+    finished and not dropped yet is computed, but changes no result.
 
     Args:
         state: the decoder's state before the first token, each part (sentences, size...).
-        limits: the most tokens of each sentence's sequence, the end token included, (sentences,), int64.
+        limits: the most tokens of each sentence's sequence, the end token included.
         width: hypotheses of each sentence, finished ones included.
         n_best: hypotheses to return for each sentence, or all if there are fewer sequences.
+        interval: steps between two checks of what is finished; None: 1 on a CPU, where a check costs nothing, else
+            `INTERVAL`.
 
     Raises:
         AnamnesisError: a limit or the width is below 1, the length penalty is below 0, `n_best` is not from 1 to the
@@ -148,29 +101,42 @@ def beam(
         raise AnamnesisError(f"beam: found {width}; allowed: at least 1")
     if not 1 <= n_best <= width:
         raise AnamnesisError(f"n_best: found {n_best}; allowed: from 1 to the beam's width, which is {width}")
-    sentences, powers = _prepare(limits, length_penalty)
-    number = len(limits)
-    # Each sentence has `width` places in a grid (sentences, width). A row of the state is an occupied place; the rows
-    # are in the order of their places.
-    places = sentences * width
-    counts = torch.ones_like(limits)
-    free = torch.full_like(limits, width)
-    slots = torch.arange(width, device=limits.device).expand(number, width)
-    tokens = torch.full_like(limits, start)
-    # In double precision, so that rounding errors do not decide between hypotheses.
-    totals = torch.zeros_like(limits, dtype=torch.float64)
-    reach = powers[limits - 1]
+    if not length_penalty >= 0:
+        raise AnamnesisError(f"length_penalty: found {length_penalty}; allowed: at least 0")
+    if min(limits, default=1) < 1:
+        raise AnamnesisError(f"limits: found {min(limits)}; allowed: at least 1 token")
+    if not limits:
+        return []
+    device, number = state[0].device, len(limits)
+    if interval is None:
+        interval = 1 if device.type == "cpu" else INTERVAL
+    ends = torch.tensor(limits, device=device)
+    # length ** length_penalty of each length. In double precision, as the totals are, so that rounding errors do not
+    # decide between hypotheses.
+    powers = [length**length_penalty for length in range(1, max(limits) + 1)]
+    reach = torch.tensor([powers[limit - 1] for limit in limits], dtype=torch.float64, device=device)
+    sentences = torch.arange(number, device=device)
+    # Each sentence has `width` places in a grid (sentences, width). A row of the state stands for a place; the rows are
+    # in the order of their places.
+    places = firsts = sentences * width
+    rows_of_places = _rows_of_places(places, number * width)
+    counts = torch.ones_like(ends)
+    free = torch.full_like(ends, width)
+    slots = torch.arange(width, device=device).expand(number, width)
+    tokens = torch.full_like(ends, start)
+    # The sum of log-probabilities of each row; -inf: it is finished.
+    totals = torch.zeros_like(reach)
     best_scores = totals.new_full((number, n_best), -torch.inf)
-    best_totals, best_origins = best_scores, limits.new_zeros(number, n_best)
+    best_totals, best_origins = best_scores, ends.new_zeros(number, n_best)
     history: list[tuple[Tensor, Tensor]] = []
-    for time in range(len(powers)):
+    for time, power in enumerate(powers):
         deadline.check()
         log_probabilities, state = step(tokens, state, sentences)
         # Of one hypothesis, at most `width` continuations can be among the `width` best of its sentence.
         each = min(width, log_probabilities.shape[1])
         best, candidates = log_probabilities.topk(each)
         grid = totals.new_full((number * width, each), -torch.inf)
-        grid[places] = totals[:, None] + best
+        grid[places] = (totals[:, None] + best).masked_fill(totals[:, None] == -torch.inf, -torch.inf)
         grid_tokens = candidates.new_zeros(number * width, each)
         grid_tokens[places] = candidates
         grid_totals, chosen = grid.view(number, -1).topk(width)
@@ -179,27 +145,35 @@ def beam(
         history.append((grid_tokens, parents))
 
         kept = (slots < free[:, None]) & (grid_totals > -torch.inf)
-        ended = kept & ((grid_tokens == end) | (limits == time + 1)[:, None])
+        ended = kept & ((grid_tokens == end) | (ends == time + 1)[:, None])
         free = free - ended.sum(1)
-        scores = (grid_totals / powers[time]).where(ended, -torch.inf)
+        scores = (grid_totals / power).masked_fill(~ended, -torch.inf)
         best_scores, order = torch.cat([best_scores, scores], 1).sort(dim=1, descending=True, stable=True)
         best_scores, order = best_scores[:, :n_best], order[:, :n_best]
         best_totals = torch.cat([best_totals, grid_totals], 1).gather(1, order)
         best_origins = torch.cat([best_origins, slots + time * width], 1).gather(1, order)
 
         live = kept & ~ended
-        bound = grid_totals.where(live, -torch.inf).amax(1) / reach
+        bound = grid_totals.masked_fill(~live, -torch.inf).amax(1) / reach
         live &= (bound > best_scores[:, -1])[:, None]
-        before, counts = counts, live.sum(1)
-        # The only synchronisation with the device in a step.
-        rows, stay = torch.stack([counts.sum(), (counts == before).all()]).tolist()
-        if rows == 0:
-            break
-        rows_of_places = torch.zeros_like(grid_tokens).view(-1)
-        rows_of_places[places] = torch.arange(len(places), device=places.device)
-        places = torch.nonzero_static(live.view(-1), size=rows).squeeze(1)
-        kept_rows = rows_of_places[places // width * width + parents.view(-1)[places]]
-        tokens, totals, state = grid_tokens.view(-1)[places], grid_totals.view(-1)[places], _rows(state, kept_rows)
+        after, stay = places, True
+        if (time + 1) % interval == 0:
+            # Until the next check, the hypotheses that follow these may be in any place below `free`.
+            needed = live if interval == 1 else (live | (slots < free[:, None])) & live.any(1, keepdim=True)
+            before, counts = counts, needed.sum(1)
+            rows, stay = torch.stack([counts.sum(), (counts == before).all()]).tolist()
+            if rows == 0:
+                break
+            after = torch.nonzero_static(needed.view(-1), size=rows).squeeze(1)
+        elif time == 0 and width > 1:
+            after, counts, stay = torch.arange(number * width, device=device), counts * width, False
+        if after is not places:
+            firsts = after // width * width
+        kept_rows = rows_of_places[firsts + parents.view(-1)[after]]
+        tokens, state = grid_tokens.view(-1)[after], _rows(state, kept_rows)
+        totals = grid_totals.masked_fill(~live, -torch.inf).view(-1)[after]
+        if after is not places:
+            places, rows_of_places = after, _rows_of_places(after, number * width)
         if not stay:
             sentences = places // width
     _check_possible((best_scores[:, 0] > -torch.inf).tolist())
@@ -214,19 +188,11 @@ def beam(
     ]
 
 
-def _prepare(limits: Tensor, length_penalty: float) -> tuple[Tensor, Tensor]:
-    """Numbers of the sentences (sentences,), and length ** length_penalty for each length up to the largest limit.
-
-    Raises:
-        AnamnesisError: a limit is below 1, or the length penalty is below 0.
-    """
-    if not length_penalty >= 0:
-        raise AnamnesisError(f"length_penalty: found {length_penalty}; allowed: at least 0")
-    least, longest = (int(limits.min()), int(limits.max())) if len(limits) else (1, 0)
-    if least < 1:
-        raise AnamnesisError(f"limits: found {least}; allowed: at least 1 token")
-    powers = torch.tensor([length**length_penalty for length in range(1, longest + 1)], dtype=torch.float64)
-    return torch.arange(len(limits), device=limits.device), powers.to(limits.device)
+def _rows_of_places(places: Tensor, size: int) -> Tensor:
+    """The number of the row that stands for each of `size` places, (size,); 0 where none does."""
+    rows = places.new_zeros(size)
+    rows[places] = torch.arange(len(places), device=places.device)
+    return rows
 
 
 def _rows(state: State, rows: Tensor) -> State:
@@ -245,10 +211,10 @@ def _trace_back(
     """
     lasts, slots = np.divmod(origins.cpu().numpy(), width)
     ids = np.zeros((*lasts.shape, len(history)), np.int64)
+    tokens, parents = (torch.stack(parts).cpu().numpy() for parts in zip(*history, strict=True))
     for time in reversed(range(len(history))):
-        tokens, parents = (part.cpu().numpy() for part in history[time])
-        ids[:, :, time] = np.take_along_axis(tokens, slots, 1)
-        slots = np.where(time <= lasts, np.take_along_axis(parents, slots, 1), slots)
+        ids[:, :, time] = np.take_along_axis(tokens[time], slots, 1)
+        slots = np.where(time <= lasts, np.take_along_axis(parents[time], slots, 1), slots)
     return ids.tolist(), (lasts + 1).tolist()
 
 

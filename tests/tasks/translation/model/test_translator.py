@@ -139,8 +139,7 @@ def test_inputs_go_to_the_networks_device(model: Make, monkeypatch: pytest.Monke
         given.update(source=source, lengths=lengths)
         return made.network.decoder.initial_state(1), None
 
-    def search(step: Any, state: Any, start: int, end: int, limits: torch.Tensor, *more: Any) -> Any:
-        given.update(limits=limits)
+    def search(step: Any, state: Any, *more: Any) -> Any:
         return [[]]
 
     monkeypatch.setattr(made.network, "encode", encode)
@@ -148,4 +147,4 @@ def test_inputs_go_to_the_networks_device(model: Make, monkeypatch: pytest.Monke
     made.translate(["the cat"], beam)
     # Packing needs the lengths on the CPU.
     devices = {name: value.device.type for name, value in given.items()}
-    assert devices == {"source": "meta", "lengths": "cpu", "limits": "meta"}
+    assert devices == {"source": "meta", "lengths": "cpu"}

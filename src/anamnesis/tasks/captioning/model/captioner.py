@@ -16,8 +16,8 @@ from anamnesis.tasks.captioning.model.captions import Caption
 from anamnesis.tasks.captioning.model.network import CaptionNetwork
 from anamnesis.tasks.captioning.settings import DigitImages, Search
 
-# Images in a batch of the search.
-BATCH = 100
+# Images in a batch of the search: on a CPU, and on a GPU.
+BATCH, GPU_BATCH = 100, 1000
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,9 @@ class NetworkCaptioner:
         """
         check_beam(beam, n_best)
         results: list[list[Caption]] = []
-        for first in range(0, len(pixels), BATCH):
-            batch = self._search(pixels[first : first + BATCH], beam, n_best)
+        size = BATCH if self.network.output.weight.device.type == "cpu" else GPU_BATCH
+        for first in range(0, len(pixels), size):
+            batch = self._search(pixels[first : first + size], beam, n_best)
             results += [[Caption(letters.decode(each.ids), each.score) for each in hypotheses] for hypotheses in batch]
             progress(len(batch))
         return results
@@ -66,13 +67,12 @@ class NetworkCaptioner:
             logits, after = self.network.decode(tokens[None], self.network.decoder.unflatten(state))
             log_probabilities = torch.log_softmax(logits[0].float(), dim=-1)
             # START has no text: a caption with it would look like the caption without it.
-            log_probabilities[:, letters.START] = -torch.inf
+            log_probabilities[:, letters.START].fill_(-torch.inf)
             return log_probabilities, tuple(flatten(after))
 
         with torch.inference_mode():
-            # During training, the network may be on a GPU.
             inputs = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.network.output.weight.device)
             state = tuple(flatten(self.network.encode(inputs)))
-            limits = torch.full((len(inputs),), self.images.longest * letters.WIDEST, device=inputs.device)
+            limits = [self.images.longest * letters.WIDEST] * len(inputs)
             penalty = self.search.length_penalty
             return search(step, state, letters.START, letters.END, limits, width, n_best, penalty)

@@ -1,6 +1,6 @@
 """A network with its two languages: translates sentences by greedy or beam search."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,8 +20,11 @@ from anamnesis.tasks.translation.model.network import EncoderDecoder, Memory
 from anamnesis.tasks.translation.model.translations import Translation
 from anamnesis.tasks.translation.settings import Search
 
-# Sentences in a batch of the search.
-BATCH = 64
+# Sentences in a batch of the search, on a CPU and on a GPU.
+BATCH, GPU_BATCH = 64, 512
+# Rows of the search times source tokens in a batch on a GPU: at 1,024 units, each array that attends to the source then
+# has at most 256 MB.
+GPU_CELLS = 2**15
 # Tokens of a text, at most: networks are trained on single sentences.
 LONGEST = 1000
 
@@ -73,19 +76,37 @@ class NetworkTranslator:
             key=lambda index: (bool(encoded[index].copies), len(encoded[index].ids)),
         )
         progress(len(texts) - len(order))
-        for first in range(0, len(order), BATCH):
-            group = order[first : first + BATCH]
+        for group in self._groups(order, [len(text.ids) for text in encoded], beam):
             for index, hypotheses in zip(group, self._search([encoded[i] for i in group], beam, n_best), strict=True):
                 results[index] = [self._translation(each, encoded[index]) for each in hypotheses[:n_best]]
             progress(len(group))
         return results
 
+    def _groups(self, order: list[int], lengths: list[int], width: int) -> Iterator[list[int]]:
+        """The numbers of the texts in each batch of the search.
+
+        Args:
+            order: the numbers of the texts, in which a batch follows the other.
+            lengths: tokens of each text.
+            width: rows of a text.
+        """
+        on_cpu, group = self.network.output.weight.device.type == "cpu", list[int]()
+        longest = 0
+        for index in order:
+            longest = max(longest, lengths[index])
+            size = len(group) + 1
+            if group and (size > BATCH if on_cpu else size > GPU_BATCH or size * width * longest > GPU_CELLS):
+                yield group
+                group, longest = [], lengths[index]
+            group.append(index)
+        if group:
+            yield group
+
     def _search(self, sources: list[EncodedText], width: int, n_best: int) -> list[list[Hypothesis]]:
         """At least `n_best` hypotheses of each source, if there are so many; those with the most markers first."""
-        # During training, the network may be on a GPU.
         device = self.network.output.weight.device
         lengths = torch.tensor([len(each.ids) for each in sources])
-        limits = ((lengths * self.search.ratio).long() + self.search.extra).to(device)
+        limits = ((lengths * self.search.ratio).long() + self.search.extra).tolist()
         columns = padded([np.array(each.ids) for each in sources], self.source.end)
         with torch.inference_mode():
             encoder_state, memory = self.network.encode(torch.from_numpy(columns).to(device), lengths)
