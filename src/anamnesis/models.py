@@ -196,16 +196,22 @@ class ModelFolder:
         card: content of model.json.
         experiment: the settings in the card, validated.
         weights: the arrays by name.
+        device: where a network of the model is to compute, "cpu" or "cuda".
     """
 
     folder: Path
     card: dict[str, Any]
     experiment: Any
     weights: dict[str, NDArray[Any]]
+    device: str = "cpu"
 
 
-def load(folder: Path) -> Any:
+def load(folder: Path, device: str = "cpu") -> Any:
     """The trained model of a folder, of any task, in evaluation mode; its attribute `card` is the model's card.
+
+    Args:
+        folder: the model folder.
+        device: where a network computes, "cpu" or "cuda"; a model without a network is always on the CPU.
 
     Raises:
         AnamnesisError: a file is missing, damaged or altered, or the arrays do not fit the card; the line names it.
@@ -214,16 +220,19 @@ def load(folder: Path) -> Any:
 
     card, weights = read(folder)
     experiment = experiment_of(card)
-    return tasks.part(experiment.task, "loading").load(ModelFolder(folder, card, experiment, weights))
+    return tasks.part(experiment.task, "loading").load(ModelFolder(folder, card, experiment, weights, device))
 
 
-def load_network(folder: Path, make: "Callable[[], Network]", weights: Mapping[str, NDArray[Any]]) -> "Network":
+def load_network(
+    folder: Path, make: "Callable[[], Network]", weights: Mapping[str, NDArray[Any]], device: str = "cpu"
+) -> "Network":
     """A network in evaluation mode with the weights of a model folder.
 
     Args:
         folder: the model folder, for errors.
         make: creates the network with any weights.
         weights: the parameters by name.
+        device: where the network computes.
 
     Raises:
         AnamnesisError: the weights do not fit the network.
@@ -245,7 +254,7 @@ def load_network(folder: Path, make: "Callable[[], Network]", weights: Mapping[s
     network = make()
     # Tied weights are one parameter with two names, of which only the first is stored. Buffers are not stored.
     network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()}, strict=False)
-    return network.eval()
+    return network.eval().to(device)
 
 
 def history_csv(columns: Sequence[str], rows: Iterable[Mapping[str, float]]) -> str:

@@ -66,14 +66,17 @@ def test_metrics_have_the_documented_keys(finished):
     for name in ("mybook-lstm", "bench-uniform", "bench-ngram3"):
         metrics = read(finished, f"metrics/{name}.json")
         described = {"experiment", "task", "corpus", "tokens", "architecture", "parameters", "fingerprint", "data"}
-        described |= {"vocabulary_size", "question"}
+        described |= {"vocabulary_size", "question", "evaluated_on"}
         assert metrics.keys() == described | {"valid", "test"}
         assert scores <= metrics["valid"].keys()
         assert scores <= metrics["test"].keys()
         assert (metrics["valid"].keys() | metrics["test"].keys()) <= scores | {"shuffle_preference", "context_tokens"}
         assert metrics["data"].keys() == {"valid", "test"}
         card = read(finished, f"models/{name}/model.json")
-        assert all(metrics[key] == card[key] for key in described - {"data", "vocabulary_size", "question"})
+        assert all(
+            metrics[key] == card[key] for key in described - {"data", "vocabulary_size", "question", "evaluated_on"}
+        )
+        assert metrics["evaluated_on"] == "cpu"
         stats = read(finished, f"data/tokens/{metrics['tokens']}/stats.json")
         for split in ("valid", "test"):
             assert metrics["data"][split] == stats["splits"][split]["text_sha256"]

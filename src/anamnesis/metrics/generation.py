@@ -1,7 +1,7 @@
 """What the evaluations of networks that generate text share: perplexity, and the tables of both searches."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from anamnesis.errors import AnamnesisError
@@ -19,12 +19,12 @@ class Generated(Protocol):
     def score(self) -> float | None: ...
 
 
-def teacher_forcing_perplexity(loss: Callable[[Any], Loss], batches: Iterable[Any], name: str) -> float:
+def teacher_forcing_perplexity(network: Any, batches: Iterable[Any], name: str) -> float:
     """exp of the mean loss of a token, given the input and the true tokens before it, to 6 significant digits.
 
     Args:
-        loss: the loss of a batch; the network is in evaluation mode.
-        batches: all examples of a split.
+        network: in evaluation mode; its method `loss` gives the `Loss` of a batch.
+        batches: all examples of a split, each a named tuple, whose tensors are moved to the device of the network.
         name: the model and the split, for errors.
 
     Raises:
@@ -32,8 +32,11 @@ def teacher_forcing_perplexity(loss: Callable[[Any], Loss], batches: Iterable[An
     """
     import torch
 
+    device, losses = next(network.parameters()).device, list[Loss]()
     with torch.inference_mode():
-        losses = [loss(batch) for batch in batches]
+        for batch in batches:
+            parts = [part.to(device) if isinstance(part, torch.Tensor) else part for part in batch]
+            losses.append(network.loss(type(batch)(*parts)))
     mean = math.fsum(float(each.total) for each in losses) / sum(int(each.count) for each in losses)
     if not math.isfinite(mean) or math.isinf(perplexity(mean)):
         raise AnamnesisError(f"{name}: found a mean loss of {mean:.4g} nats a token; allowed: a finite perplexity")

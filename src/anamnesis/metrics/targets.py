@@ -1,9 +1,13 @@
 """Scores of targets under predicted distributions: log-probability, and whether they are among the most probable."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    # The baselines use this module without PyTorch.
+    from torch import Tensor
 
 
 class TargetScores(NamedTuple):
@@ -33,3 +37,16 @@ def from_distributions(log_probabilities: NDArray[np.floating], targets: NDArray
     better = (log_probabilities > chosen).sum(axis=-1)
     ties = (log_probabilities == chosen).sum(axis=-1)
     return TargetScores(chosen[..., 0].astype(np.float64), credit(better, ties, 1), credit(better, ties, 5))
+
+
+def from_tensors(log_probabilities: "Tensor", targets: "Tensor") -> TargetScores:
+    """As `from_distributions`, computed on the device of the tensors, from which only the scores are copied.
+
+    Args:
+        log_probabilities: (..., vocabulary).
+        targets: (...), int64.
+    """
+    chosen = log_probabilities.gather(-1, targets[..., None])
+    better = (log_probabilities > chosen).sum(-1).cpu().numpy()
+    ties = (log_probabilities == chosen).sum(-1).cpu().numpy()
+    return TargetScores(chosen.squeeze(-1).double().cpu().numpy(), credit(better, ties, 1), credit(better, ties, 5))

@@ -58,7 +58,7 @@ class Training(Settings):
 
 
 class Trainer(Settings):
-    """The devices that train an experiment; Lightning's `Trainer` has arguments of the same names."""
+    """The devices that train and evaluate an experiment; Lightning's `Trainer` has arguments of the same names."""
 
     accelerator: Literal["cpu", "gpu", "auto"] = Field("cpu", description="auto: a GPU if there is one, else the CPU")
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
@@ -108,6 +108,8 @@ class BaseExperiment(Settings):
     training: Training | None = Field(None, description="required for a network, refused for a baseline")
     trainer: Trainer = Trainer()
 
+    # Whether the task trains and evaluates on the CPU, whatever `trainer` says.
+    cpu_only: ClassVar[bool] = False
     # Whether an experiment of the task may begin with the model of another experiment.
     takes_model: ClassVar[bool] = False
     # Whether a network may go without `training`, because it begins with the weights of another model.

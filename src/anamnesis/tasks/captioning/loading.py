@@ -26,7 +26,9 @@ def load(found: ModelFolder) -> Captioner:
     from anamnesis.tasks.captioning.model.network import CaptionNetwork
 
     columns = width(experiment.images.longest)
-    network = models.load_network(found.folder, lambda: CaptionNetwork(experiment.model, columns), found.weights)
+    network = models.load_network(
+        found.folder, lambda: CaptionNetwork(experiment.model, columns), found.weights, found.device
+    )
     return NetworkCaptioner(found.card, network, experiment.images, experiment.search)
 
 

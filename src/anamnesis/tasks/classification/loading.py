@@ -108,12 +108,14 @@ def _load_network(found: ModelFolder, settings: Network, tokenizer: Tokenizer) -
     from anamnesis.tasks.classification.model.network import DocumentNetwork
 
     size, labels = input_vocabulary(settings, tokenizer), len(found.card["labels"])
-    network = models.load_network(found.folder, lambda: DocumentNetwork(settings, size, labels), found.weights)
+    network = models.load_network(
+        found.folder, lambda: DocumentNetwork(settings, size, labels), found.weights, found.device
+    )
 
     def predict(documents: Documents, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            logits = network(*word_batch(documents, rows, settings, tokenizer.vocabulary_size))
-            return logits.softmax(-1).numpy()
+            ids, lengths = word_batch(documents, rows, settings, tokenizer.vocabulary_size)
+            return network(ids.to(found.device), lengths).softmax(-1).cpu().numpy()
 
     return predict
 
@@ -129,7 +131,9 @@ def _load_language_model(found: ModelFolder, settings: LanguageModel, vocabulary
     from anamnesis.tasks.classification.model.encoder import new_encoder, summaries, summary_size
 
     block, (weights, others) = found.card.get("encoder"), _part(found.weights, "encoder.")
-    encoder = models.load_network(found.folder, lambda: new_encoder(found.folder, block, vocabulary), weights)
+    encoder = models.load_network(
+        found.folder, lambda: new_encoder(found.folder, block, vocabulary), weights, found.device
+    )
     head = _load_head(found, settings, others, summary_size(settings, encoder))
     return lambda documents, rows: head(summaries(settings, encoder, documents, rows))
 
@@ -148,11 +152,13 @@ def _load_head(
 
     labels, (own, others) = len(found.card["labels"]), _part(weights, "head.")
     _check(found, {"mean": (size,), "scale": (size,)}, others)
-    head = models.load_network(found.folder, lambda: Head(settings, others["mean"], others["scale"], labels), own)
+    head = models.load_network(
+        found.folder, lambda: Head(settings, others["mean"], others["scale"], labels), own, found.device
+    )
 
     def probabilities(features: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            return head(torch.from_numpy(features)).softmax(-1).numpy()
+            return head(torch.from_numpy(features).to(found.device)).softmax(-1).cpu().numpy()
 
     return probabilities
 

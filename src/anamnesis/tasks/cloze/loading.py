@@ -12,7 +12,7 @@ from anamnesis.data.tokenizers import tokenizer
 from anamnesis.errors import AnamnesisError
 from anamnesis.models import ModelFolder
 from anamnesis.tasks.cloze.model.blanks import TOKENIZER, find_candidates
-from anamnesis.tasks.cloze.model.cloze_model import ClozeModel, neural, unigram
+from anamnesis.tasks.cloze.model.cloze_model import ClozeModel, in_batches, neural, unigram
 from anamnesis.tasks.cloze.settings import Unigram
 
 
@@ -29,12 +29,13 @@ def load(content: ModelFolder) -> ClozeModel:
     except AnamnesisError as error:
         raise AnamnesisError(f"{folder}: {error}") from None
     if isinstance(settings, Unigram):
-        predict = unigram(_counts(folder, content.weights, candidates))
-    else:
-        from anamnesis.tasks.cloze.model.network import ClozeNetwork
+        return ClozeModel(content.card, vocabulary, candidates, unigram(_counts(folder, content.weights, candidates)))
+    from anamnesis.tasks.cloze.model.network import ClozeNetwork
 
-        predict = neural(models.load_network(folder, lambda: ClozeNetwork(settings, candidates), content.weights))
-    return ClozeModel(content.card, vocabulary, candidates, predict)
+    network = models.load_network(folder, lambda: ClozeNetwork(settings, candidates), content.weights, content.device)
+    # On a CPU, a batch gains nothing.
+    score = None if content.device == "cpu" else in_batches(network)
+    return ClozeModel(content.card, vocabulary, candidates, neural(network), score)
 
 
 def _counts(folder: Path, weights: Mapping[str, NDArray[Any]], candidates: NDArray[np.bool_]) -> NDArray[np.int64]:

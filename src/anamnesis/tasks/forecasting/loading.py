@@ -54,7 +54,8 @@ def load(found: ModelFolder) -> Forecaster:
         case _:
             from anamnesis.tasks.forecasting.model.network import new_network
 
-            step = forecaster.neural(models.load_network(found.folder, lambda: new_network(settings), weights))
+            network = models.load_network(found.folder, lambda: new_network(settings), weights, found.device)
+            step = forecaster.neural(network)
     return Forecaster(found.card, settings.window, step, mean, scale, words)
 
 

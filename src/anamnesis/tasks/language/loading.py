@@ -22,7 +22,7 @@ def load(content: ModelFolder) -> LanguageModel:
     if isinstance(settings, Reader):
         from anamnesis.tasks.language.model.predictor import load_recurrent
 
-        return load_recurrent(folder, settings, content.weights, card, vocabulary)
+        return load_recurrent(folder, settings, content.weights, card, vocabulary, content.device)
     try:
         if isinstance(settings, NGram):
             from anamnesis.tasks.language.model.ngram import NGramModel

@@ -1,6 +1,6 @@
 """The keys of an experiment with `task: memory`: the cell, its number of parameters, and how it is probed."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -103,3 +103,5 @@ class Experiment(BaseExperiment):
     training: Training = Training()  # type: ignore[assignment]  # each lag has a budget of its own
     text: Text = Text()
     recall: Recall = Recall()
+
+    cpu_only: ClassVar[bool] = True

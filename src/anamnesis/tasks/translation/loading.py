@@ -32,6 +32,6 @@ def load(found: ModelFolder) -> Translator:
 
     source, target = (Language(tokenizer.load(found.folder / name)) for name in TOKENIZERS)
     network = models.load_network(
-        found.folder, lambda: EncoderDecoder(settings, source.size, target.size), found.weights
+        found.folder, lambda: EncoderDecoder(settings, source.size, target.size), found.weights, found.device
     )
     return NetworkTranslator(found.card, source, target, network, found.experiment.search)

@@ -38,11 +38,11 @@ class VideoClassifier:
             videos: from 0, white, to 255, black, (videos, frames, size, size).
             progress: called with the number of videos classified since the last call.
         """
-        found = [np.empty((0, len(CLASSES)), np.float32)]
+        found, device = [np.empty((0, len(CLASSES)), np.float32)], self.network.output.weight.device
         with torch.inference_mode():
             for first in range(0, len(videos), BATCH):
                 part = torch.from_numpy(videos[first : first + BATCH])
-                found.append(self.network(part).softmax(-1).numpy())
+                found.append(self.network(part.to(device)).softmax(-1).cpu().numpy())
                 progress(len(part))
         return np.concatenate(found)
 
@@ -62,5 +62,7 @@ def load(found: ModelFolder) -> VideoClassifier:
         raise AnamnesisError(f"{found.folder}: model.json: labels: not the digits and directions of videos")
     experiment = found.experiment
     size = experiment.videos.size
-    network = models.load_network(found.folder, lambda: VideoNetwork(experiment.model, size, PARTS), found.weights)
+    network = models.load_network(
+        found.folder, lambda: VideoNetwork(experiment.model, size, PARTS), found.weights, found.device
+    )
     return VideoClassifier(found.card, size, network)

@@ -75,7 +75,7 @@ def perplexity(model: Any, images: CaptionedImages, split: str) -> float:
     from anamnesis.tasks.captioning.model.batches import new_batches
 
     name = f"{model.card['experiment']}: {split}"
-    return teacher_forcing_perplexity(model.network.loss, new_batches(images, BATCH, None), name)
+    return teacher_forcing_perplexity(model.network, new_batches(images, BATCH, None), name)
 
 
 def as_png(pixels: NDArray[np.uint8]) -> bytes:

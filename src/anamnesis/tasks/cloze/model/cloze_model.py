@@ -1,6 +1,6 @@
 """A model that fills blanks: word frequencies or a trained network, its guesses, and its scores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import exp, fsum, isfinite
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from anamnesis.data.tokenizers.base import Tokenizer
 from anamnesis.errors import AnamnesisError
-from anamnesis.metrics.targets import TargetScores, from_distributions
+from anamnesis.metrics.targets import TargetScores, from_distributions, from_tensors
 from anamnesis.tasks.cloze.model.blanks import NONE, Unknown, blank_places
 from anamnesis.training.plan import perplexity
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from anamnesis.tasks.cloze.model.network import ClozeNetwork
 
 Predict = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
+Score = Callable[[list[NDArray[np.int64]], list[NDArray[np.int64]]], Iterator[TargetScores]]
 
 BLANK = "____"
 # A sentence must have more blanks than this to be shown: with fewer words there is nothing to guess from.
@@ -26,8 +27,10 @@ CONTEXT = 5
 SEED = 1
 # Guesses to show.
 TOP = 5
-# Log-probabilities in memory at once.
-DISTRIBUTIONS = 2**21
+# Log-probabilities in memory at once, also in that of a GPU.
+DISTRIBUTIONS, GPU_DISTRIBUTIONS = 2**21, 2**26
+# Sentences in a batch on a GPU.
+GPU_BATCH = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +45,15 @@ class ClozeModel:
             tokens - 2 and each the only blank of its own question, the natural logarithms of probabilities
             (blanks, vocabulary); -inf for tokens that are not candidates. The token at a place has no influence on
             its own prediction.
+        score: given sentences and the places of the blanks in each, the scores of the words at all places, in any
+            order; None: they are scored sentence by sentence.
     """
 
     card: dict[str, Any]
     tokenizer: Tokenizer
     candidates: NDArray[np.bool_]
     predict: Predict
+    score: Score | None = None
 
     def guesses(self, log_probabilities: NDArray[np.float64], top: int) -> list[tuple[str, float]]:
         """The `top` most probable words of a distribution (vocabulary,), with their probabilities.
@@ -87,6 +93,28 @@ def neural(network: "ClozeNetwork") -> Predict:
     return predict
 
 
+def in_batches(network: "ClozeNetwork") -> Score:
+    """Scores of a network in evaluation mode, on the network's device: many sentences of similar length at once."""
+    import torch
+
+    from anamnesis.tasks.cloze.model.batches import Batch, collate
+
+    def score(sentences: list[NDArray[np.int64]], places: list[NDArray[np.int64]]) -> Iterator[TargetScores]:
+        room = max(1, GPU_DISTRIBUTIONS // len(network.answers))
+        order = [index for index in np.argsort([len(sentence) for sentence in sentences]) if len(places[index])]
+        while order:
+            blanks = np.cumsum([len(places[index]) for index in order[:GPU_BATCH]])
+            group = order[: max(1, int(np.searchsorted(blanks, room, side="right")))]
+            order = order[len(group) :]
+            host = collate([sentences[index] for index in group], [places[index] for index in group])
+            batch = Batch(*(part.to(network.answers.device) for part in host))
+            with torch.inference_mode():
+                words = network.numbers[batch.ids[batch.times, batch.columns]]
+                yield from_tensors(network.log_probabilities(network(batch)), words)
+
+    return score
+
+
 def scores(model: ClozeModel, sentences: list[NDArray[np.int64]], unknown: Unknown = NONE) -> dict[str, float | int]:
     """Scores of a model over all blanks of sentences: each word is a blank once, and the other words are given.
 
@@ -102,13 +130,8 @@ def scores(model: ClozeModel, sentences: list[NDArray[np.int64]], unknown: Unkno
     Raises:
         AnamnesisError: there is no blank, or the model gives the word of one no probability.
     """
-    room = max(1, DISTRIBUTIONS // len(model.candidates))
-    parts: list[TargetScores] = []
-    for sentence in sentences:
-        places = blank_places(sentence, model.candidates)
-        for first in range(0, len(places), room):
-            part = places[first : first + room]
-            parts.append(from_distributions(model.predict(sentence, part), sentence[part]))
+    places = [blank_places(sentence, model.candidates) for sentence in sentences]
+    parts = list((model.score or _one_by_one(model))(sentences, places))
     if not parts:
         raise AnamnesisError(f"found {len(sentences)} sentences, none of which has a known word to hide")
     known = sum(len(part.top1) for part in parts)
@@ -123,6 +146,18 @@ def scores(model: ClozeModel, sentences: list[NDArray[np.int64]], unknown: Unkno
         "blanks": blanks,
         "unknown_blanks": unknown.words,
     }
+
+
+def _one_by_one(model: ClozeModel) -> Score:
+    room = max(1, DISTRIBUTIONS // len(model.candidates))
+
+    def score(sentences: list[NDArray[np.int64]], places: list[NDArray[np.int64]]) -> Iterator[TargetScores]:
+        for sentence, blanks in zip(sentences, places, strict=True):
+            for first in range(0, len(blanks), room):
+                part = blanks[first : first + room]
+                yield from_distributions(model.predict(sentence, part), sentence[part])
+
+    return score
 
 
 @dataclass(frozen=True)

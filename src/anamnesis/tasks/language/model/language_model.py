@@ -24,12 +24,14 @@ class LanguageModel(ABC):
         tokenizer: the tokenizer of the training text.
         recurrent: whether the state is the hidden state of a network, which can hold any token read before.
         needs_distributions: whether `score_targets` computes distributions over the whole vocabulary.
+        room: how many log-probabilities may be in memory at once.
     """
 
     card: dict[str, Any]
     tokenizer: "Tokenizer"
     recurrent: ClassVar[bool] = False
     needs_distributions: ClassVar[bool] = True
+    room: int = 2**21
 
     @abstractmethod
     def initial_state(self, batch: int = 1) -> Any:

@@ -12,12 +12,16 @@ from torch import Tensor, nn
 
 from anamnesis import models
 from anamnesis.data.tokenizers.base import Tokenizer
+from anamnesis.metrics.targets import TargetScores, from_distributions, from_tensors
 from anamnesis.nn.layer import ArrayState
 from anamnesis.nn.stack import State
 from anamnesis.nn.stepping import Read, steps_of
 from anamnesis.tasks.language.model.language_model import LanguageModel
 from anamnesis.tasks.language.model.network import RecurrentNetwork
 from anamnesis.tasks.language.settings import Reader
+
+# Log-probabilities in the memory of a GPU at once.
+GPU_ROOM = 2**26
 
 NumPyState = list[tuple[NDArray[np.float32], ...]]
 """For each layer the parts of its state, arrays of shape (batch, size)."""
@@ -37,24 +41,43 @@ class RecurrentPredictor(LanguageModel):
     def __init__(self, network: RecurrentNetwork, card: dict[str, Any], tokenizer: Tokenizer) -> None:
         self.network, self.card, self.tokenizer = network, card, tokenizer
 
+    @property
+    def room(self) -> int:  # type: ignore[override]
+        """See `LanguageModel`."""
+        return super().room if self.network.embedding.weight.device.type == "cpu" else GPU_ROOM
+
     def initial_state(self, batch: int = 1) -> NumPyState:
         """The zero state."""
         return _to_numpy(self.network.stack.initial_state(batch))
 
     def predict(self, ids: NDArray[np.int64], state: NumPyState) -> tuple[NDArray[np.float32], NumPyState]:
         """See `LanguageModel.predict`; `<s>` has probability 0, and the other tokens' probabilities sum to 1."""
-        with torch.inference_mode():
-            outputs, after = self._advance(ids, state)
-            log_p = self.network.log_probabilities(outputs.transpose(0, 1))
-            if self.tokenizer.start_id is not None:
-                log_p[..., self.tokenizer.start_id] = -torch.inf
-                log_p -= log_p.logsumexp(-1, keepdim=True)
-            return log_p.cpu().numpy(), _to_numpy(after)
+        log_p, after = self._predict(ids, state)
+        return log_p.cpu().numpy(), after
+
+    def score_targets(
+        self, ids: NDArray[np.int64], targets: NDArray[np.int64], state: NumPyState
+    ) -> tuple[TargetScores, NumPyState]:
+        """See `LanguageModel.score_targets`; distributions stay on a GPU. On a CPU, NumPy counts faster."""
+        log_p, after = self._predict(ids, state)
+        if log_p.device.type == "cpu":
+            return from_distributions(log_p.numpy(), targets), after
+        return from_tensors(log_p, torch.from_numpy(targets).to(log_p.device)), after
 
     def read(self, ids: NDArray[np.int64], state: NumPyState) -> NumPyState:
         """See `LanguageModel.read`; skips the softmax."""
         with torch.inference_mode():
             return _to_numpy(self._advance(ids, state)[1])
+
+    @torch.inference_mode()
+    def _predict(self, ids: NDArray[np.int64], state: NumPyState) -> tuple[Tensor, NumPyState]:
+        """As `predict`, with the log-probabilities on the device of the network."""
+        outputs, after = self._advance(ids, state)
+        log_p = self.network.log_probabilities(outputs.transpose(0, 1))
+        if self.tokenizer.start_id is not None:
+            log_p[..., self.tokenizer.start_id].fill_(-torch.inf)
+            log_p -= log_p.logsumexp(-1, keepdim=True)
+        return log_p, _to_numpy(after)
 
     def _advance(self, ids: NDArray[np.int64], state: NumPyState) -> tuple[Tensor, State]:
         device = self.network.embedding.weight.device
@@ -93,7 +116,12 @@ def _to_numpy(state: State) -> NumPyState:
 
 
 def load_recurrent(
-    folder: Path, settings: Reader, weights: dict[str, NDArray[Any]], card: dict[str, Any], tokenizer: Tokenizer
+    folder: Path,
+    settings: Reader,
+    weights: dict[str, NDArray[Any]],
+    card: dict[str, Any],
+    tokenizer: Tokenizer,
+    device: str = "cpu",
 ) -> RecurrentPredictor:
     """The recurrent language model with stored weights.
 
@@ -101,9 +129,12 @@ def load_recurrent(
         folder: the model's folder, for error messages.
         settings: the `model` block that it was trained with.
         weights: the network's parameters by name.
+        device: where the network computes.
 
     Raises:
         AnamnesisError: the weights are not those of such a network.
     """
-    network = models.load_network(folder, lambda: RecurrentNetwork(settings, tokenizer.vocabulary_size), weights)
+    network = models.load_network(
+        folder, lambda: RecurrentNetwork(settings, tokenizer.vocabulary_size), weights, device
+    )
     return RecurrentPredictor(network, card, tokenizer)

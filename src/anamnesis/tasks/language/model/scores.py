@@ -12,8 +12,7 @@ from anamnesis.metrics.targets import TargetScores
 from anamnesis.tasks.language.model.language_model import LanguageModel
 from anamnesis.tasks.language.model.text import Split, is_target
 
-# Numbers in memory at once: log-probabilities of a chunk of tokens, or scores of a longer chunk without them.
-DISTRIBUTIONS = 2**21
+# Tokens in a chunk without distributions.
 CHUNK = 2**16
 # Texts in a batch, and tokens of each of them in a chunk with distributions.
 ROWS, STEPS = 64, 1024
@@ -33,7 +32,7 @@ def target_scores(model: LanguageModel, ids: NDArray[np.integer], chunk: int | N
     if chunk is None:
         room, longest = CHUNK, CHUNK
         if model.needs_distributions:
-            room, longest = min(STEPS * ROWS, DISTRIBUTIONS // model.tokenizer.vocabulary_size), STEPS
+            room, longest = min(STEPS * ROWS, model.room // model.tokenizer.vocabulary_size), STEPS
         chunk = max(1, min(longest, room // max(len(rows), 1)))
     state = model.initial_state(len(rows))
     for first in range(0, rows.shape[1] - 1, chunk):
@@ -52,7 +51,7 @@ def surprisals(model: LanguageModel, texts: Sequence[NDArray[np.integer]]) -> li
     """
     lengths = [len(ids) for ids in texts]
     order = sorted(range(len(texts)), key=lambda index: lengths[index])
-    rows = max(1, min(ROWS, DISTRIBUTIONS // model.tokenizer.vocabulary_size))
+    rows = max(1, min(ROWS, model.room // model.tokenizer.vocabulary_size))
     result: list[NDArray[np.float64]] = [np.empty(0)] * len(texts)
     for first in range(0, len(order), rows):
         part = order[first : first + rows]

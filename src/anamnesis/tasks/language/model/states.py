@@ -78,5 +78,5 @@ def _states(network: RecurrentNetwork, texts: list[NDArray[np.int64]]) -> torch.
         total += (outputs * (steps[:, None] < lengths)[..., None]).sum(0)
         ends = lengths - 1 - first
         here = (ends >= 0) & (ends < len(outputs))
-        last[here] = outputs[ends[here], columns[here]]
+        last = outputs[ends.clamp(0, len(outputs) - 1), columns].where(here[:, None], last)
     return torch.cat([total / lengths[:, None], last], dim=1)

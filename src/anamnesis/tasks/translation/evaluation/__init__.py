@@ -95,7 +95,7 @@ def perplexity(model: Any, store: Path, split: str) -> float:
 
     pairs = pair_ids(store, split, model.source, model.target)
     batches = PairBatches(*pairs, model.target.start, VALID_TOKENS, None)
-    return teacher_forcing_perplexity(model.network.loss, batches, f"{model.card['experiment']}: {split}")
+    return teacher_forcing_perplexity(model.network, batches, f"{model.card['experiment']}: {split}")
 
 
 def search_scores(beam: Sequence[Translation], greedy: Sequence[Translation]) -> dict[str, float]:

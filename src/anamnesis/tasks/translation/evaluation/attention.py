@@ -36,9 +36,11 @@ def attention_map(translator: NetworkTranslator, text: str, translation: Transla
     source, ids = translator.source.encode(text), [*translation.ids, target.end]
     with torch.inference_mode():
         batch = collate([np.array(source.ids)], [np.array(ids)], target.start)
-        state, memory = network.encode(batch.source, torch.from_numpy(batch.lengths))
-        weights = network.decode(batch.inputs, state, memory)[2]
+        device = network.output.weight.device
+        state, memory = network.encode(batch.source.to(device), torch.from_numpy(batch.lengths))
+        weights = network.decode(batch.inputs.to(device), state, memory)[2]
     if weights is None:
         raise AnamnesisError(f"{translator.card['experiment']} has no attention to show")
     tokens = translation.tokens
-    return AttentionMap(translator.source.display(source.ids, source.copies), tokens, weights[0, : len(tokens)].numpy())
+    shown = weights[0, : len(tokens)].cpu().numpy()
+    return AttentionMap(translator.source.display(source.ids, source.copies), tokens, shown)
