@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from anamnesis.errors import AnamnesisError
+from anamnesis.nn.cells.scrn import SCRN
 from anamnesis.training import fit, graphs
 from anamnesis.training.batches import Batches
 from anamnesis.training.checkpoints import Checkpoints
@@ -122,6 +123,21 @@ def test_no_step_has_a_tensor_on_the_cpu(project: Project, monkeypatch: pytest.M
             loss.backward()
             torch.nn.utils.clip_grad_norm_(module.network.parameters(), 1.0)
         assert watch.reason is None
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+@pytest.mark.parametrize("learned_alpha", [True, False])
+def test_the_context_network_has_no_tensor_on_the_cpu(
+    monkeypatch: pytest.MonkeyPatch, activation: str, learned_alpha: bool
+) -> None:
+    """Its way through PyTorch's kernel, which it takes on a GPU only."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(torch.Tensor, "is_cuda", True)
+    layer = SCRN(6, 8, 7, activation=activation, learned_alpha=learned_alpha).to("meta")
+    inputs = torch.zeros(9, 5, 6, device="meta")
+    with graphs._Watch(torch.device("meta")) as watch:
+        layer(inputs, layer.initial_state(5))[0].sum().backward()
+    assert watch.reason is None
 
 
 SCHEDULES: list[dict[str, Any]] = [

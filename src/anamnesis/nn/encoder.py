@@ -150,7 +150,9 @@ def _read_one_way(layer: nn.Module, suffix: str, inputs: Tensor, padding: Tensor
     marks = nn.functional.pad(padding.to(inputs.dtype), (0, 7))
     size = others[0].shape[1]
     shut = w_ih.new_zeros(4 * size, 8)
-    shut[:size, 0], shut[size : 2 * size, 0] = -_SHUT, _SHUT
+    # Not by assignment, which makes a tensor on the CPU of the number.
+    shut[:size, 0].fill_(-_SHUT)
+    shut[size : 2 * size, 0].fill_(_SHUT)
     outputs, _, cell = torch.lstm(
         torch.cat([inputs, marks], dim=-1), (hidden, hidden), [torch.cat([w_ih, shut], dim=1), *others], *options
     )

@@ -24,8 +24,6 @@ from anamnesis.nn.numpy_weights import weights_of
 BLOCK = 128
 # Numbers of a step's context up to which that product is faster on a CPU than a loop, whose steps cost too much then.
 SMALL = 512
-# As numbers of no dimension they become arguments of a kernel on any device.
-HALF, MINUS_ONE = torch.tensor(0.5), torch.tensor(-1.0)
 
 
 class SCRN(nn.Module, Layer):
@@ -132,7 +130,7 @@ class SCRN(nn.Module, Layer):
         # cuDNN has gradients only in training mode.
         hidden = torch.rnn_tanh(segment, first, flat, True, 1, 0.0, torch.is_grad_enabled(), False, False)[0]
         if sigmoid:
-            hidden = torch.add(HALF, hidden, alpha=0.5)
+            hidden = torch.add(_number(0.5, hidden.dtype, hidden.device), hidden, alpha=0.5)
         return torch.cat([hidden, context], -1)
 
     def single_step(self) -> SingleStep:
@@ -282,7 +280,7 @@ class _Kernel(torch.autograd.Function):
         torch.mul(w_xh, scale, out=to_x[:, units:])
         torch.mul(w_hh, scale * scale, out=to_h)
         if sigmoid:
-            first = torch.add(MINUS_ONE, h, alpha=2)
+            first = torch.add(_number(-1.0, h.dtype, h.device), h, alpha=2)
             # Each of the kernel's two biases is half of R 1 / 4.
             biases.addmm_(_ones(hidden, x.dtype, x.device), to_h.mT, beta=0, alpha=0.5)
         else:
@@ -381,6 +379,13 @@ def _ones(count: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Ones (2, count), made once for the same reason."""
     with torch.inference_mode(False):
         return torch.ones(2, count, dtype=dtype, device=device)
+
+
+@lru_cache(maxsize=64)
+def _number(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A number (), made once for the same reason; on the device, because no tensor of a recorded step is on the CPU."""
+    with torch.inference_mode(False):
+        return torch.full((), value, dtype=dtype, device=device)
 
 
 def _triangles(keep: Tensor, steps: int) -> Tensor:
