@@ -302,7 +302,11 @@ def test_shapes_beyond_the_limit_and_shapes_that_come_once_are_not_recorded(monk
 def test_a_device_that_refuses_to_record_is_one_clear_line() -> None:
     class Refusing(TapeRecorder):
         def record(self, work: Any) -> Any:
-            raise RuntimeError("operation not permitted\nwhen the stream is capturing")
+            try:
+                raise RuntimeError("operation not permitted\nwhen the stream is capturing")
+            finally:
+                # CUDA then refuses to end the recording, too.
+                raise RuntimeError("operation failed due to a previous error during capture")
 
     graphed = graphs.StepGraphs("toy", lambda batch, state: batch.sum(), Refusing())
     graphed(torch.zeros(2), torch.zeros(()))

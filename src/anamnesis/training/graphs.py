@@ -157,7 +157,8 @@ class StepGraphs:
         return self.states[key]
 
     def _record(self, leaves: Sequence[Any], tree: Any, state: Any) -> Recorded:
-        inputs = [leaf.to(self.recorder.device, copy=True) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+        # Copies, also of what is on the device already, and without waiting for it.
+        inputs = [each.clone() if isinstance(each, Tensor) else each for each in self._moved(leaves)]
         batch, before, after = tree_unflatten(inputs, tree), self._kept(state), list[Any]()
         _copy(_tensors(state), _tensors(before))
 
@@ -170,7 +171,7 @@ class StepGraphs:
         try:
             replay = self.recorder.record(work)
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = str(_first(error)).strip().splitlines()[0]
             raise AnamnesisError(
                 f"experiments.{self.name}: no CUDA graph of the training step could be recorded ({reason}); "
                 "set trainer.graphs: never"
@@ -214,6 +215,13 @@ class _Watch(TorchDispatchMode):
         if any(isinstance(leaf, Tensor) and leaf.device.type != self.device.type for leaf in leaves):
             return f"{func} has a tensor on the CPU"
         return None
+
+
+def _first(error: BaseException) -> BaseException:
+    """The error behind an error: of a failed recording, CUDA also refuses the end, and says only that."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
 
 
 def _tensors(tree: Any) -> list[Tensor]:
