@@ -32,7 +32,10 @@ class Recorder(Protocol):
         """A context in which all steps are taken and recorded."""
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        """Record the work without doing it; the result does it with the values that its tensors then have."""
+        """Record the work without doing it; the result does it with the values that its tensors then have.
+
+        Both are called inside `entered`.
+        """
 
 
 class CudaRecorder:
@@ -59,9 +62,14 @@ class CudaRecorder:
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         """See `Recorder`."""
         graph = torch.cuda.CUDAGraph()
-        # Another thread pins the next batches meanwhile, which a recording in the mode `global` would refuse.
-        with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
+        # Not in the context of `torch.cuda.graph`, which first waits for the GPU and frees all memory that it keeps,
+        # for each of a hundred shapes. Another thread pins the next batches meanwhile, which a recording in the mode
+        # `global` would refuse.
+        graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
+        try:
             work()
+        finally:
+            graph.capture_end()
         return graph.replay
 
 
