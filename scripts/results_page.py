@@ -19,7 +19,7 @@ from typing import Any
 
 from anamnesis import console, params
 from anamnesis.boards import BOARDS, entrants
-from anamnesis.engine.run import cores
+from anamnesis.engine.run import count_cores
 from anamnesis.models import CARD, read_card
 from anamnesis.params import Params
 from anamnesis.profiles import merged
@@ -38,8 +38,8 @@ HEAD = """# The textbooks' numbers beside ours
 The heading of each table names the score that ranks. Scores are those of the best weights on the validation and test
 splits, *mean ± sample standard deviation* for experiments with several seeds. *Epochs* are those that were trained:
 `3 of 50` is fewer than the profile says, and such a row does not repeat the textbook's experiment. Each command runs
-everything that its row depends on. *Wall time* is that of the training, of all seeds together; a model that is fitted
-without gradients has none.
+everything that its row depends on, once `anamnesis profile` has written the files of the profile. *Wall time* is that
+of the training, of all seeds together; a model that is fitted without gradients has none.
 """
 
 
@@ -287,7 +287,7 @@ def this_machine() -> str:
     path = Path("/proc/cpuinfo")
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    number = cores()
+    number = count_cores()
     text = f"{model or platform.processor() or platform.machine()}, {number} core{'' if number == 1 else 's'}"
     return f"{text}, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else text
 

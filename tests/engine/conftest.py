@@ -28,36 +28,21 @@ vars: [corpora.yaml]
 stages:
   fetch:
     foreach: ${corpora}
-    do:
-      cmd: sh pipelines/work.sh fetch ${key}
-      deps: [pipelines/work.sh]
-      params: [{corpora.yaml: ["corpora.${key}"]}]
-      outs: ["data/raw/${key}"]
+    do: {cmd: "sh pipelines/work.sh fetch ${key}", deps: [pipelines/work.sh],
+         params: [{corpora.yaml: ["corpora.${key}"]}], outs: ["data/raw/${key}"]}
   tokenize:
     foreach: ${tokens}
-    do:
-      cmd: sh pipelines/work.sh tokenize ${key} data/raw/${item.corpus}
-      deps: ["data/raw/${item.corpus}"]
-      params: ["tokens.${key}"]
-      outs: ["data/tokens/${key}"]
+    do: {cmd: "sh pipelines/work.sh tokenize ${key} data/raw/${item.corpus}", deps: ["data/raw/${item.corpus}"],
+         params: ["tokens.${key}"], outs: ["data/tokens/${key}"]}
   train:
     foreach: ${experiments}
-    do:
-      cmd: sh pipelines/work.sh train ${key} data/tokens/${item.tokens}
-      deps: ["data/tokens/${item.tokens}"]
-      params: ["experiments.${key}"]
-      outs: ["models/${key}"]
+    do: {cmd: "sh pipelines/work.sh train ${key} data/tokens/${item.tokens}", deps: ["data/tokens/${item.tokens}"],
+         params: ["experiments.${key}"], outs: ["models/${key}"]}
   evaluate:
     foreach: ${experiments}
-    do:
-      cmd: sh pipelines/work.sh evaluate ${key} models/${key}
-      deps: ["models/${key}"]
-      metrics: ["metrics/${key}.json"]
-      outs: ["predictions/${key}"]
-  compare:
-    cmd: sh pipelines/work.sh compare all metrics
-    deps: [metrics]
-    outs: [reports/leaderboard.csv]
+    do: {cmd: "sh pipelines/work.sh evaluate ${key} models/${key}", deps: ["models/${key}"],
+         metrics: ["metrics/${key}.json"], outs: ["predictions/${key}"]}
+  compare: {cmd: sh pipelines/work.sh compare all metrics, deps: [metrics], outs: [reports/leaderboard.csv]}
 """
 
 WORK = """
@@ -79,33 +64,34 @@ esac
 echo "$kind $name: made it"
 """
 
-IGNORED = "data/\nmodels/\nmetrics/\npredictions/\nreports/\n.anamnesis/\n"
+IGNORED = "data/\nmodels/\nmetrics/\npredictions/\nreports/\n.anamnesis/\nbefore-*.sh\n*.pid\nmet-*\n"
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Project:
-    """The folder, and what tests do in it."""
+    """The project's folder, with the commands that tests run in it."""
 
     def __init__(self, root: Path, experiments: list[str]) -> None:
         self.root = root
-        root.mkdir()
-        (root / ".dvc").mkdir()
-        (root / ".anamnesis").mkdir()
-        (root / ".dvc" / "config").write_text("[core]\n    analytics = false\n    check_update = false\n")
-        (root / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n/cache\n")
-        (root / ".gitignore").write_text(IGNORED + "before-*.sh\n*.pid\nmet-*\n")
-        (root / "dvc.yaml").write_text(STAGES)
-        (root / "corpora.yaml").write_text(CORPORA)
-        (root / "pipelines").mkdir()
-        (root / "pipelines" / "work.sh").write_text(WORK)
+        for folder in (".dvc", ".anamnesis", "pipelines"):
+            (root / folder).mkdir(parents=True)
+        for name, text in {
+            ".dvc/config": "[core]\n    analytics = false\n    check_update = false\n",
+            ".dvc/.gitignore": "/config.local\n/tmp\n/cache\n",
+            ".gitignore": IGNORED,
+            "dvc.yaml": STAGES,
+            "corpora.yaml": CORPORA,
+            "pipelines/work.sh": WORK,
+        }.items():
+            (root / name).write_text(text)
         self.experiments(experiments)
         self.git("init", "-q")
         self.commit()
 
     def experiments(self, names: list[str]) -> None:
-        entries = [EXPERIMENT % (name, len(name)) for name in names]
-        (self.root / "params.yaml").write_text(PARAMS + "".join(entries))
+        """Write the params.yaml with these experiments."""
+        (self.root / "params.yaml").write_text(PARAMS + "".join(EXPERIMENT % (name, len(name)) for name in names))
 
     def git(self, *arguments: str) -> str:
         command = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments]
@@ -116,18 +102,18 @@ class Project:
         self.git("commit", "-q", "--allow-empty", "-m", "state")
 
     def before(self, kind: str, name: str, script: str) -> None:
-        """Shell lines that a stage runs first."""
+        """Let a stage run these shell lines first."""
         (self.root / f"before-{kind}-{name}.sh").write_text(script)
 
     def popen(self, *arguments: str) -> "subprocess.Popen[str]":
-        """`anamnesis.engine.run.repro` in a process of its own; the arguments are the number of jobs and targets."""
+        """Start `anamnesis.engine.run.repro` in a process; the arguments are the number of jobs and the targets."""
         return subprocess.Popen(
             [sys.executable, "-c", DRIVER, str(self.root), *arguments],
             cwd=self.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # A shell that runs the tests in the background, or `nohup`, makes all of them deaf to these signals.
+            # A process that is started in the background or by `nohup` may ignore these signals.
             preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in SIGNALS],
         )
 
@@ -141,7 +127,7 @@ class Project:
         return subprocess.run(command, cwd=self.root, check=True, capture_output=True, text=True).stdout
 
     def ran(self) -> list[str]:
-        """The stages whose command has started since the last call, in that order."""
+        """The stages whose commands have started since the last call, in order."""
         log = self.root / ".anamnesis" / "ran"
         lines = log.read_text().splitlines() if log.exists() else []
         log.unlink(missing_ok=True)

@@ -1,9 +1,9 @@
-"""What a user may type for a stage, in whichever section of params.yaml its experiment stands."""
+"""The names that a user may type for stages and experiments, in whichever section an experiment stands."""
 
 import pytest
 
 from anamnesis import params
-from anamnesis.engine.targets import targets_of
+from anamnesis.engine.targets import resolve_targets
 from anamnesis.errors import ParamsError
 
 LSTM = {"architecture": "lstm", "hidden": 4}
@@ -21,12 +21,11 @@ SETTINGS = params.check(
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"),
+    ("names", "stages"),
     [
         (["a-lstm"], ["evaluate@a-lstm"]),
         (["a-tuned"], ["evaluate-dependent@a-tuned"]),
-        (["train@a-tuned"], ["train-dependent@a-tuned"]),
-        (["train-dependent@a-tuned"], ["train-dependent@a-tuned"]),
+        (["train@a-tuned", "train-dependent@a-tuned"], ["train-dependent@a-tuned"]),
         (["train"], ["train@a-lstm", "train-dependent@a-tuned"]),
         (["compare", "a-lstm", "evaluate@a-lstm"], ["compare", "evaluate@a-lstm"]),
         (["a", "a-characters"], ["fetch@a", "tokenize@a-characters"]),
@@ -34,12 +33,17 @@ SETTINGS = params.check(
         (["fetch"], ["fetch@a", "fetch-own@mine"]),
     ],
 )
-def test_names_become_stages_each_once(typed, meant):
-    assert targets_of(typed, SETTINGS) == meant
+def test_names_resolve_to_stages_without_repetition(names, stages):
+    assert resolve_targets(names, SETTINGS) == stages
 
 
-def test_an_unknown_name_is_refused_with_the_nearest():
-    with pytest.raises(ParamsError, match=r"'a-lsmt'; did you mean 'a-lstm'\?"):
-        targets_of(["a-lsmt"], SETTINGS)
-    with pytest.raises(ParamsError, match="no stage or experiment is named 'train-dependent@a-lstm'"):
-        targets_of(["train-dependent@a-lstm"], SETTINGS)
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a-lsmt", r"no stage or experiment is named 'a-lsmt'; did you mean 'a-lstm'\?"),
+        ("train-dependent@a-lstm", "no stage or experiment is named 'train-dependent@a-lstm'"),
+    ],
+)
+def test_unknown_name_is_refused_with_the_nearest_name(name, message):
+    with pytest.raises(ParamsError, match=message):
+        resolve_targets([name], SETTINGS)

@@ -37,14 +37,14 @@ def repro(
     """
     from rich.console import Console
 
-    from anamnesis.engine.run import cores
+    from anamnesis.engine.run import count_cores
     from anamnesis.engine.run import repro as run
     from anamnesis.tracking import sync
     from anamnesis.tracking.store import TrackingError
 
     root = location.enter()
     _note_stale(root)
-    run(root, targets or [], jobs or cores(), Console())
+    run(root, targets or [], jobs or count_cores(), Console())
     # The stage `register` has synchronised MLflow, if it was part of the run.
     if not sync.is_synced(root):
         try:

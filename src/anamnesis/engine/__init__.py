@@ -1,1 +1,1 @@
-"""`anamnesis repro`: the pipeline of dvc.yaml, ready stages side by side."""
+"""The engine behind `anamnesis repro`: runs the stages of dvc.yaml, independent stages in parallel."""

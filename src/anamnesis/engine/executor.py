@@ -1,4 +1,4 @@
-"""What the scheduler asks of an executor: `submit(task)` starts a command and returns a future of its result."""
+"""The interface between scheduler and executors: `submit(task)` starts a command and returns a future of its result."""
 
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ class Stage:
         name: DVC's address, such as `train@sherlock-lstm`.
         needs: the stages of the plan whose outputs this stage reads.
         command: the shell command.
-        current: whether the stage and every stage before it were up to date when the plan was made.
+        up_to_date: whether the stage and every stage before it were up to date when the plan was made.
     """
 
     name: str
     needs: frozenset[str]
     command: str
-    current: bool
+    up_to_date: bool
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Task:
 
     @property
     def log(self) -> Path:
-        """The file that takes everything the command writes to standard output and error."""
+        """The file for the standard output and error of the command."""
         return log_path(self.root, self.name)
 
     @property
@@ -62,14 +62,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Result:
-    """How a task ended: the exit code of its command, and the seconds from start to end."""
+    """The exit code of a task's command, and the seconds that it took."""
 
     code: int
     seconds: float
 
 
 class Executor(Protocol):
-    """Runs tasks somewhere. The scheduler never submits more than `slots` at once."""
+    """Runs tasks. The scheduler never submits more than `slots` at once."""
 
     slots: int
 
@@ -77,7 +77,7 @@ class Executor(Protocol):
         """Start the task and return a future of its result."""
 
     def stop(self) -> None:
-        """End every task that runs, and return when all have ended."""
+        """Stop all running tasks, and return when they have ended."""
 
 
 def log_path(root: Path, name: str) -> Path:
@@ -86,5 +86,5 @@ def log_path(root: Path, name: str) -> Path:
 
 
 def file_name(name: str) -> str:
-    """The address of a stage as the name of a file; a dvc.yaml in a subfolder has its folder in the address."""
+    """A file name for a stage; the address of a stage in a subfolder's dvc.yaml contains slashes and a colon."""
     return name.replace("/", ".").replace(":", ".")

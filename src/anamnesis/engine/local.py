@@ -1,4 +1,4 @@
-"""The executor of this machine: each stage is a fork of a clean process that has the heavy libraries imported."""
+"""The executor of this machine: each task runs in a fork of a process that has imported the heavy libraries."""
 
 import os
 import signal
@@ -19,16 +19,16 @@ class LocalExecutor:
     """Runs each task in its own process and process group.
 
     Args:
-        slots: the most tasks at once.
+        slots: the largest number of tasks at once.
         warm: import PyTorch, Lightning and MLflow once, before the first task; it takes some seconds. Without it, a
-            Python stage imports what it uses, as it does in a plain `dvc repro`.
+            Python stage imports what it uses, as in a plain `dvc repro`.
     """
 
     def __init__(self, slots: int, *, warm: bool) -> None:
         self.slots = slots
         self._context = get_context("forkserver")
         self._context.set_forkserver_preload(["anamnesis.engine.warm" if warm else worker.__name__])
-        # Starting a process asks all others for their exit code, which only one thread can be told.
+        # Starting a process polls all others, and only one thread can receive an exit code.
         self._lock = Lock()
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="stage")
         self._running: list[ForkServerProcess] = []
@@ -50,23 +50,23 @@ class LocalExecutor:
         return Result(process.exitcode or 0, time.monotonic() - start)
 
     def stop(self) -> None:
-        """End the process group of every task: by SIGTERM, and by SIGKILL where some seconds of it were in vain."""
+        """Send SIGTERM to the process group of every task, and SIGKILL to those that are alive after 10 seconds."""
         groups = [process.pid for process in self._running if process.pid]
         with signals.ignored():
             end = time.monotonic() + GRACE_SECONDS
             while (alive := _alive(groups)) and time.monotonic() < end:
-                _signal(alive, signal.SIGTERM)
-                patience = min(end, time.monotonic() + 2)
-                while _alive(groups) and time.monotonic() < patience:
+                _send(alive, signal.SIGTERM)
+                repeat = min(end, time.monotonic() + 2)
+                while _alive(groups) and time.monotonic() < repeat:
                     time.sleep(0.05)
             while alive := _alive(groups):
-                _signal(alive, signal.SIGKILL)
+                _send(alive, signal.SIGKILL)
                 time.sleep(0.05)
             self._threads.shutdown()
 
 
 def _alive(groups: list[int]) -> list[int]:
-    """Those of the process groups that have a member which is not a zombie."""
+    """The process groups that have a member which is not a zombie."""
     import psutil
 
     if not groups:
@@ -81,12 +81,13 @@ def _alive(groups: list[int]) -> list[int]:
     return [group for group in groups if group in alive]
 
 
-def _signal(groups: list[int], number: int) -> None:
+def _send(groups: list[int], number: int) -> None:
+    """Send a signal to process groups."""
     for group in groups:
         try:
             os.killpg(group, number)
         except ProcessLookupError:
-            # The process has not made its group yet.
+            # The process has not created its group yet.
             try:
                 os.kill(group, number)
             except ProcessLookupError:

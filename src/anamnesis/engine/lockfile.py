@@ -1,7 +1,7 @@
-"""dvc.lock as text, one block for each stage, so that recording a stage costs the same however many there are.
+"""dvc.lock as one block of text for each stage, so that recording a stage costs the same in a large file.
 
-DVC parses and rewrites the whole file for each stage. Here DVC's own serializer writes the block of the stage that ran,
-and all other blocks stay as they are: the file has the bytes that DVC would have written.
+DVC parses and rewrites the whole file for each stage. Here DVC's serializer writes the block of the stage that ran, and
+all other blocks stay as they are. The file has the bytes that DVC would write.
 """
 
 import io
@@ -27,8 +27,8 @@ class LockFile:
 
     Args:
         path: the file, which need not exist.
-        content: what DVC parsed from it.
-        state: the folder that keeps the file's order before an interrupted run, and its parsed content.
+        content: the content as DVC parses it.
+        state: the folder for the file's order before an interrupted run, and for its parsed content.
     """
 
     def __init__(self, path: Path, content: dict[str, Any], state: Path) -> None:
@@ -40,40 +40,40 @@ class LockFile:
         self._before = list(self._blocks) if order is None else order
         self._changed = False
 
-    def set(self, name: str, entry: dict[str, Any]) -> None:
+    def set_entry(self, name: str, entry: dict[str, Any]) -> None:
         """Replace the entry of a stage; `write` stores it."""
         block = _block(name, entry)
         if self._blocks.get(name) != block:
             self._blocks[name], self._stages[name], self._changed = block, entry, True
 
     def write(self, plan: list[str]) -> None:
-        """Write the file in one step if anything has changed, in the order in which one plain `dvc repro` would.
+        """Write the file atomically if anything has changed, in the order in which one plain `dvc repro` would.
 
-        DVC keeps a stage where it stands and appends a new one when it has run, so that the order is that before the
-        first run that has not ended well since, then the new stages in the order of the plan.
+        DVC keeps the place of a stage and appends new stages as they finish. So the order is that before the first
+        incomplete run, then the new stages in the order of the plan.
         """
-        wanted = [name for name in dict.fromkeys([*self._before, *plan, *self._blocks]) if name in self._blocks]
-        if self._changed or wanted != list(self._blocks):
+        ordered = [name for name in dict.fromkeys([*self._before, *plan, *self._blocks]) if name in self._blocks]
+        if self._changed or ordered != list(self._blocks):
             if not self._order.exists():
                 files.write_json(self._order, self._before)
-            self._blocks = {name: self._blocks[name] for name in wanted}
+            self._blocks = {name: self._blocks[name] for name in ordered}
             files.write_text(self.path, _HEADER + "".join(self._blocks.values()))
             self._changed = False
 
-    def close(self, *, well: bool) -> None:
-        """Keep what the file holds, parsed; after a run that has ended well, forget its order before that run."""
-        if well:
+    def close(self, *, complete: bool) -> None:
+        """Save the parsed content; after a complete run, remove the saved order."""
+        if complete:
             self._order.unlink(missing_ok=True)
         if self.path.exists():
-            # In the order of the file: `_stages` has new ones in the order in which they ended.
+            # `_stages` has new stages in the order in which they finished, `_blocks` in the order of the file.
             stages = {name: self._stages[name] for name in self._blocks}
-            keep_parsed(self.path, {"schema": "2.0", "stages": stages}, self._parsed)
+            save_parsed(self.path, {"schema": "2.0", "stages": stages}, self._parsed)
 
 
-def keep_parsed(path: Path, content: dict[str, Any], parsed: Path) -> None:
-    """Keep the content of a lock file as JSON, which is read a hundred times as fast as YAML, if JSON can hold it."""
+def save_parsed(path: Path, content: dict[str, Any], parsed: Path) -> None:
+    """Save the content of a lock file as JSON if JSON can represent it; Python reads it 100 times as fast as YAML."""
     digest = files.sha256_file(path)
-    if (kept := files.read_state(parsed)) and kept["sha256"] == digest:
+    if (saved := files.read_state(parsed)) and saved["sha256"] == digest:
         return
     try:
         text = json.dumps({"sha256": digest, "content": content})
@@ -84,24 +84,24 @@ def keep_parsed(path: Path, content: dict[str, Any], parsed: Path) -> None:
 
 
 @contextmanager
-def loading(state: Path, loaded: dict[str, dict[str, Any]]) -> Iterator[None]:
-    """In the block, DVC takes the content of an unchanged lock file from `keep_parsed`, and `loaded` collects contents.
+def fast_loading(state: Path, contents: dict[str, dict[str, Any]]) -> Iterator[None]:
+    """In the block, DVC loads an unchanged lock file from the JSON of `save_parsed`.
 
     Args:
-        state: as for `LockFile`, of a folder of its own for each lock file.
-        loaded: by path.
+        state: the folder that contains the `state_folder` of each lock file.
+        contents: receives the content of each loaded lock file, by path.
     """
     from dvc.dvcfile import Lockfile
 
     original = Lockfile.load
 
     def load(self: "Lockfile", **arguments: Any) -> Any:
-        path, kept = Path(self.path), files.read_state(state_folder(state, Path(self.path)) / "parsed.json")
-        if kept and path.exists() and kept["sha256"] == files.sha256_file(path):
-            loaded[self.path] = kept["content"]
+        path, saved = Path(self.path), files.read_state(state_folder(state, Path(self.path)) / "parsed.json")
+        if saved and path.exists() and saved["sha256"] == files.sha256_file(path):
+            contents[self.path] = saved["content"]
         else:
-            loaded[self.path] = original(self, **arguments)
-        return loaded[self.path]
+            contents[self.path] = original(self, **arguments)
+        return contents[self.path]
 
     Lockfile.load = load
     try:
@@ -111,12 +111,12 @@ def loading(state: Path, loaded: dict[str, dict[str, Any]]) -> Iterator[None]:
 
 
 def state_folder(state: Path, path: Path) -> Path:
-    """The folder that keeps the state of a lock file."""
+    """The folder for the state of a lock file."""
     return state / files.digest(str(path.absolute()))[:16]
 
 
 def _split(path: Path, content: dict[str, Any]) -> dict[str, str]:
-    """The text of each stage's block; where the file is not as DVC writes it, DVC's serializer writes them anew."""
+    """The block of each stage, by name; if DVC did not write the file, its serializer writes new blocks."""
     stages = content.get("stages") or {}
     if not stages:
         return {}
@@ -129,7 +129,7 @@ def _split(path: Path, content: dict[str, Any]) -> dict[str, str]:
 
 
 def _block(name: str, entry: dict[str, Any]) -> str:
-    """The lines that DVC's serializer writes, without aliases: an anchor's name counts in a file, not in a block."""
+    """The lines that DVC's serializer writes, without aliases, because anchors are numbered within a file."""
     from dvc.utils.serialize._yaml import _get_yaml
 
     yaml, stream = _get_yaml(), io.StringIO()

@@ -1,11 +1,12 @@
-"""DVC's bookkeeping in one place: what is up to date, what the run cache has, and what a finished stage leaves.
+"""DVC's records for the engine: finds the stages to run, restores results from the run cache, records finished stages.
 
-The repository is loaded once, and its lock is held until the run ends. Every decision and every hash is DVC's own, so
-that a plain `dvc repro` afterwards finds nothing to do.
+The repository is loaded once, and its lock is held until the run ends. DVC's own code makes every decision and computes
+every hash, so that a plain `dvc repro` afterwards finds nothing to do.
 """
 
 import json
 import logging
+import os
 import re
 import shutil
 import time
@@ -19,7 +20,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from anamnesis import files
-from anamnesis.engine import finished, lockfile
+from anamnesis.engine import completion, lockfile
 from anamnesis.engine.executor import Stage, Task
 from anamnesis.engine.lockfile import LockFile
 from anamnesis.errors import AnamnesisError
@@ -31,15 +32,16 @@ if TYPE_CHECKING:
     from dvc.repo import Repo
     from dvc.stage import PipelineStage
 
-HEAD = Path(".anamnesis/engine.lock")
-# DVC's other commands wait for the lock file; a stage that is lost with it comes back from the run cache.
+ENGINE_LOCK = Path(".anamnesis/engine.lock")
+# Writing dvc.lock for every stage would be slow. After a crash, the run cache restores stages that it lacks.
 WRITE_SECONDS = 3.0
 
 
 class Repository:
-    """The stages of a project, or of one of its profiles, as DVC sees them; see `open_repository`.
+    """The stages of a project, or of one of its profiles, in DVC's records; see `open_repository`.
 
-    A stage of that dvc.yaml goes by its name there; a stage of another file by DVC's address, which has the file in it.
+    A stage has its name in the dvc.yaml of `root`; a stage of another dvc.yaml has DVC's address, such as
+    `profiles/seed/dvc.yaml:compare`.
     """
 
     def __init__(self, root: Path, repo: "Repo") -> None:
@@ -53,15 +55,18 @@ class Repository:
         self._contents: dict[str, tuple[tuple[int, int, int], Any]] = {}
 
     def plan(self, targets: list[str]) -> list[Stage]:
-        """The stages that `dvc repro TARGETS` would go through, in its order.
+        """The stages that `dvc repro TARGETS` would visit, in its order.
 
         Args:
             targets: names of stages; empty: all of dvc.yaml.
+
+        Raises:
+            AnamnesisError: dvc.yaml has no stage of such a name.
         """
         from dvc.repo.reproduce import get_active_graph, plan_repro
 
         contents: dict[str, dict[str, Any]] = {}
-        with lockfile.loading(self.root / lockfile.STATE, contents):
+        with lockfile.fast_loading(self.root / lockfile.STATE, contents):
             stages = self._repo.index.stages
         for stage in stages:
             for dependency in stage.params:
@@ -73,7 +78,7 @@ class Repository:
             raise AnamnesisError(f"dvc.yaml has no stage {min(unknown)!r}, although params.yaml asks for it")
         wanted = [stage for stage in own if not targets or stage.name in targets]
         steps = plan_repro(graph, wanted)
-        sweep([output.fs_path for step in steps for output in step.outs])
+        remove_partial_outputs([output.fs_path for step in steps for output in step.outs])
         names = {step: step.name if Path(step.path) == file else step.addressing for step in steps}
         self._stages = {name: step for step, name in names.items()}
         self._plan = [step.name for step in steps]
@@ -83,17 +88,17 @@ class Repository:
         planned: dict[str, Stage] = {}
         for name, step in self._stages.items():
             needs = frozenset(names[other] for other in graph.successors(step) if other in names)
-            current = all(planned[need].current for need in needs) and self._is_current(step)
-            planned[name] = Stage(name, needs, _command(step), current)
-            _forget_staged()
+            up_to_date = all(planned[need].up_to_date for need in needs) and self._is_up_to_date(step)
+            planned[name] = Stage(name, needs, _command(step), up_to_date)
+            _clear_hashed_folders()
         self._hashes.clear()
         return list(planned.values())
 
     def prepare(self, name: str) -> Task | None:
         """Bring a stage up to date without running its command, or return the task that runs it.
 
-        No task is needed if nothing has changed, if DVC's run cache restores the result, or if a killed engine had
-        run the command to its end. The stage's dependencies must be up to date.
+        No task is needed if nothing has changed, if DVC's run cache restores the result, or if the command succeeded
+        before the engine was killed. The stage's dependencies must be up to date.
 
         Raises:
             AnamnesisError: a dependency is missing, or DVC cannot restore or remove an output.
@@ -102,71 +107,71 @@ class Repository:
         from dvc_data.hashfile.hash_info import HashInfo
 
         stage = self._stages[name]
-        _forget_staged()
-        with _one_line():
+        _clear_hashed_folders()
+        with _dvc_errors():
             if not stage.changed():
                 return None
             as_locked = not stage.changed_stage() and stage.deps_cached()
             stage.save_deps()
             if not as_locked:
-                # DVC would take these for the outputs of the dependencies just saved.
+                # The hashes in dvc.lock belong to other dependencies than those just saved.
                 for output in stage.outs:
                     output.hash_info, output.obj = HashInfo(), None
             task = self._task(name, stage)
-            if finished.is_noted(self.root, name, task.key, task.outputs):
+            if completion.is_marked(self.root, name, task.key, task.outputs):
                 self._record(stage)
-                finished.forget(self.root, name)
+                completion.unmark(self.root, name)
                 return None
             stage.remove_outs(ignore_remove=False, force=False)
             try:
                 self._repo.stage_cache.restore(stage)
             except RunCacheNotFoundError:
-                finished.forget(self.root, name)
+                completion.unmark(self.root, name)
                 return task
             stage.save_outs()
-            self._enter(stage)
+            self._set_lock_entry(stage)
             return None
 
     def record(self, name: str) -> None:
-        """Record that a stage's command has ended well: outputs go to the cache, then the run cache and the lock file.
+        """Record a stage whose command has succeeded: save the outputs in the cache, the run cache and the lock file.
 
         Raises:
             AnamnesisError: an output is missing, or a dependency was changed while the command ran.
         """
         stage = self._stages[name]
-        _forget_staged()
-        with _one_line():
+        _clear_hashed_folders()
+        with _dvc_errors():
             changed = [str(dependency) for dependency in stage.deps if dependency.status()]
             if changed:
                 raise AnamnesisError(f"{changed[0]} was changed while {name} ran; run again")
             self._record(stage)
-        finished.forget(self.root, name)
+        completion.unmark(self.root, name)
 
     def write(self, *, now: bool = False) -> None:
-        """Store what was recorded in dvc.lock, at most every few seconds unless it must be now."""
+        """Write dvc.lock if the last write was some seconds ago, or if `now`."""
         if now or time.monotonic() - self._written > WRITE_SECONDS:
             for lock in self._locks.values():
                 lock.write(self._plan)
             self._written = time.monotonic()
 
-    def close(self, *, well: bool) -> None:
-        """Write the lock file; if the run has ended well, an interruption before it counts no more."""
+    def close(self, *, complete: bool) -> None:
+        """Write dvc.lock. After a complete run, forget the order of stages before an interrupted one."""
         self.write(now=True)
         for lock in self._locks.values():
-            lock.close(well=well)
+            lock.close(complete=complete)
 
     def _record(self, stage: "PipelineStage") -> None:
         stage.save_outs()
         stage.commit()
-        self._enter(stage)
+        self._set_lock_entry(stage)
         self._repo.stage_cache.save(stage)
 
-    def _enter(self, stage: "PipelineStage") -> None:
+    def _set_lock_entry(self, stage: "PipelineStage") -> None:
         from dvc.stage.serialize import to_lockfile
 
         stage.cmd_changed = False
         entry = to_lockfile(stage)[stage.name]
-        self._locks[str(Path(stage.path).with_suffix(".lock"))].set(stage.name, entry)
+        self._locks[str(Path(stage.path).with_suffix(".lock"))].set_entry(stage.name, entry)
 
     def _task(self, name: str, stage: "PipelineStage") -> Task:
         from dvc.stage.serialize import to_single_stage_lockfile
@@ -178,8 +183,8 @@ class Repository:
         environment = {"DVC_ROOT": self._repo.root_dir, "DVC_STAGE": stage.addressing}
         return Task(name, _command(stage), Path(stage.wdir), self.root, key, outputs, environment)
 
-    def _is_current(self, stage: "PipelineStage") -> bool:
-        """As `not stage.changed()`, with the hash of each path computed once for all stages."""
+    def _is_up_to_date(self, stage: "PipelineStage") -> bool:
+        """Like `not stage.changed()`, but hashes each path once for all stages."""
         return not (
             stage.is_callback
             or stage.always_changed
@@ -190,7 +195,7 @@ class Repository:
         )
 
     def _differs(self, item: "Output") -> bool:
-        """Whether a dependency or output is not what dvc.lock says."""
+        """Whether the hash of a dependency or output differs from dvc.lock."""
         from dvc.dependency import ParamsDependency
 
         if isinstance(item, ParamsDependency) or item.protocol != "local":
@@ -206,7 +211,7 @@ class Repository:
         return bool(self._hashes[key] != item.hash_info)
 
     def _read_params(self, dependency: "ParamsDependency", flatten: bool = True, **_: Any) -> dict[str, Any]:
-        """As DVC's method, which parses the file anew for each stage; here it is parsed when it has changed."""
+        """Like DVC's method, but parses the file only when it has changed, not for each stage."""
         from dvc.utils.serialize import load_path
 
         path = Path(dependency.fs_path)
@@ -223,13 +228,13 @@ class Repository:
         return {key: value for key in dependency.params for value in _select(content, key.split("."))}
 
 
-def sweep(outputs: list[str]) -> None:
-    """Remove half-written outputs that a kill -9 has left, before a stage reads the folder they are in.
+def remove_partial_outputs(outputs: list[str]) -> None:
+    """Remove temporary files that a killed process left beside the outputs, before a stage reads the folder.
 
-    Their names are those of DVC's temporary files, and of `files.new_folder` and `files.write_bytes`.
+    They have the names of DVC's temporary files, or of those of `anamnesis.files`.
 
     Args:
-        outputs: the paths of outputs that nobody writes now.
+        outputs: the paths of outputs; no process writes to them now.
     """
     names: dict[Path, set[str]] = {}
     for output in map(Path, outputs):
@@ -243,20 +248,20 @@ def sweep(outputs: list[str]) -> None:
 
 @contextmanager
 def open_repository(root: Path) -> Iterator[Repository]:
-    """The repository of a project, locked against other engines and other DVC commands until the block ends.
+    """The repository of a project, locked against other engines and DVC commands until the block ends.
 
     Args:
-        root: the folder of the project, or of the profile whose stages are wanted.
+        root: the folder of the project, or of the profile whose stages to run.
 
     Raises:
-        AnamnesisError: another process is at work in the project, or DVC cannot read it; one line says why.
+        AnamnesisError: another process works in the project, or DVC cannot read it.
     """
     root = root.resolve()
     top = home(root)
-    with _alone(top), _one_line():
+    with _engine_lock(top), _dvc_errors():
         from dvc.repo import Repo
 
-        # The display says what happens.
+        # The engine's display replaces DVC's messages.
         logging.getLogger("dvc").setLevel(logging.ERROR)
         with Repo(str(top)) as repo:
             paths = Path(repo.tmp_dir) / "rwlock"
@@ -266,16 +271,16 @@ def open_repository(root: Path) -> Iterator[Repository]:
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    path = root / HEAD
+def _engine_lock(root: Path) -> Iterator[None]:
+    path = root / ENGINE_LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise _busy(root, path.with_suffix(".pid")) from None
+        raise _busy_error(root, path.with_suffix(".pid")) from None
     try:
-        files.write_text(path.with_suffix(".pid"), f"{psutil.Process().pid}\n")
+        files.write_text(path.with_suffix(".pid"), f"{os.getpid()}\n")
         yield
     finally:
         path.with_suffix(".pid").unlink(missing_ok=True)
@@ -289,8 +294,8 @@ def _dvc_lock(root: Path, repo: "Repo") -> Iterator[None]:
     try:
         repo.lock.lock()
     except LockError:
-        # DVC's lock file holds the number of the process.
-        raise _busy(root, Path(repo.tmp_dir) / "lock") from None
+        # DVC's lock file contains the id of the process.
+        raise _busy_error(root, Path(repo.tmp_dir) / "lock") from None
     try:
         yield
     finally:
@@ -299,10 +304,10 @@ def _dvc_lock(root: Path, repo: "Repo") -> Iterator[None]:
 
 @contextmanager
 def _no_path_locks(path: Path) -> Iterator[None]:
-    """Keep DVC from locking single paths while the whole repository is locked.
+    """Switch off DVC's locks of single paths, while the whole repository is locked.
 
-    DVC rewrites the file of these locks in place, for each step of each stage: a kill -9 can leave half of it, which no
-    DVC command reads. Half a file that another kill has left is removed.
+    DVC rewrites the file of these locks in place for each stage, and every DVC command fails if a kill leaves half of
+    it. Such a file of an earlier kill is removed.
     """
     import dvc.rwlock
 
@@ -320,8 +325,8 @@ def _no_path_locks(path: Path) -> Iterator[None]:
         dvc.rwlock.rwlock = original
 
 
-def _busy(root: Path, path: Path) -> AnamnesisError:
-    """The error that names the process whose number a file holds."""
+def _busy_error(root: Path, path: Path) -> AnamnesisError:
+    """An error that names the process whose id is in a file."""
     try:
         owner = describe_process(int(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
@@ -330,7 +335,7 @@ def _busy(root: Path, path: Path) -> AnamnesisError:
 
 
 def describe_process(pid: int) -> str:
-    """'process PID (COMMAND)', as far as it can be told."""
+    """'process PID (COMMAND)', or 'process PID' if the command is unknown."""
     try:
         command = " ".join(" ".join(psutil.Process(pid).cmdline()).split())
         return f"process {pid} ({command[:80]})"
@@ -339,23 +344,23 @@ def describe_process(pid: int) -> str:
 
 
 def _check_running(root: Path, path: Path) -> None:
-    """Refuse to start beside a DVC command that runs a stage: it holds no lock then, but this file names it."""
+    """Raise an error if a DVC command runs a stage: it releases the lock of the repository meanwhile."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         owners = [
             *content.get("write", {}).values(),
-            *(one for many in content.get("read", {}).values() for one in many),
+            *(reader for readers in content.get("read", {}).values() for reader in readers),
         ]
         alive = [owner for owner in owners if owner and _is_older(int(owner["pid"]), path.stat().st_mtime)]
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return
     if alive:
-        what = describe_process(int(alive[0]["pid"]))
-        raise AnamnesisError(f"{what} runs a stage of {root}; wait until it has ended, or stop it")
+        process = describe_process(int(alive[0]["pid"]))
+        raise AnamnesisError(f"{process} runs a stage of {root}; wait until it has ended, or stop it")
 
 
 def _is_older(pid: int, moment: float) -> bool:
-    """Whether a process is alive and older than `moment`; a younger process has only inherited the number."""
+    """Whether a process is alive and older than `moment`; a younger one has reused the id."""
     try:
         return bool(psutil.Process(pid).create_time() <= moment)
     except psutil.Error:
@@ -363,8 +368,8 @@ def _is_older(pid: int, moment: float) -> bool:
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
-    """Turn what DVC raises into one line."""
+def _dvc_errors() -> Iterator[None]:
+    """Convert DVC's exceptions to errors of one line."""
     from dvc.exceptions import DvcException
 
     try:
@@ -373,8 +378,8 @@ def _one_line() -> Iterator[None]:
         raise AnamnesisError(f"DVC: {' '.join(str(error).split())}") from None
 
 
-def _forget_staged() -> None:
-    """Forget the folders that DVC has hashed: it keeps them in memory, and goes through all of them for each one."""
+def _clear_hashed_folders() -> None:
+    """Clear DVC's listings of hashed folders: it keeps them in memory, and searches all of them for each new one."""
     from fsspec.implementations.memory import MemoryFileSystem
 
     MemoryFileSystem.store.clear()
@@ -387,7 +392,7 @@ def _command(stage: "PipelineStage") -> str:
 
 
 def _select(content: Any, keys: list[str]) -> list[Any]:
-    """The value below nested keys, in a list; an empty list if it is not there."""
+    """The value under nested keys, as a list of one; an empty list if a key is missing."""
     for key in keys:
         if isinstance(content, Mapping) and key in content:
             content = content[key]

@@ -1,45 +1,31 @@
-"""Ready stages side by side, in dependency order, on an executor; and the end of all of them."""
+"""Runs the stages of a plan on an executor: ready stages in parallel, in the order of their dependencies."""
 
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from anamnesis.engine import signals
 from anamnesis.engine.executor import Executor, Result, Stage, State, Task
 from anamnesis.errors import AnamnesisError
+
+if TYPE_CHECKING:
+    from anamnesis.engine.repository import Repository
 
 REFRESH_SECONDS = 0.25
 
 
 @dataclass
 class Progress:
-    """Where one stage is; `text` is the summary line of a finished stage, or how far a running one says it is."""
+    """The state of one stage; `text` is the summary line of a finished stage, or the progress of a running one."""
 
     stage: Stage
     state: State = "waiting"
     seconds: float = 0.0
     text: str = ""
     code: int | None = None
-
-
-class Bookkeeping(Protocol):
-    """What the scheduler asks of the repository; `anamnesis.engine.repository.Repository` says what each means."""
-
-    def prepare(self, name: str) -> Task | None: ...
-
-    def record(self, name: str) -> None: ...
-
-    def write(self) -> None: ...
-
-
-class Order(Protocol):
-    """The order in which ready stages start."""
-
-    def choose(self, ready: list[str], running: list[str], slots: int) -> str:
-        """The stage of `ready` to start next, beside `running`."""
 
 
 @dataclass(frozen=True)
@@ -54,39 +40,39 @@ class Scheduler:
     """Runs the stages of a plan.
 
     Attributes:
-        repository: decides what must run, and records what has run.
-        executor: starts the executor that runs tasks; called before the first task.
-        order: chooses which of the ready stages starts next.
-        show: called with the progress of every stage some times a second, and when anything has changed.
+        repository: decides which stages must run, and records finished ones.
+        executor: creates the executor; called before the first task.
+        choose: chooses the stage that starts next, given the ready ones, the running ones and the number of slots.
+        show: called with the progress of every stage after each change, and a few times a second.
     """
 
-    repository: Bookkeeping
+    repository: "Repository"
     executor: Callable[[], Executor]
-    order: Order
+    choose: Callable[[list[str], list[str], int], str]
     show: Callable[[list[Progress]], None] = lambda progress: None
     _running: "dict[Future[Result], _Running]" = field(default_factory=dict)
 
     def run(self, stages: list[Stage]) -> list[Progress]:
-        """Run all that is not current; a stage after a failed one is skipped, the others finish.
+        """Run all stages that are not up to date. Stages that need a failed one are skipped, the others finish.
 
         Raises:
-            KeyboardInterrupt: on Ctrl-C, SIGTERM or SIGHUP, after every process that was started has ended.
+            KeyboardInterrupt: on Ctrl-C, SIGTERM or SIGHUP, after all started processes have ended.
         """
-        progress = {stage.name: Progress(stage, "cached" if stage.current else "waiting") for stage in stages}
+        progress = {stage.name: Progress(stage, "cached" if stage.up_to_date else "waiting") for stage in stages}
         shown = list(progress.values())
         executor: Executor | None = None
         with signals.interrupting():
             try:
-                while any(one.state in ("waiting", "running") for one in shown):
+                while any(each.state in ("waiting", "running") for each in shown):
                     executor = executor or self.executor()
                     self._start_ready(progress, executor)
                     self.show(shown)
                     for future in wait(self._running, REFRESH_SECONDS, FIRST_COMPLETED).done:
-                        self._conclude(self._running.pop(future), future.result())
+                        self._finish(self._running.pop(future), future.result())
                     self.repository.write()
-                    for one in self._running.values():
-                        one.progress.seconds = time.monotonic() - one.start
-                        one.progress.text = _read(one.task.status).strip()
+                    for running in self._running.values():
+                        running.progress.seconds = time.monotonic() - running.start
+                        running.progress.text = _read(running.task.status).strip()
                 self.show(shown)
                 return shown
             finally:
@@ -94,75 +80,73 @@ class Scheduler:
                     executor.stop()
 
     def _start_ready(self, progress: dict[str, Progress], executor: Executor) -> None:
-        """Start ready stages until every slot is taken; stages that need no run are finished on the way."""
-        shown = list(progress.values())
-        self._skip(progress)
-        ready = {
-            name: one
-            for name, one in progress.items()
-            if one.state == "waiting" and all(progress[need].state in ("done", "cached") for need in one.stage.needs)
-        }
+        """Start ready stages until every slot is taken; a stage that the repository restores takes no slot."""
+        self._skip_blocked(progress)
+        waiting = [each for each in progress.values() if each.state == "waiting"]
         users: dict[str, list[Progress]] = {}
-        for one in shown:
-            if one.state == "waiting":
-                for need in one.stage.needs:
-                    users.setdefault(need, []).append(one)
+        for each in waiting:
+            for need in each.stage.needs:
+                users.setdefault(need, []).append(each)
+
+        def is_ready(each: Progress) -> bool:
+            return all(progress[need].state in ("done", "cached") for need in each.stage.needs)
+
+        ready = {each.stage.name: each for each in waiting if is_ready(each)}
         while ready and len(self._running) < executor.slots and not any(future.done() for future in self._running):
-            running = [one.task.name for one in self._running.values()]
-            name = self.order.choose(list(ready), running, executor.slots)
-            one = ready.pop(name)
+            running = [each.task.name for each in self._running.values()]
+            name = self.choose(list(ready), running, executor.slots)
+            chosen = ready.pop(name)
             try:
                 task = self.repository.prepare(name)
             except AnamnesisError as error:
-                one.state, one.text, one.code = "failed", f"error: {error}", error.exit_code
-                self._skip(progress)
+                chosen.state, chosen.text, chosen.code = "failed", f"error: {error}", error.exit_code
+                self._skip_blocked(progress)
                 continue
             if task is None:
-                one.state = "cached"
-                for user in users.get(name, []):
-                    if all(progress[need].state in ("done", "cached") for need in user.stage.needs):
-                        ready[user.stage.name] = user
-                self.show(shown)
+                chosen.state = "cached"
+                ready |= {user.stage.name: user for user in users.get(name, []) if is_ready(user)}
+                self.show(list(progress.values()))
                 continue
-            one.state = "running"
-            self._running[executor.submit(task)] = _Running(task, one, time.monotonic())
+            chosen.state = "running"
+            self._running[executor.submit(task)] = _Running(task, chosen, time.monotonic())
 
-    def _conclude(self, one: _Running, result: Result) -> None:
-        """Record a successful command, or describe the failure."""
-        text = _read(one.task.log)
-        one.progress.seconds, one.progress.code = result.seconds, result.code
+    def _finish(self, running: _Running, result: Result) -> None:
+        """Record a successful command, or keep the error message of a failed one."""
+        task, progress = running.task, running.progress
+        lines = _read(task.log).splitlines()
+        progress.seconds, progress.code = result.seconds, result.code
         if result.code != 0:
-            one.progress.state = "failed"
-            wrong = [line for line in text.splitlines() if line.lower().startswith("error:")]
-            one.progress.text = wrong[0] if wrong else f"exit code {result.code}"
+            progress.state = "failed"
+            errors = (line for line in lines if line.lower().startswith("error:"))
+            progress.text = next(errors, f"exit code {result.code}")
             return
         try:
-            self.repository.record(one.task.name)
+            self.repository.record(task.name)
         except AnamnesisError as error:
-            one.progress.state, one.progress.text = "failed", f"error: {error}"
+            progress.state, progress.text = "failed", f"error: {error}"
             return
-        kind, _, name = one.task.name.partition("@")
-        # `anamnesis.console.summary` writes this line; the line of train-dependent begins with `train`, too.
-        said = [
-            line for line in text.splitlines() if line.startswith(f"{kind.partition('-')[0]} {name}") and ": " in line
-        ]
-        one.progress.text = said[-1].partition(": ")[2] if said else ""
-        one.progress.state = "done"
+        kind, _, name = task.name.partition("@")
+        # `anamnesis.console.summary` writes this line; for train-dependent it begins with `train`.
+        start = f"{kind.partition('-')[0]} {name}"
+        summaries = [line for line in lines if line.startswith(start) and ": " in line]
+        progress.text = summaries[-1].partition(": ")[2] if summaries else ""
+        progress.state = "done"
 
-    def _skip(self, progress: dict[str, Progress]) -> None:
-        """Mark what waits for a stage that failed or was skipped; the plan's order makes one pass enough."""
-        for one in progress.values():
-            lost = [need for need in sorted(one.stage.needs) if progress[need].state in ("failed", "skipped")]
-            if one.state == "waiting" and lost:
-                one.state, one.text = "skipped", f"needs {lost[0]}"
+    def _skip_blocked(self, progress: dict[str, Progress]) -> None:
+        """Skip stages that need a failed or skipped one; one pass is enough, because needed stages come first."""
+        for each in progress.values():
+            lost = [need for need in sorted(each.stage.needs) if progress[need].state in ("failed", "skipped")]
+            if each.state == "waiting" and lost:
+                each.state, each.text = "skipped", f"needs {lost[0]}"
 
 
-def tail(log: Path, lines: int) -> str:
+def read_tail(log: Path, lines: int) -> str:
     """The last lines of a log."""
     return "\n".join(_read(log).rstrip().splitlines()[-lines:])
 
 
 def _read(path: Path) -> str:
+    """The text of a file, empty if it is missing."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What SIGINT, SIGTERM and SIGHUP do while the engine runs, and while it stops."""
+"""Handlers of SIGINT, SIGTERM and SIGHUP while the engine runs and while it stops."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ NUMBERS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 @contextmanager
 def interrupting() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does, so that there is one way to end."""
+    """In the block, SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -21,14 +21,14 @@ def interrupting() -> Iterator[None]:
 
 @contextmanager
 def ignored() -> Iterator[None]:
-    """Nothing interrupts the block: a second Ctrl-C must not leave processes behind."""
+    """In the block, the signals have no effect: a second Ctrl-C must not leave processes behind."""
     with _handlers(signal.SIG_IGN):
         yield
 
 
 @contextmanager
 def _handlers(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
-    # A signal that is ignored from the start, as SIGHUP is under nohup, stays ignored.
+    # A signal that was ignored before, as SIGHUP is under nohup, stays ignored.
     old = {number: signal.signal(number, handler) for number in NUMBERS if signal.getsignal(number) != signal.SIG_IGN}
     try:
         yield

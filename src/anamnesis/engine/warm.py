@@ -1,32 +1,21 @@
-"""What the fork server imports before the first stage: libraries alone, because the project's own code may change.
+"""The libraries that the fork server imports once, before the first stage.
 
-The settings that decide the bits of a result are read when PyTorch and NumPy are loaded, so they come first.
+It imports nothing of this project that computes results, because that code may change while the server runs.
 """
 
 import os
+from importlib import import_module
 
 from anamnesis import numerics
 
+# PyTorch and NumPy read these settings when they are imported.
 numerics.pin()
-# So that asking for a GPU does not start CUDA here, which no fork could use then.
+# The check for a GPU must not start CUDA here, because a fork could not use it then.
 os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
 
-import mlflow  # noqa: E402
-import mlflow.store.tracking.sqlalchemy_store  # noqa: E402
-import numpy  # noqa: E402
-import pandas  # noqa: E402
-import pydantic  # noqa: E402
-import pytorch_lightning  # noqa: E402
-import safetensors  # noqa: E402
-import sqlalchemy  # noqa: E402
-import torch  # noqa: E402
-import yaml  # noqa: E402
-
-import anamnesis.engine.worker  # noqa: E402
-
-__all__ = [
-    "anamnesis",
+for name in (
     "mlflow",
+    "mlflow.store.tracking.sqlalchemy_store",
     "numpy",
     "pandas",
     "pydantic",
@@ -35,4 +24,6 @@ __all__ = [
     "sqlalchemy",
     "torch",
     "yaml",
-]
+    "anamnesis.engine.worker",
+):
+    import_module(name)

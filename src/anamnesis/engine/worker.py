@@ -1,4 +1,4 @@
-"""One stage in a process of its own, forked from a process that holds no repository, lock or database."""
+"""Runs one task in a process of its own, a fork of a process that holds no repository, lock or database."""
 
 import os
 import re
@@ -14,42 +14,42 @@ from multiprocessing.connection import wait
 from types import FrameType
 
 from anamnesis import console
-from anamnesis.engine import finished
+from anamnesis.engine import completion
 from anamnesis.engine.executor import Task
 
-# A script that this very process can run: nothing in the command needs a shell.
+# A Python script with plain arguments runs in this process; every other command needs a shell.
 _SCRIPT = re.compile(r"python3?( -P)? [\w./-]+\.py( [\w.,:=@/+-]+)*")
 
 
 def run(task: Task) -> None:
-    """Run a task's command, note it when it has ended well, and exit with its code."""
+    """Run a task's command, mark it if it succeeds, and exit with its code."""
     os.setsid()
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     _redirect(task)
     os.environ.update(task.environment, ANAMNESIS_STATUS=str(task.status))
     os.chdir(task.folder)
     print(f"> {task.command}", flush=True)
-    noted = False
+    marked = False
 
-    def note() -> None:
-        nonlocal noted
-        finished.note(task.root, task.name, task.key, task.outputs)
-        noted = True
+    def mark() -> None:
+        nonlocal marked
+        completion.mark(task.root, task.name, task.key, task.outputs)
+        marked = True
 
-    console.on_outputs(note)
+    console.on_outputs(mark)
     code = execute(task.command)
-    if code == 0 and not noted:
-        note()
+    if code == 0 and not marked:
+        mark()
     sys.exit(code)
 
 
 def execute(command: str) -> int:
-    """Run a shell command and return its exit code; a Python script runs in this process, whose imports it finds."""
+    """Run a shell command and return its exit code; a Python script runs in this process, with its imported modules."""
     if not _SCRIPT.fullmatch(command):
-        # As DVC does: the user's own shell.
+        # DVC uses the user's shell, too.
         return subprocess.run([os.environ.get("SHELL") or "/bin/sh", "-c", command], check=False).returncode
     script, *arguments = (word for word in shlex.split(command)[1:] if word != "-P")
     sys.argv = [script, *arguments]
@@ -67,26 +67,27 @@ def execute(command: str) -> int:
 
 
 def _redirect(task: Task) -> None:
+    """Redirect standard output and error to the task's log, and standard input from the null device."""
     task.log.parent.mkdir(parents=True, exist_ok=True)
     task.status.unlink(missing_ok=True)
     output = os.open(task.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    # The fork's streams are buffered as those of the process it comes from, perhaps by the block.
+    # The parent's stream objects may buffer whole blocks; these buffer lines.
     sys.stdout = open(1, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
-    """Leave by way of every `finally`."""
+    """Exit by an exception, so that every `finally` runs."""
     signal.signal(number, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 
-def _end_with_parent() -> None:
-    """End this process group when the engine is gone, even if it was killed: politely, so that `finally` is run."""
+def _exit_with_parent() -> None:
+    """End this process group when the engine has ended, even if it was killed; after SIGTERM, `finally` blocks run."""
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])

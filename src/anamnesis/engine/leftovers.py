@@ -1,27 +1,29 @@
-"""Outputs of experiments that params.yaml no longer has leave the folders that `compare` and `register` read."""
+"""Moves outputs of removed experiments out of the folders that `compare` and `register` read."""
 
 import os
 import shutil
 from collections.abc import Container
 from pathlib import Path
 
-from anamnesis.project import leftovers
+from anamnesis import project
 
 FOLDER = Path(".anamnesis") / "removed"
 
 
 def move_leftovers(root: Path, experiments: Container[str]) -> str:
-    """Move them to .anamnesis/removed, where nothing is overwritten; what DVC's cache has comes back with its entry.
+    """Move outputs of removed experiments to .anamnesis/removed, without overwriting anything there.
+
+    If an experiment returns to params.yaml, DVC's cache restores its outputs.
 
     Args:
         root: the project's folder.
         experiments: the names in params.yaml.
 
     Returns:
-        One line that says so; empty if there was nothing to move.
+        One line that names the experiments; empty if there was nothing to move.
     """
-    found = leftovers(root, experiments)
-    for path in found:
+    paths = project.leftovers(root, experiments)
+    for path in paths:
         target, number = root / FOLDER / path, 1
         while os.path.lexists(target):
             number += 1
@@ -29,7 +31,7 @@ def move_leftovers(root: Path, experiments: Container[str]) -> str:
         target.parent.mkdir(parents=True, exist_ok=True)
         # The folder of outputs may be on another disk.
         shutil.move(root / path, target)
-    if not found:
+    if not paths:
         return ""
-    names = ", ".join(dict.fromkeys(path.stem for path in found))
+    names = ", ".join(dict.fromkeys(path.stem for path in paths))
     return f"Moved to {FOLDER}, because params.yaml does not have these experiments any more: outputs of {names}"
