@@ -1,4 +1,4 @@
-"""The files of a profile: how they are written, and that the committed ones are up to date."""
+"""The files of a profile, and the folder in which commands work."""
 
 from pathlib import Path
 
@@ -156,5 +156,6 @@ def test_the_script_of_a_stage_takes_a_profile(monkeypatch: pytest.MonkeyPatch) 
         console.arguments("EXPERIMENT")
 
 
-def test_the_committed_profile_is_up_to_date() -> None:
-    assert profiles.changed(REPOSITORY, "seed") == [], "run `anamnesis profile seed`"
+@pytest.mark.parametrize("name", ["seed", "smoke"])
+def test_the_profiles_of_this_project_are_valid(name: str) -> None:
+    assert profiles.contents(REPOSITORY, name).keys() == {"dvc.yaml", "corpora.yaml", "params.yaml"}
