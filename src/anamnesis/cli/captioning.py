@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from anamnesis.cli import models, printing, search
-from anamnesis.cli.search import Beam
+from anamnesis.cli.search import Beam, NBest
 from anamnesis.errors import AnamnesisError
 
 commands = typer.Typer()
@@ -23,16 +23,7 @@ def caption(
     ],
     model: Annotated[str | None, models.option("captioning model")] = None,
     beam: Beam = None,
-    n_best: Annotated[
-        int | None,
-        typer.Option(
-            "--n-best",
-            min=1,
-            help="Show so many captions of each image, the best first, with their scores. At most as many as the beam "
-            "is wide.",
-            show_default="one, without its score",
-        ),
-    ] = None,
+    n_best: NBest = None,
 ) -> None:
     """Write the digits of images in words: one line for each image, in their order.
 

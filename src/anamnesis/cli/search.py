@@ -14,6 +14,17 @@ Beam = Annotated[
     typer.Option(min=1, help="Hypotheses that the search follows; 1: greedy search.", show_default="as in params.yaml"),
 ]
 
+NBest = Annotated[
+    int | None,
+    typer.Option(
+        "--n-best",
+        min=1,
+        help="Number of results to show for each input, the best first, with their scores, roughly the mean "
+        "log-probability of a token. At most the width of the beam.",
+        show_default="one, without its score",
+    ),
+]
+
 
 def beam_width(model: Any, beam: int | None, n_best: int | None) -> int:
     """The width of the beam: `beam`, or the width in the model's card.

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from anamnesis.cli import inputs, models, output_files, printing, search
-from anamnesis.cli.search import Beam
+from anamnesis.cli.search import Beam, NBest
 from anamnesis.errors import AnamnesisError, ParamsError
 
 commands = typer.Typer()
@@ -28,16 +28,7 @@ def translate(
     ] = None,
     model: Annotated[str | None, models.option("translation model")] = None,
     beam: Beam = None,
-    n_best: Annotated[
-        int | None,
-        typer.Option(
-            "--n-best",
-            min=1,
-            help="Show so many translations of each text, the best first, with their scores, roughly the mean "
-            "log-probability of a token. At most as many as the beam is wide.",
-            show_default="one, without its score",
-        ),
-    ] = None,
+    n_best: NBest = None,
     attention: Annotated[
         bool,
         typer.Option("--attention", help="Also show the attention of each word of the best translation to the source."),
