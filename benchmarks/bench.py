@@ -1,4 +1,4 @@
-"""Speed as ratios, each of two things measured alternately in this one run, because machines are noisy.
+"""Speed as ratios of our code to a reference, measured alternately in one run, because machines are noisy.
 
 python benchmarks/bench.py [training] [generation] [context] [gates] [translation] [classification] [pipeline]
     [overhead] [scale] [startup] [memory]
@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def training() -> Result:
-    """Tokens per second of our training against a bare PyTorch loop: the network and batches of sherlock-lstm."""
+    """Tokens per second of our training and of a bare PyTorch loop, with the network and batches of sherlock-lstm."""
     import numpy as np
     import torch
 
@@ -105,7 +105,7 @@ def training() -> Result:
 
 
 def generation() -> Result:
-    """Characters per second with the carried state against re-reading a window of 40 characters for each."""
+    """Characters per second with a carried state, and when the last 40 characters are read again for each one."""
     import numpy as np
     import torch
 
@@ -151,7 +151,7 @@ def generation() -> Result:
 
 
 def pipeline() -> list[Result]:
-    """`dvc repro` and `anamnesis repro` with nothing to do, here against DVC in a project of as many trivial stages."""
+    """Seconds of `dvc repro` and `anamnesis repro` with nothing to do, and of DVC with as many trivial stages."""
     dvc = [sys.executable, "-m", "dvc"]
     environment = {**os.environ, "DVC_NO_ANALYTICS": "true"}
 
@@ -189,22 +189,22 @@ def pipeline() -> list[Result]:
 
 
 def overhead() -> Result:
-    """Median seconds by which a train stage of the last run here lasted longer than its training."""
+    """Median difference between the seconds of a train stage and those of its training, in the last run here."""
     durations = json.loads((ROOT / DURATIONS).read_text(encoding="utf-8"))
-    rest = []
+    differences = []
     for path in sorted((ROOT / ".anamnesis" / "timings").glob("*.json")):
         seconds = json.loads(path.read_text(encoding="utf-8")).get("seconds")
-        took = [durations[name] for name in durations if name.startswith("train") and name.endswith(f"@{path.stem}")]
-        rest += [took[0] - seconds] if took and seconds else []
-    if not rest:
+        stages = [durations[name] for name in durations if name.startswith("train") and name.endswith(f"@{path.stem}")]
+        differences += [stages[0] - seconds] if stages and seconds else []
+    if not differences:
         raise SystemExit("error: nothing was trained here; run `make repro` first")
-    middle = statistics.median(rest)
-    what = f"seconds of a train stage beside its training, median of {len(rest)}"
-    return Result(what, f"{middle:.2f} s", "", middle, 1.5, False)
+    median = statistics.median(differences)
+    what = f"seconds of a train stage beside its training, median of {len(differences)}"
+    return Result(what, f"{median:.2f} s", "", median, 1.5, False)
 
 
 def startup() -> Result:
-    """`anamnesis --help`, in seconds, beside an empty Python program."""
+    """Seconds of `anamnesis --help`, and of an empty Python program."""
     program = str(Path(sys.executable).with_name("anamnesis"))
 
     def call(*command: str) -> Callable[[], object]:
@@ -233,24 +233,24 @@ MEASURES: dict[str, Callable[[], Result | list[Result]]] = {
 
 
 def main() -> None:
-    """Measure what the arguments name, or everything, and print the table."""
+    """Run the benchmarks that the arguments name, or all, and print a table."""
     from rich.console import Console
     from rich.table import Table
 
     names = sys.argv[1:] or list(MEASURES)
     if names[0] == "gpu":
-        # By itself only: it measures another machine.
+        # It runs alone, because it measures another machine.
         names, MEASURES["gpu"] = ["gpu"], lambda: gpu(sys.argv[2:])
     unknown = [name for name in names if name not in MEASURES]
     if unknown:
-        raise SystemExit(f"error: {unknown[0]!r} is not measured; allowed: {', '.join(MEASURES)}")
+        raise SystemExit(f"error: {unknown[0]!r} is not a benchmark; allowed: {', '.join(MEASURES)}")
     table = Table("measure", "ours", "reference", "ratio", "goal", "")
     for name in names:
         print(f"measuring {name}", file=sys.stderr, flush=True)
         try:
             measured = MEASURES[name]()
         except SystemExit as error:
-            # What cannot be measured here costs its own row, not the table.
+            # The table also lists benchmarks that cannot run here.
             table.add_row(name, str(error), "", "", "", "not measured")
             continue
         for result in measured if isinstance(measured, list) else [measured]:

@@ -1,4 +1,4 @@
-"""Speed of document classifiers: training with the LSTM written out as its equations against the fused kernel."""
+"""Training speed of document classifiers: an LSTM written as equations, and PyTorch's fused LSTM."""
 
 import shutil
 import tempfile
@@ -16,7 +16,7 @@ VOCABULARY, LABELS, DOCUMENTS = 11_600, 8, 1280
 
 
 def classification() -> Result:
-    """Documents a second of our training, with the settings of news-lstm-gates and news-lstm on random documents."""
+    """Documents per second with the settings of news-lstm-gates and of news-lstm, on random documents."""
     import torch
 
     torch.set_num_threads(1)
@@ -37,7 +37,7 @@ def classification() -> Result:
 
 
 def _documents() -> "Documents":
-    """Random documents; half of them are longer than 66 words, as news are."""
+    """Random documents with a median of 66 words, like the news corpus."""
     import numpy as np
 
     from anamnesis.data.stores.documents import Documents
@@ -50,7 +50,7 @@ def _documents() -> "Documents":
 
 
 def _training(name: str, scratch: Path) -> Callable[[], None]:
-    """An epoch of an experiment's network."""
+    """A function that trains the network of an experiment for one epoch."""
     import torch
 
     from anamnesis import params

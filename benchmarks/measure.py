@@ -1,4 +1,4 @@
-"""Measures: functions timed alternately in one run, and the ratio of their times."""
+"""Timing of functions that take turns in one run, and the results of benchmarks."""
 
 import math
 import statistics
@@ -13,7 +13,16 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Result:
-    """One line of the table; `goal` is met when `ratio` is at least (or at most) `bound`."""
+    """One line of the table.
+
+    Attributes:
+        what: the name of the measurement.
+        ours: our value, with its unit.
+        reference: the value of the reference, with its unit.
+        ratio: the number to compare with `bound`.
+        bound: the goal.
+        at_least: whether `ratio` should be at least `bound`, or at most.
+    """
 
     what: str
     ours: str
@@ -30,13 +39,13 @@ class Result:
 def alternate(
     *functions: Callable[[], object], rounds: int = ROUNDS, budget: float = math.inf, warm: bool = False
 ) -> list[float]:
-    """Median seconds of each function, measured in turns after one unmeasured call of all.
+    """Median seconds of each function. The functions take turns, after one call of each that is not measured.
 
     Args:
-        functions: are called one after the other in each turn.
-        rounds: number of turns.
-        budget: seconds. After the first turn, none begins that would end later if it lasts as long as the one before.
-        warm: leave the unmeasured call out: the caller has made others like it.
+        functions: called one after the other in each turn.
+        rounds: the number of turns.
+        budget: seconds; a turn after the first starts only if it would end in time, judged by the previous one.
+        warm: skip the call that is not measured.
     """
     times: list[list[float]] = [[] for _ in functions]
     begin = last = time.perf_counter()
@@ -54,13 +63,13 @@ def alternate(
 
 
 def train_epoch(name: str, plan: Any, training: Any, trainer: Any, folder: Path) -> None:
-    """Train the network of a plan for one epoch, starting with its present weights.
+    """Train the network of a plan for one epoch, starting from its current weights.
 
     Args:
         folder: an empty folder for the checkpoint.
     """
     from anamnesis.training.fit import fit
 
-    # Otherwise the training would resume from the checkpoint of the previous turn.
+    # Without a checkpoint, training does not resume from the previous turn.
     (folder / "bench.ckpt").unlink(missing_ok=True)
     fit(name, plan, training.model_copy(update={"epochs": 1}), trainer, folder / "bench.ckpt", lambda row: "")

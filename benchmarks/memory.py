@@ -1,4 +1,4 @@
-"""How much memory each stage of n-grams takes at most on a text of 100 MB, whose tokens must stay on the disk."""
+"""Peak memory of each stage of an n-gram experiment on a text of 100 MB, whose tokens must stay on the disk."""
 
 import os
 import shutil
@@ -25,7 +25,11 @@ STAGES = (("fetch", "long"), ("tokenize", "long-characters"), ("train", "long-ng
 
 
 def write_text(path: Path, size: int) -> None:
-    """Sentences of invented words, whose frequencies fall as those of a language do."""
+    """Write sentences of random words, whose frequencies follow Zipf's law.
+
+    Args:
+        size: in characters.
+    """
     import numpy as np
 
     random = np.random.default_rng(1)
@@ -35,12 +39,12 @@ def write_text(path: Path, size: int) -> None:
     ends = np.array([" "] * 12 + [", ", ". ", ".\n"])
     with open(path, "w", encoding="utf-8") as file:
         while file.tell() < size:
-            some = random.choice(words, 100_000, p=share / share.sum())
-            file.write("".join(np.char.add(some, random.choice(ends, len(some))).tolist()))
+            drawn = random.choice(words, 100_000, p=share / share.sum())
+            file.write("".join(np.char.add(drawn, random.choice(ends, len(drawn))).tolist()))
 
 
 def memory() -> list[Result]:
-    """The most memory that the process of each stage had at once, in GB, which the system tells when it ends."""
+    """Peak resident memory of the process of each stage, in GB."""
     root = Path(tempfile.mkdtemp(prefix="anamnesis-memory-"))
     try:
         (root / "data" / "own" / "long").mkdir(parents=True)
@@ -57,7 +61,7 @@ def memory() -> list[Result]:
             if process.returncode:
                 raise SystemExit(f"the stage {stage} failed")
             peak, seconds = usage.ru_maxrss / 2**20, usage.ru_utime + usage.ru_stime
-            what = f"{stage} of {SIZE / 1e6:.0f} MB of characters, n-grams of order 5: most memory, GB"
+            what = f"{stage} of {SIZE / 1e6:.0f} MB of characters, n-grams of order 5: peak memory, GB"
             results.append(Result(what, f"{peak:.2f} GB", f"{seconds:.0f} s", peak, GOAL, False))
         return results
     finally:

@@ -1,4 +1,4 @@
-"""What the engine and DVC cost beside the stages' own work, in projects of many experiments that train for no time."""
+"""Cost of the engine and of DVC in projects with many experiments, whose stages do almost nothing."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from measure import Result
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = (50, 200, 1000)
-# DVC parses params.yaml once for each stage, so that its time grows with the square: minutes at 1,000 experiments.
+# DVC parses params.yaml for each stage, so its time is quadratic: minutes with 1,000 experiments.
 LARGEST_FOR_DVC = 200
 
 CORPORA = "corpora:\n  hello: {reader: text, source: {kind: literal, text: hello, same: true}}\n"
@@ -25,7 +25,7 @@ tokens:
   hello-characters: {corpus: hello, kind: characters}
 experiments:
 """
-# As long as the settings of a network.
+# An entry with as many settings as a real network.
 EXPERIMENT = """\
   hello-%04d:
     task: language
@@ -36,7 +36,7 @@ EXPERIMENT = """\
     training: {epochs: 20, learning_rate: 0.004, clip_norm: 1.0, schedule: {kind: cosine}}
     sampling: {prompt: "The ", temperature: 0.7}
 """
-# A stage that writes what DVC expects, as small as can be, and the processor time that its process took.
+# Writes the outputs of a stage, as small as possible, and logs the CPU time of its process.
 SCRIPT = """\
 import os, sys, time
 from pathlib import Path
@@ -69,7 +69,7 @@ print(json.dumps({"wall": time.monotonic() - start, "cpu": time.process_time(), 
 
 @contextmanager
 def project(experiments: int) -> Iterator[Path]:
-    """A project with this project's dvc.yaml and code, whose stages do nothing; removed when the block ends."""
+    """A temporary project with this project's dvc.yaml and code, whose stages do nothing."""
     root = Path(tempfile.mkdtemp(prefix="anamnesis-scale-"))
     try:
         for name in ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config"):
@@ -91,7 +91,7 @@ def project(experiments: int) -> Iterator[Path]:
 
 
 def run(root: Path) -> dict[str, float]:
-    """Wall-clock and processor seconds and gigabytes of the head of one run of the engine."""
+    """Wall-clock seconds, CPU seconds and peak gigabytes of the engine's process in one run."""
     done = subprocess.run(
         [sys.executable, "-c", DRIVER],
         cwd=root,
@@ -105,7 +105,7 @@ def run(root: Path) -> dict[str, float]:
 
 
 def scale() -> list[Result]:
-    """Processor seconds a stage, seconds to find nothing to do, and memory, by the number of experiments."""
+    """CPU seconds per stage, seconds to find nothing to do, and peak memory, by the number of experiments."""
     results, costs = [], {}
     for experiments in SIZES:
         with project(experiments) as root:
@@ -122,7 +122,7 @@ def scale() -> list[Result]:
         what = f"{experiments} experiments, {stages} stages"
         results += [
             Result(
-                f"{what}: processor seconds a stage, those of the stage's process included",
+                f"{what}: CPU seconds per stage, including the process of the stage",
                 f"{costs[experiments]:.3f} s",
                 f"{first['wall']:.0f} s in all",
                 costs[experiments],
@@ -137,12 +137,14 @@ def scale() -> list[Result]:
                 10.0,
                 False,
             ),
-            Result(f"{what}: memory of the head, GB", f"{first['memory']:.2f} GB", "", first["memory"], 1.0, False),
+            Result(
+                f"{what}: peak memory of the engine, GB", f"{first['memory']:.2f} GB", "", first["memory"], 1.0, False
+            ),
         ]
     ratio = costs[SIZES[-1]] / costs[SIZES[0]]
     results.append(
         Result(
-            f"a stage at {SIZES[-1]} experiments against {SIZES[0]}",
+            f"CPU seconds per stage with {SIZES[-1]} and with {SIZES[0]} experiments",
             f"{costs[SIZES[-1]]:.3f} s",
             f"{costs[SIZES[0]]:.3f} s",
             ratio,

@@ -1,9 +1,8 @@
-"""Speed and memory of the translators: training against a bare loop, batches of searches against single ones.
+"""Speed and memory of translators: training compared with a bare loop, batches of searches with single searches.
 
-The sentences are made up. They count down: the last word of a sentence is one of twenty for 1, the one before it one of
-twenty for 2, and so on; the rest of the vocabulary is never said. What is trained here learns in four short epochs how
-such a translation goes on and when it ends, so that the searches are as long as real ones, while which of the words
-comes next stays open as it does in a language.
+The sentences are random and count down: the last word is one of twenty words for 1, the word before it one of twenty
+for 2, and so on. In four short epochs, a network learns when such a sentence ends but not which of the twenty words
+comes next, so the searches have realistic lengths.
 """
 
 import multiprocessing
@@ -23,13 +22,13 @@ if TYPE_CHECKING:
     from anamnesis.tasks.translation.model.network import EncoderDecoder
 
 HIDDEN, VOCABULARY, WORDS_FOR_A_NUMBER, LONGEST = 256, 5000, 20, 50
-# Target tokens of a batch, as in params.yaml; batches of an epoch, about.
+# Target tokens per batch, as in params.yaml, and approximate batches per epoch.
 TOKENS, BATCHES = 600, 60
 SENTENCES, BEAM = 128, 5
 
 
 def translation() -> list[Result]:
-    """Training tokens a second, translated sentences a second, and the memory of a training step."""
+    """Training tokens per second, translated sentences per second, and peak memory of a training step."""
     import torch
 
     torch.set_num_threads(1)
@@ -37,7 +36,7 @@ def translation() -> list[Result]:
 
 
 def _lengths(count: int, seed: int) -> "NDArray[np.int64]":
-    """Tokens of sentences without the end: 2 to `LONGEST`, half of them up to 9, one in twenty above 25."""
+    """Random lengths of sentences in tokens, without the end token: 2 to `LONGEST`, median 9, 5 % above 25."""
     import numpy as np
 
     drawn = np.exp(np.random.default_rng(seed).normal(np.log(9), 0.62, count))
@@ -45,16 +44,16 @@ def _lengths(count: int, seed: int) -> "NDArray[np.int64]":
 
 
 def _sentences(lengths: "NDArray[np.int64]", seed: int) -> "list[NDArray[np.int64]]":
-    """Sentences that count down, each (tokens + 1,) with `</s>`, whose id is 2, as its last."""
+    """Sentences that count down, each of shape (length + 1,), with the id of `</s>`, 2, at the end."""
     import numpy as np
 
     random = np.random.default_rng(seed)
-    made = []
+    sentences = []
     for length in lengths.tolist():
         numbers = np.arange(length, 0, -1) - 1
         words = 3 + numbers * WORDS_FOR_A_NUMBER + random.integers(WORDS_FOR_A_NUMBER, size=length)
-        made.append(np.append(words, 2))
-    return made
+        sentences.append(np.append(words, 2))
+    return sentences
 
 
 def _batches(seed: int | None) -> "PairBatches":
@@ -65,7 +64,7 @@ def _batches(seed: int | None) -> "PairBatches":
 
 
 def _network() -> "EncoderDecoder":
-    """The network of en-nl-attention: a GRU each way, additive attention, tied weights, smoothed labels."""
+    """The network of en-nl-attention: a bidirectional GRU, additive attention, tied weights, label smoothing."""
     import torch
 
     from anamnesis.tasks.translation.model.network import EncoderDecoder
@@ -77,7 +76,7 @@ def _network() -> "EncoderDecoder":
 
 
 def _training() -> list[Result]:
-    """Target tokens a second of our training against a bare loop; then the speed of searches with what it learned."""
+    """Target tokens per second of our training and of a bare loop; then the speed of searches with that network."""
     import torch
 
     from anamnesis.tasks.translation.model.batches import PairBatches
@@ -88,7 +87,7 @@ def _training() -> list[Result]:
     tokens = int(_batches(1).target_lengths.sum())
     short = _sentences(_lengths(2, 4), 5)
     scratch = Path(tempfile.mkdtemp())
-    # Both learn on from turn to turn.
+    # Each turn continues the training of the previous one.
     trained, network = _network(), _network()
 
     def ours() -> None:
@@ -137,26 +136,28 @@ def _training() -> list[Result]:
 
 
 def _decoding(network: "EncoderDecoder") -> Result:
-    """Sentences a second of a beam search over all of them at once, against one after the other."""
+    """Sentences per second of a beam search for all sentences at once, and for one after the other."""
+    import numpy as np
+
     from anamnesis.data.tokenizers.words import SPECIAL, Words
     from anamnesis.tasks.translation.model.languages import Language
     from anamnesis.tasks.translation.model.translator import NetworkTranslator
     from anamnesis.tasks.translation.settings import Search
 
-    # Words of letters only, which the tokenizer leaves whole.
+    # Words that contain only letters, which the tokenizer does not split.
     letters = str.maketrans("0123456789", "abcdefghij")
     language = Language(Words([*SPECIAL, *(f"w{number}".translate(letters) for number in range(VOCABULARY - 3))]))
     translator = NetworkTranslator({}, language, language, network, Search(beam=BEAM))
     lengths = _lengths(SENTENCES, 6)
     texts = [language.decode(ids) for ids in _sentences(lengths, 7)]
-    written = [len(found[0].ids) for found in translator.translate(texts, BEAM)]
+    mean_length = np.mean([len(best[0].ids) for best in translator.translate(texts, BEAM)])
     together, alone = alternate(
         lambda: translator.translate(texts, BEAM),
         lambda: [translator.translate([text], BEAM) for text in texts],
         rounds=5,
     )
     return Result(
-        f"beam {BEAM}, {SENTENCES} sentences (mean {lengths.mean():.0f} tokens in, {sum(written) / len(written):.0f} "
+        f"beam {BEAM}, {SENTENCES} sentences (mean {lengths.mean():.0f} tokens in, {mean_length:.0f} "
         "out) at once against one by one",
         f"{SENTENCES / together:,.1f} sentences/s",
         f"{SENTENCES / alone:,.1f} sentences/s",
@@ -167,11 +168,11 @@ def _decoding(network: "EncoderDecoder") -> Result:
 
 
 def _memory() -> Result:
-    """The most memory that a training step takes beside weights, gradients and moments, in a process of its own."""
+    """Peak memory of a training step beside weights, gradients and optimiser state, in a separate process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        peak, softmax, forbidden = pool.apply(_peak)
+        peak, softmax, expanded = pool.apply(_peak)
     return Result(
-        f"memory of a training step, against tokens x vocabulary (x source: {forbidden / 2**20:,.0f} MiB)",
+        f"memory of a training step, against tokens x vocabulary (x source: {expanded / 2**20:,.0f} MiB)",
         f"{peak / 2**20:,.0f} MiB",
         f"{softmax / 2**20:,.0f} MiB",
         peak / softmax,
@@ -181,9 +182,10 @@ def _memory() -> Result:
 
 
 def _peak() -> tuple[float, float, float]:
-    """Bytes by which the resident set grows in a step, and those of float32 in the sizes that are told apart.
+    """Growth of the resident memory in a training step, and the sizes of two float32 tensors, in bytes.
 
-    The batch is that of an epoch for which (tokens, source, vocabulary), which no step may make, is median.
+    The tensors have the shapes (target tokens, vocabulary) and (target tokens, source tokens, vocabulary); a step must
+    never allocate the second one. The batch is the median of an epoch by the size of the second tensor.
     """
     import ctypes
 
@@ -200,7 +202,7 @@ def _peak() -> tuple[float, float, float]:
         optimizer.zero_grad(set_to_none=False)
 
     batch = batches[len(batches) // 2]
-    # The first step makes what stays.
+    # The first step allocates gradients and optimiser state.
     step(batches[0])
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
@@ -211,7 +213,7 @@ def _peak() -> tuple[float, float, float]:
 
 
 def _resident(key: str) -> int:
-    """A size from the system's account of this process, in bytes; `VmHWM` is the largest so far."""
+    """A memory size of this process from /proc, in bytes: `VmRSS` is the current one, `VmHWM` the peak."""
     lines = Path(f"/proc/{os.getpid()}/status").read_text().splitlines()
-    (found,) = (line for line in lines if line.startswith(f"{key}:"))
-    return int(found.split()[1]) * 1024
+    (line,) = (line for line in lines if line.startswith(f"{key}:"))
+    return int(line.split()[1]) * 1024

@@ -1,4 +1,4 @@
-"""Print constraints.txt for the environment this runs in: the exact version of everything the project needs."""
+"""Print constraints.txt: the exact versions of all packages that the project needs, from this environment."""
 
 import tomllib
 from importlib.metadata import distribution, distributions
@@ -7,15 +7,18 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-# These belong to the environment itself.
+# Tools of the environment, not dependencies.
 TOOLS = {"pip", "setuptools", "wheel"}
 
 
-def closure(project: Path) -> dict[str, str]:
-    """The installed packages that a pyproject.toml asks for, with those they need in turn, and their versions."""
-    asked = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
-    lines = [*asked["dependencies"], *(line for extra in asked["optional-dependencies"].values() for line in extra)]
-    installed = {canonicalize_name(found.metadata["Name"]) for found in distributions()}
+def find_versions(project: Path) -> dict[str, str]:
+    """The versions of the installed packages that a pyproject.toml requires, directly or through other packages."""
+    metadata = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+    lines = [
+        *metadata["dependencies"],
+        *(line for extra in metadata["optional-dependencies"].values() for line in extra),
+    ]
+    installed = {canonicalize_name(each.metadata["Name"]) for each in distributions()}
     waiting = [(Requirement(line), "") for line in lines]
     versions: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
@@ -26,7 +29,7 @@ def closure(project: Path) -> dict[str, str]:
             continue
         if name not in installed:
             raise SystemExit(f"error: {requirement} is not installed here")
-        # A build's local label (1.0+cpu) belongs to one index.
+        # A local version label (1.0+cpu) exists in one package index only.
         versions[name] = distribution(name).version.partition("+")[0]
         for each in {"", *requirement.extras} - {known for known_name, known in seen if known_name == name}:
             seen.add((name, each))
@@ -36,5 +39,5 @@ def closure(project: Path) -> dict[str, str]:
 
 if __name__ == "__main__":
     print("# Every package that `make` installs, exactly. Written by: python scripts/constraints.py > constraints.txt")
-    for name, version in sorted(closure(Path(__file__).parent.parent / "pyproject.toml").items()):
+    for name, version in sorted(find_versions(Path(__file__).parent.parent / "pyproject.toml").items()):
         print(f"{name}=={version}")

@@ -1,6 +1,6 @@
-"""Write pipelines/durations.json: what each stage took in this working copy, for the estimates of other ones.
+"""Write pipelines/durations.json: the seconds of each stage in this working copy, for estimates elsewhere.
 
-python scripts/durations.py, after `make repro` in a clone without results.
+Run `python scripts/durations.py` after `make repro` in a clone without results.
 """
 
 import json
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    """Copy the durations of the stages that dvc.lock names; others belong to experiments that were removed."""
+    """Copy the durations of the stages in dvc.lock; other durations belong to removed experiments."""
     if not (ROOT / DURATIONS).is_file():
         raise AnamnesisError(f"{DURATIONS}: there is no such file; run `make repro` first")
     durations = json.loads((ROOT / DURATIONS).read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
-"""Run every stage and every experiment of the smoke profile in a temporary clone, and check what they leave.
+"""Run every stage and experiment of the smoke profile in a temporary clone, and check the results.
 
-Exits non-zero, and says why, when anything is missing or a second run finds something to do.
+Exits with an error if anything is missing, or if a second run finds something to do.
 """
 
 import os
@@ -18,7 +18,7 @@ TABLES = ("experiments", "runs", "metrics", "params", "tags", "model_versions", 
 
 
 def main() -> None:
-    """Make the clone, run, check, and remove it."""
+    """Create the clone, run the pipeline in it, print the problems, and remove the clone."""
     folder = Path(tempfile.mkdtemp(prefix="anamnesis-smoke-"))
     try:
         problems = check(folder / "clone", folder)
@@ -32,11 +32,11 @@ def main() -> None:
 
 
 def check(clone: Path, scratch: Path) -> list[str]:
-    """Run the pipeline in `clone`; what is wrong afterwards, one line each."""
+    """Run the pipeline in `clone`; returns one line for each problem."""
     environment = _environment(clone, scratch)
 
-    def run(*command: str, shown: bool = False) -> str:
-        output = None if shown else subprocess.PIPE
+    def run(*command: str, show: bool = False) -> str:
+        output = None if show else subprocess.PIPE
         done = subprocess.run(command, cwd=clone, env=environment, stdout=output, text=True)
         if done.returncode != 0:
             print(done.stdout or "")
@@ -50,16 +50,16 @@ def check(clone: Path, scratch: Path) -> list[str]:
     run("git", "add", "--all")
     run("git", "-c", "user.name=smoke", "-c", "user.email=smoke@localhost", "commit", "--quiet", "-m", "smoke")
     folder = clone / "profiles" / "smoke"
-    run(*anamnesis, "repro", "-j", "2", shown=True)
+    run(*anamnesis, "repro", "-j", "2", show=True)
 
     problems = []
     settings = params.load(folder / "params.yaml")
-    wanted = [f"metrics/{name}.json" for name in settings.experiments]
-    wanted += [f"models/{name}/model.json" for name in settings.experiments]
-    wanted += ["reports/index.html", "reports/leaderboard.csv", "reports/registry.json"]
-    problems += [f"{path} was not made" for path in wanted if not (folder / path).is_file()]
+    paths = [f"metrics/{name}.json" for name in settings.experiments]
+    paths += [f"models/{name}/model.json" for name in settings.experiments]
+    paths += ["reports/index.html", "reports/leaderboard.csv", "reports/registry.json"]
+    problems += [f"{path} is missing" for path in paths if not (folder / path).is_file()]
     changed = [line[3:] for line in run("git", "status", "--porcelain").splitlines()]
-    problems += [f"git finds {path} changed or new" for path in changed if path != "profiles/smoke/dvc.lock"]
+    problems += [f"git status lists {path}" for path in changed if path != "profiles/smoke/dvc.lock"]
     if "Data and pipelines are up to date." not in run(sys.executable, "-m", "dvc", "repro", str(folder / "dvc.yaml")):
         problems.append("a second `dvc repro` found something to do")
     if "Nothing to do" not in run(*anamnesis, "repro", "-j", "2"):
@@ -81,7 +81,7 @@ def check(clone: Path, scratch: Path) -> list[str]:
 
 
 def _environment(clone: Path, scratch: Path) -> dict[str, str]:
-    """The clone's own code, tracking database and DVC state; downloads come from the user's cache."""
+    """Environment variables for the clone: its own code, MLflow database and DVC state, but shared downloads."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     environment["PYTHONPATH"] = str(clone / "src")
     environment["DVC_SITE_CACHE_DIR"] = str(scratch / "dvc")
@@ -90,11 +90,11 @@ def _environment(clone: Path, scratch: Path) -> dict[str, str]:
 
 
 def _copy(clone: Path) -> None:
-    """What git would commit of the working tree, so that a change is tried before it is committed."""
+    """Copy the files that git would commit from the working tree, so that uncommitted changes are tested, too."""
     command = ("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, listed.split("\0")):
-        # The full budgets' results would be of no use.
+        # The lock files of other profiles belong to results that the clone does not have.
         if (ROOT / name).exists() and Path(name).name != "dvc.lock":
             target = clone / name
             target.parent.mkdir(parents=True, exist_ok=True)
