@@ -1,14 +1,17 @@
-"""A project of a user's own, on texts of their own, run by the real stages in temporary folders."""
+"""A user's project with texts of their own, in temporary folders; the real stages run in it."""
 
 import copy
+import json
 import os
 import pydoc_data.topics
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +20,22 @@ import pytest
 import yaml
 from settings_files import write_settings
 
+from anamnesis import files
+
 REPOSITORY = Path(__file__).parents[2]
-# What the pipeline is made of; the budgets, the texts and the results are the test's own.
+# Files of the pipeline; the tests write settings and texts of their own.
 PARTS = ("src/anamnesis", "pipelines", "cells", "dvc.yaml", ".dvc", ".dvcignore", ".gitignore", "data/own/README.md")
 OUTPUTS = ("data/raw", "data/tokens", "models", "metrics", "predictions", "reports", "dvc.lock")
 NOISE = shutil.ignore_patterns("__pycache__", "cache", "tmp", "config.local", "state.db")
 
 
 class Project:
-    """The folder, and what a user does in it."""
+    """The project's folder, with the commands that a user runs in it."""
 
     def __init__(self, root: Path, shared: Path) -> None:
         self.root = root
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_"))}
-        for name in ("ANAMNESIS_TRACKING", "ANAMNESIS_MIRROR"):
-            environment.pop(name, None)
-        self.environment = environment | {
+        outside = ("MLFLOW_", "DVC_", "ANAMNESIS_TRACKING", "ANAMNESIS_MIRROR")
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(outside)} | {
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PYTHONPATH": str(root / "src"),
             "ANAMNESIS_CACHE": str(shared / "downloads"),
@@ -58,7 +61,7 @@ class Project:
         return self.run(sys.executable, "-m", "dvc", *arguments, code=code)
 
     def repro(self) -> set[str]:
-        """The stages whose command a plain `dvc repro` starts."""
+        """Run a plain `dvc repro`; returns the stages that ran."""
         lines = self.dvc("repro").stdout.splitlines()
         return {line.split("'")[1] for line in lines if line.startswith("Running stage '")}
 
@@ -72,6 +75,15 @@ class Project:
         identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
         return self.run("git", *identity, *arguments).stdout
 
+    def read(self, path: str) -> Any:
+        """The content of a JSON file."""
+        return json.loads((self.root / path).read_text())
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query to MLflow's database."""
+        with closing(sqlite3.connect(self.root / "mlflow.db")) as database:
+            return database.execute(sql).fetchall()
+
     def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
         path = self.root / "params.yaml"
         content = yaml.safe_load(path.read_text())
@@ -79,24 +91,24 @@ class Project:
         path.write_text(yaml.safe_dump(content, sort_keys=False))
 
     def outputs(self) -> dict[str, bytes]:
-        """Every file of every output, by its path."""
-        files = [path for name in OUTPUTS for path in [self.root / name, *(self.root / name).rglob("*")]]
-        return {str(path.relative_to(self.root)): path.read_bytes() for path in files if path.is_file()}
+        """The bytes of every output file, by path."""
+        paths = [path for name in OUTPUTS for path in [self.root / name, *(self.root / name).rglob("*")]]
+        return {str(path.relative_to(self.root)): path.read_bytes() for path in paths if path.is_file()}
 
     def kill_training(self, name: str) -> None:
-        """Start `dvc repro`, and kill -9 the process that trains as soon as it has written another checkpoint."""
+        """Start `dvc repro`, and kill the training process as soon as it has written a new checkpoint."""
         folder = self.root / ".anamnesis" / "checkpoints" / name
 
-        def stamp() -> tuple[str, int, int] | None:
+        def checkpoints() -> set[tuple[str, int, int]]:
             try:
-                path = next(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-                return str(path), path.stat().st_ino, path.stat().st_mtime_ns
-            except (StopIteration, FileNotFoundError):
-                return None
+                paths = [path for path in folder.rglob("[!.]*") if path.is_file()]
+                return {(str(path), path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
+            except FileNotFoundError:
+                return set()
 
-        before = stamp()
+        before = checkpoints()
         dvc = self.popen(sys.executable, "-m", "dvc", "repro", f"train@{name}")
-        while stamp() in (None, before):
+        while checkpoints() <= before:
             assert dvc.poll() is None, dvc.communicate()
             time.sleep(0.002)
         scripts = [
@@ -114,9 +126,9 @@ class Project:
 
 @pytest.fixture(scope="session")
 def readme() -> dict[str, Any]:
-    """The entries that the README tells a user to add, and the source with splits of data/own/README.md as `bench`.
+    """The entries that README.md tells a user to add, and the corpus `bench` with the splits of data/own/README.md.
 
-    The network starts from nothing here, for there is no corpus that the README's could be pre-trained on.
+    The network starts from random weights here, because there is no corpus for a pre-trained one.
     """
     text = (REPOSITORY / "README.md").read_text()
     section = text.partition("\n## Your own text\n")[2].partition("\n## ")[0]
@@ -132,7 +144,7 @@ def readme() -> dict[str, Any]:
 
 
 def budgets(content: dict[str, Any]) -> dict[str, Any]:
-    """The README's entries with less to do, and baselines on words of the second corpus beside them."""
+    """The README's entries with small budgets, and baselines on words of the second corpus."""
     lstm = content["experiments"]["mybook-lstm"]
     lstm["model"]["hidden"] = 32
     lstm["batches"] = {"kind": "streams", "batch": 4, "steps": 50}
@@ -146,22 +158,23 @@ def budgets(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def texts(folder: Path) -> None:
-    """The user's files: about 30,000 characters of a book, and a benchmark whose test split favours no n-gram."""
+    """Write the user's files: 30,000 characters of a book, and a benchmark on whose test split n-grams are bad."""
     topics = [pydoc_data.topics.topics[name] for name in sorted(pydoc_data.topics.topics)]
     book = "\n".join(topics)
-    for name in ("mybook", "bench"):
-        (folder / name).mkdir()
-    (folder / "mybook" / "mybook.txt").write_text(book[:30_000], encoding="utf-8")
-    (folder / "bench" / "train.txt").write_text(book[30_000:60_000], encoding="utf-8")
-    (folder / "bench" / "valid.txt").write_text(book[60_000:64_000], encoding="utf-8")
     words = re.findall(r"[a-z]{4,}", book[30_000:60_000])
     rare = sorted({word for word in words if words.count(word) == 1})
-    (folder / "bench" / "test.txt").write_text("\n".join(rare) + "\n", encoding="utf-8")
+    for name, text in {
+        "mybook/mybook.txt": book[:30_000],
+        "bench/train.txt": book[30_000:60_000],
+        "bench/valid.txt": book[60_000:64_000],
+        "bench/test.txt": "\n".join(rare) + "\n",
+    }.items():
+        files.write_text(folder / name, text)
 
 
 @pytest.fixture(scope="session")
 def make(tmp_path_factory: pytest.TempPathFactory, readme: dict[str, Any]) -> Callable[[str], Project]:
-    """make(NAME): the user's project in a folder of its own, committed, before anything ran."""
+    """make(NAME): a new project of the user, committed; nothing has run."""
     shared = tmp_path_factory.mktemp("shared")
 
     def new(name: str) -> Project:
@@ -187,9 +200,9 @@ def make(tmp_path_factory: pytest.TempPathFactory, readme: dict[str, Any]) -> Ca
 
 @pytest.fixture(scope="session")
 def finished(make: Callable[[str], Project]) -> Project:
-    """The project after `anamnesis repro`, its dvc.lock committed. Tests only look at it."""
+    """The project after `anamnesis repro`, with its dvc.lock committed. Tests must not change it."""
     project = make("finished")
-    project.said = project.anamnesis("repro", "-j", "2").stdout
+    project.printed = project.anamnesis("repro", "-j", "2").stdout
     project.git("add", "--all")
     project.git("commit", "--quiet", "--message", "results")
     return project
@@ -197,7 +210,7 @@ def finished(make: Callable[[str], Project]) -> Project:
 
 @pytest.fixture
 def copied(finished: Project, tmp_path: Path) -> Project:
-    """The finished project with its cache, to change."""
+    """A copy of the finished project with its cache, which a test may change."""
     root = tmp_path / "project"
     working = shutil.ignore_patterns(".anamnesis", "mlflow.db", "mlartifacts", "__pycache__")
     shutil.copytree(finished.root, root, ignore=working)
@@ -206,7 +219,7 @@ def copied(finished: Project, tmp_path: Path) -> Project:
 
 @pytest.fixture
 def clone(finished: Project, tmp_path: Path) -> Project:
-    """What somebody else gets: a clone of the finished project's commit, without results or a cache."""
+    """A clone of the finished project's commit, without results or a cache."""
     root = tmp_path / "project"
     finished.git("clone", "--quiet", str(finished.root), str(root))
     return Project(root, tmp_path)

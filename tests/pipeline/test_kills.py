@@ -1,4 +1,4 @@
-"""kill -9 before any change to the disk, in every kind of stage: the next run gives the same bytes and nothing else."""
+"""SIGKILL before any change to the disk, in every kind of stage: the next run gives the same files."""
 
 import json
 import os
@@ -30,7 +30,7 @@ STAGES = {
     "compare": (None, ["reports/index.html", "reports/leaderboard.csv", "reports/curves.csv"]),
     "register": (None, ["reports/registry.json"]),
 }
-# What the stages would import anew in every process.
+# Imported once, before the forks; every stage would import them again.
 LOADED = (
     "anamnesis.engine.warm",
     "anamnesis.stages.fetch",
@@ -67,12 +67,12 @@ SETTINGS: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def warm() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        # `engine.warm` asks for them, and it may be too late to set them: all that counts here is that all forks agree.
+        # `engine.warm` requires these settings. They may come too late for PyTorch, but all forks have the same.
         for name, value in numerics.PINNED.items():
             patch.setenv(name, value)
         for module in LOADED:
             import_module(module)
-    # Both are kept in memory, which forks share.
+    # These are cached in memory, which forks share.
     scripts.bundle()
     for template in page._environment().list_templates(["html"]):
         page._environment().get_template(template)
@@ -80,7 +80,7 @@ def warm() -> None:
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The project of a user with one text and one experiment, without Git."""
+    """A user's project with one text and one experiment, without Git."""
     for name in ("src", "pipelines", "cells"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
     for name in ("dvc.yaml", ".dvcignore"):
@@ -94,7 +94,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith(("MLFLOW_", "DVC_", "ANAMNESIS_"))]:
         monkeypatch.delenv(name)
-    # Runs that go on after a kill are the subject of tests/tracking.
+    # tests/tracking tests what a kill does to MLflow.
     monkeypatch.setenv("ANAMNESIS_TRACKING", "off")
     monkeypatch.setenv("ANAMNESIS_CACHE", str(tmp_path / "downloads"))
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "dvc-cache"))
@@ -104,7 +104,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def stage(name: str, log: Path) -> Callable[[], None]:
-    """The stage's script, as Python runs it; what it prints goes to `log`."""
+    """A function that runs the script of a stage, with its output in `log`."""
 
     def work() -> None:
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -120,11 +120,11 @@ def stage(name: str, log: Path) -> Callable[[], None]:
 
 
 def content(root: Path) -> dict[str, bytes]:
-    """Every file of the folders of outputs; an empty folder counts as a file."""
-    found = [path for folder in OUTPUTS for path in (root / folder).rglob("*")]
+    """The bytes of each output file, and an empty value for each empty folder, by path."""
+    paths = [path for folder in OUTPUTS for path in (root / folder).rglob("*")]
     return {
         str(path.relative_to(root)): path.read_bytes() if path.is_file() else b""
-        for path in found
+        for path in paths
         if path.is_file() or not any(path.iterdir())
     }
 
@@ -132,7 +132,7 @@ def content(root: Path) -> dict[str, bytes]:
 def test_kill_9_in_every_kind_of_stage(root: Path, warm: None, tmp_path_factory: pytest.TempPathFactory) -> None:
     log = tmp_path_factory.mktemp("logs") / "log"
     changes = {}
-    # The second time, because a model is packed for MLflow once.
+    # `register` packs a model for MLflow in its first run only, so its second run is the usual one.
     for name in (*STAGES, "register"):
         code, changes[name] = kills.run(stage(name, log))
         assert code == 0, log.read_text()
@@ -144,7 +144,7 @@ def test_kill_9_in_every_kind_of_stage(root: Path, warm: None, tmp_path_factory:
         own = {path for path in whole if any(path == output or path.startswith(f"{output}/") for output in outputs)}
         killed = 0
         for number in range(KILLS):
-            # DVC removes the outputs of a stage before it runs it; half of the time the old ones stay.
+            # DVC removes the outputs of a stage before it runs; here the old ones stay half of the time.
             for path in map(root.joinpath, outputs if number % 4 > 1 else ()):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
             code, _ = kills.run(stage(name, log), number * changes[name] // KILLS)
@@ -153,12 +153,12 @@ def test_kill_9_in_every_kind_of_stage(root: Path, warm: None, tmp_path_factory:
             assert all(after.get(path) == data for path, data in whole.items() if path not in own)
             assert after.keys() <= whole.keys()
             assert all(data == whole[path] for path, data in after.items() if data), "an output is half-written"
-            # Every other time the next run is killed, too.
+            # Every other time, the next run is killed, too.
             if number % 2:
                 code, _ = kills.run(stage(name, log))
                 assert code == 0, log.read_text()
                 assert content(root) == whole, (name, number)
-        # A few moments of the first run are none of a later one, which finds folders that are there.
+        # Later runs make fewer changes, because some folders exist already.
         assert killed >= 0.75 * KILLS, name
     assert not list((root / ".anamnesis" / "tmp").iterdir())
     status = subprocess.run([*dvc, "status", "--json"], check=True, capture_output=True, text=True).stdout

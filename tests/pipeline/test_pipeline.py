@@ -1,8 +1,6 @@
-"""The whole pipeline as a user meets it: the README's own example, by its real stages."""
+"""The whole pipeline with the example of README.md: its results, and every way to run it again."""
 
-import json
 import shutil
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -20,90 +18,67 @@ STAGES = {
 }
 
 
-def read(project, path):
-    return json.loads((project.root / path).read_text())
-
-
 def test_plain_dvc_gives_the_same_bytes_as_stages_side_by_side(make, finished):
     plain = make("plain")
     assert plain.repro() == STAGES
-    one, other = finished.outputs(), plain.outputs()
-    assert {path.split("/")[0] for path in one} == {"data", "models", "metrics", "predictions", "reports", "dvc.lock"}
-    assert sorted(one) == sorted(other)
-    assert [path for path in one if one[path] != other[path]] == []
-    assert not [path for path, content in one.items() if str(finished.root).encode() in content]
+    outputs, others = finished.outputs(), plain.outputs()
+    folders = {"data", "models", "metrics", "predictions", "reports", "dvc.lock"}
+    assert {path.split("/")[0] for path in outputs} == folders
+    assert outputs.keys() == others.keys()
+    assert [path for path in outputs if outputs[path] != others[path]] == []
+    assert not [path for path, content in outputs.items() if str(finished.root).encode() in content]
 
 
 def test_nothing_is_left_to_do_and_git_is_clean(finished):
+    for text in ("mybook-lstm", "bench-uniform", "bench-ngram3", "reports/index.html", "make ui"):
+        assert text in finished.printed
     before = finished.outputs()
     assert "Data and pipelines are up to date." in finished.dvc("repro").stdout
     assert "Nothing to do" in finished.anamnesis("repro", "-j", "2").stdout
     assert finished.outputs() == before
     assert finished.git("status", "--porcelain") == ""
-    # The user's texts and what names the results are versioned; the results are not.
+    # Git tracks the user's texts, the settings and dvc.lock, but no results.
     tracked = finished.git("ls-files").split()
     assert {"data/own/mybook/mybook.txt", "dvc.lock", "params.yaml"} <= set(tracked)
     assert not [path for path in tracked if path.startswith(("data/raw", "models", "metrics", "reports", "mlflow"))]
 
 
-def test_ends_with_the_leaderboard_and_where_to_look(finished):
-    for name in ("mybook-lstm", "bench-uniform", "bench-ngram3", "reports/index.html", "make ui"):
-        assert name in finished.said
-
-
-def test_own_splits_are_kept_and_own_text_is_cut(finished):
-    own, raw = finished.root / "data" / "own", finished.root / "data" / "raw"
+def test_given_splits_are_kept(finished):
     for split in ("train", "valid", "test"):
-        found, given = (folder / "bench" / f"{split}.txt" for folder in (raw, own))
-        assert found.read_text().split() == given.read_text().split()
-    parts = [(raw / "mybook" / f"{split}.txt").read_text() for split in ("train", "valid", "test")]
-    assert "".join(parts).split() == (own / "mybook" / "mybook.txt").read_text().split()
-    assert len(parts[0]) > 0.85 * sum(map(len, parts))
+        fetched, given = (finished.root / "data" / folder / "bench" / f"{split}.txt" for folder in ("raw", "own"))
+        assert fetched.read_text().split() == given.read_text().split()
 
 
-def test_metrics_have_the_documented_keys(finished):
-    scores = {"perplexity", "bits_per_character", "accuracy", "top5_accuracy", "targets"}
+def test_metrics_agree_with_the_model_and_the_store_and_beat_chance(finished):
+    described = {"experiment", "task", "corpus", "tokens", "architecture", "parameters", "fingerprint"}
     for name in ("mybook-lstm", "bench-uniform", "bench-ngram3"):
-        metrics = read(finished, f"metrics/{name}.json")
-        described = {"experiment", "task", "corpus", "tokens", "architecture", "parameters", "fingerprint", "data"}
-        described |= {"vocabulary_size", "question", "evaluated_on"}
-        assert metrics.keys() == described | {"valid", "test"}
-        assert scores <= metrics["valid"].keys()
-        assert scores <= metrics["test"].keys()
-        assert (metrics["valid"].keys() | metrics["test"].keys()) <= scores | {"shuffle_preference", "context_tokens"}
-        assert metrics["data"].keys() == {"valid", "test"}
-        card = read(finished, f"models/{name}/model.json")
-        assert all(
-            metrics[key] == card[key] for key in described - {"data", "vocabulary_size", "question", "evaluated_on"}
-        )
+        metrics, card = finished.read(f"metrics/{name}.json"), finished.read(f"models/{name}/model.json")
+        assert metrics.keys() == described | {"data", "vocabulary_size", "question", "evaluated_on", "valid", "test"}
+        assert all(metrics[key] == card[key] for key in described)
         assert metrics["evaluated_on"] == "cpu"
-        stats = read(finished, f"data/tokens/{metrics['tokens']}/stats.json")
+        stats = finished.read(f"data/tokens/{metrics['tokens']}/stats.json")
+        assert metrics["data"] == {split: stats["splits"][split]["text_sha256"] for split in ("valid", "test")}
         for split in ("valid", "test"):
-            assert metrics["data"][split] == stats["splits"][split]["text_sha256"]
             assert metrics[split]["targets"] == stats["splits"][split]["targets"]
-    # `<s>` is never a target, so of the words in the vocabulary all others are equally likely.
-    words = read(finished, "data/tokens/bench-words/stats.json")["vocabulary_size"]
-    assert read(finished, "metrics/bench-uniform.json")["test"]["perplexity"] == words - 1
-    # Two epochs on 27,000 characters are enough to beat chance by far.
-    characters = read(finished, "data/tokens/mybook-characters/stats.json")["vocabulary_size"]
-    assert read(finished, "metrics/mybook-lstm.json")["test"]["perplexity"] < characters / 2
+    # `<s>` is never a target, and all other words of the vocabulary are equally likely.
+    words = finished.read("data/tokens/bench-words/stats.json")["vocabulary_size"]
+    assert finished.read("metrics/bench-uniform.json")["test"]["perplexity"] == words - 1
+    # Two epochs on 27,000 characters suffice to be much better than chance.
+    characters = finished.read("data/tokens/mybook-characters/stats.json")["vocabulary_size"]
+    assert finished.read("metrics/mybook-lstm.json")["test"]["perplexity"] < characters / 2
 
 
 def test_the_registered_model_is_chosen_on_validation_though_test_says_otherwise(finished):
-    scores = {name: read(finished, f"metrics/bench-{name}.json") for name in ("uniform", "ngram3")}
+    scores = {name: finished.read(f"metrics/bench-{name}.json") for name in ("uniform", "ngram3")}
     bits = {name: [each[split]["bits_per_character"] for split in ("valid", "test")] for name, each in scores.items()}
     assert bits["ngram3"][0] < bits["uniform"][0]
     assert bits["ngram3"][1] > bits["uniform"][1]
-    models = {entry["model"]: entry for entry in read(finished, "reports/registry.json")["models"]}
+    models = {entry["model"]: entry for entry in finished.read("reports/registry.json")["models"]}
     assert models.keys() == {"language-mybook", "language-bench"}
     assert models["language-bench"]["experiment"] == "bench-ngram3"
     assert models["language-bench"]["score"] == bits["ngram3"][0]
-    database = sqlite3.connect(finished.root / "mlflow.db")
-    try:
-        aliases = database.execute("select name, alias, version from registered_model_aliases").fetchall()
-        runs = database.execute("select name, status from runs where lifecycle_stage = 'active'").fetchall()
-    finally:
-        database.close()
+    aliases = finished.query("select name, alias, version from registered_model_aliases")
+    runs = finished.query("select name, status from runs where lifecycle_stage = 'active'")
     assert sorted(aliases) == [
         (f"language-{corpus}", alias, 1) for corpus in ("bench", "mybook") for alias in ("challenger", "champion")
     ]
@@ -113,7 +88,7 @@ def test_the_registered_model_is_chosen_on_validation_though_test_says_otherwise
 def test_dvc_shows_metrics_and_plots(copied):
     shown = copied.dvc("metrics", "show", "--json").stdout
     assert all(f"metrics/{name}.json" in shown for name in ("mybook-lstm", "bench-uniform", "bench-ngram3"))
-    assert str(read(copied, "metrics/mybook-lstm.json")["test"]["perplexity"]) in shown
+    assert str(copied.read("metrics/mybook-lstm.json")["test"]["perplexity"]) in shown
     copied.dvc("plots", "show")
     page = (copied.root / "dvc_plots" / "index.html").read_text()
     assert "mybook-lstm" in page
@@ -128,7 +103,7 @@ def test_killed_twice_and_run_again_gives_the_same_bytes(finished, clone):
     before, after = finished.outputs(), clone.outputs()
     assert {"models/mybook-lstm/weights.safetensors", "metrics/mybook-lstm.json"} <= after.keys()
     assert [path for path in after if after[path] != before[path]] == []
-    # The committed dvc.lock names the very files that were made here.
+    # The files have the hashes in the committed dvc.lock.
     assert clone.git("status", "--porcelain") == ""
     assert not (clone.root / ".anamnesis" / "checkpoints" / "mybook-lstm").exists()
 
@@ -142,35 +117,27 @@ def test_a_loss_that_is_no_number_fails_in_one_line_and_registers_nothing(copied
 
     copied.edit(diverge)
     done = copied.anamnesis("repro", "-j", "2", code=1)
-    wrong = [line for line in done.stdout.splitlines() if line.startswith("error:")]
-    assert len(wrong) == 1
-    assert wrong[0].startswith("error: experiments.mybook-diverging: the training loss at step ")
-    assert "no model was written. Lower training.learning_rate" in wrong[0]
+    (error,) = [line for line in done.stdout.splitlines() if line.startswith("error:")]
+    assert error.startswith("error: experiments.mybook-diverging: the training loss at step ")
+    assert "no model was written. Lower training.learning_rate" in error
     assert "1 of 14 stages failed: train@mybook-diverging" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    assert not (copied.root / "models" / "mybook-diverging").exists()
     assert [path.name for path in (copied.root / "models").iterdir() if "diverging" in path.name] == []
     copied.stage("register")
     assert "diverging" not in (copied.root / "reports" / "registry.json").read_text()
-    database = sqlite3.connect(copied.root / "mlflow.db")
-    try:
-        (status,) = database.execute("select status from runs where name = 'mybook-diverging'").fetchone()
-        sources = database.execute("select source, run_id from model_versions").fetchall()
-        (run,) = database.execute("select run_uuid from runs where name = 'mybook-diverging'").fetchone()
-    finally:
-        database.close()
+    ((run, status),) = copied.query("select run_uuid, status from runs where name = 'mybook-diverging'")
     assert status == "FAILED"
-    assert run not in {each for _, each in sources}
+    assert (run,) not in copied.query("select run_id from model_versions")
 
 
 def test_a_typo_is_one_line_before_anything_runs(copied):
     copied.edit(lambda content: content["experiments"]["mybook-lstm"]["model"].update(hiden=64))
     shutil.rmtree(copied.root / "models")
-    said = "error: params.yaml: experiments.mybook-lstm.model.hiden: unknown key; did you mean 'hidden'?\n"
-    assert said.replace("experiments.", "dependent.") in (REPOSITORY / "README.md").read_text()
+    line = "error: params.yaml: experiments.mybook-lstm.model.hiden: unknown key; did you mean 'hidden'?\n"
+    assert line.replace("experiments.", "dependent.") in (REPOSITORY / "README.md").read_text()
     for done in (copied.stage("train", "mybook-lstm", code=2), copied.anamnesis("repro", code=2)):
         assert done.stdout == ""
-        assert done.stderr == said
+        assert done.stderr == line
     assert not (copied.root / "models").exists()
 
 

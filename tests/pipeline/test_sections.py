@@ -1,6 +1,5 @@
-"""The section `dependent` by the real stages: beginning with another model, and a cell of the user's own."""
+"""The section `dependent` with the real stages: fine-tuning a model, and a cell of the user's own."""
 
-import json
 import re
 from pathlib import Path
 
@@ -13,7 +12,7 @@ DOC = Path(__file__).parents[2] / "docs" / "your-own-cell.md"
 
 @pytest.fixture(scope="module")
 def extended(make):
-    """The user's project with the document's own cell, its probe, and a fine-tuned model; everything has run."""
+    """The user's project with the document's cell and memory experiment and a fine-tuned model; everything has run."""
     project = make("extended")
     text = DOC.read_text(encoding="utf-8")
     code = re.search(r"```python\n(.*?)```", text, re.S).group(1)
@@ -22,50 +21,39 @@ def extended(make):
 
     def extend(content):
         lstm = content["experiments"]["mybook-lstm"]
-        small = {
-            "batches": lstm["batches"],
-            "training": {"epochs": 1, "learning_rate": 0.004},
-            "sampling": {"length": 9},
-        }
-        cell = own["sherlock-mgu"] | small | {"tokens": "mybook-characters"}
-        probe = own["memory-mgu"] | {"tokens": "mybook-characters"}
-        probe |= {"recall": {"lags": [2, 3], "seeds": 1, "steps": 4, "check": 2, "sequences": 9}}
+        budget = {"batches": lstm["batches"], "training": {"epochs": 1, "learning_rate": 0.004}}
+        recall = {"lags": [2, 3], "seeds": 1, "steps": 4, "check": 2, "sequences": 9}
         content["tokens"]["bench-characters"] = {"corpus": "bench", "kind": "characters"}
-        tuned = {**lstm, **small, "tokens": "bench-characters", "needs": "models/mybook-lstm"}
-        untouched = {key: value for key, value in tuned.items() if key not in ("batches", "training")}
+        untouched = {key: value for key, value in lstm.items() if key not in budget}
+        untouched |= {"sampling": {"length": 9}, "tokens": "bench-characters", "needs": "models/mybook-lstm"}
         content["dependent"] = {
-            "mybook-mgu": cell,
-            "memory-mgu": probe,
-            "bench-tuned": tuned,
+            "mybook-mgu": own["sherlock-mgu"] | budget | {"sampling": {"length": 9}, "tokens": "mybook-characters"},
+            "memory-mgu": own["memory-mgu"] | {"tokens": "mybook-characters", "recall": recall},
+            "bench-tuned": untouched | budget,
             "bench-untouched": untouched,
         }
 
     project.edit(extend)
-    project.said = project.anamnesis("repro", "-j", "2").stdout
+    project.printed = project.anamnesis("repro", "-j", "2").stdout
     return project
 
 
 def test_everything_is_ranked_and_the_best_is_registered(extended):
     for name in ("mybook-mgu", "memory-mgu", "bench-tuned", "bench-untouched"):
         assert (extended.root / "metrics" / f"{name}.json").is_file()
-        assert name in extended.said
+        assert name in extended.printed
         assert name in (extended.root / "reports" / "index.html").read_text()
-    models = json.loads((extended.root / "reports" / "registry.json").read_text())["models"]
+    models = extended.read("reports/registry.json")["models"]
     assert {entry["model"] for entry in models} == {"language-mybook", "language-bench"}
 
 
-def test_a_fine_tuned_model_begins_with_the_weights_of_the_other(extended):
-    start, tuned, untouched = (
-        json.loads((extended.root / "models" / name / "model.json").read_text())
-        for name in ("mybook-lstm", "bench-tuned", "bench-untouched")
-    )
+def test_a_fine_tuned_model_starts_with_the_weights_of_the_other(extended):
+    names = ("mybook-lstm", "bench-tuned", "bench-untouched")
+    start, tuned, untouched = (extended.read(f"models/{name}/model.json") for name in names)
     assert tuned["needs"] == untouched["needs"] == "models/mybook-lstm"
     assert untouched["weights_sha256"] == start["weights_sha256"] != tuned["weights_sha256"]
-    bits = {
-        name: json.loads((extended.root / "metrics" / f"{name}.json").read_text())["valid"]["bits_per_character"]
-        for name in ("bench-tuned", "bench-untouched")
-    }
-    assert bits["bench-tuned"] < bits["bench-untouched"]
+    bits = [extended.read(f"metrics/{name}.json")["valid"]["bits_per_character"] for name in names[1:]]
+    assert bits[0] < bits[1]
 
 
 def test_an_own_cell_generates_and_scores(extended):
