@@ -6,21 +6,17 @@ every hash, so that a plain `dvc repro` afterwards finds nothing to do.
 
 import json
 import logging
-import os
 import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-from filelock import FileLock, Timeout
-
 from anamnesis import files
-from anamnesis.engine import completion, lockfile
+from anamnesis.engine import completion, lockfile, locks
 from anamnesis.engine.executor import Stage, Task
 from anamnesis.engine.lockfile import LockFile
 from anamnesis.errors import AnamnesisError
@@ -32,7 +28,6 @@ if TYPE_CHECKING:
     from dvc.repo import Repo
     from dvc.stage import PipelineStage
 
-ENGINE_LOCK = Path(".anamnesis/engine.lock")
 # Writing dvc.lock for every stage would be slow. After a crash, the run cache restores stages that it lacks.
 WRITE_SECONDS = 3.0
 
@@ -258,113 +253,16 @@ def open_repository(root: Path) -> Iterator[Repository]:
     """
     root = root.resolve()
     top = home(root)
-    with _engine_lock(top), _dvc_errors():
+    with locks.engine_lock(top), _dvc_errors():
         from dvc.repo import Repo
 
         # The engine's display replaces DVC's messages.
         logging.getLogger("dvc").setLevel(logging.ERROR)
         with Repo(str(top)) as repo:
             paths = Path(repo.tmp_dir) / "rwlock"
-            _check_running(top, paths)
-            with _dvc_lock(top, repo), _no_path_locks(paths), repo.scm_context(quiet=True):
+            locks.check_running(top, paths)
+            with locks.dvc_lock(top, repo), locks.no_path_locks(paths), repo.scm_context(quiet=True):
                 yield Repository(root, repo)
-
-
-@contextmanager
-def _engine_lock(root: Path) -> Iterator[None]:
-    path = root / ENGINE_LOCK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise _busy_error(root, path.with_suffix(".pid")) from None
-    try:
-        files.write_text(path.with_suffix(".pid"), f"{os.getpid()}\n")
-        yield
-    finally:
-        path.with_suffix(".pid").unlink(missing_ok=True)
-        lock.release()
-
-
-@contextmanager
-def _dvc_lock(root: Path, repo: "Repo") -> Iterator[None]:
-    from dvc.lock import LockError
-
-    try:
-        repo.lock.lock()
-    except LockError:
-        # DVC's lock file contains the id of the process.
-        raise _busy_error(root, Path(repo.tmp_dir) / "lock") from None
-    try:
-        yield
-    finally:
-        repo.lock.unlock()
-
-
-@contextmanager
-def _no_path_locks(path: Path) -> Iterator[None]:
-    """Switch off DVC's locks of single paths, while the whole repository is locked.
-
-    DVC rewrites the file of these locks in place for each stage, and every DVC command fails if a kill leaves half of
-    it. Such a file of an earlier kill is removed.
-    """
-    import dvc.rwlock
-
-    try:
-        json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        pass
-    except ValueError:
-        path.unlink()
-    original = dvc.rwlock.rwlock
-    dvc.rwlock.rwlock = lambda *_: nullcontext()
-    try:
-        yield
-    finally:
-        dvc.rwlock.rwlock = original
-
-
-def _busy_error(root: Path, path: Path) -> AnamnesisError:
-    """An error that names the process whose id is in a file."""
-    try:
-        owner = describe_process(int(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        owner = "another process"
-    return AnamnesisError(f"{owner} is at work in {root}; wait until it has ended, or stop it")
-
-
-def describe_process(pid: int) -> str:
-    """'process PID (COMMAND)', or 'process PID' if the command is unknown."""
-    try:
-        command = " ".join(" ".join(psutil.Process(pid).cmdline()).split())
-        return f"process {pid} ({command[:80]})"
-    except psutil.Error:
-        return f"process {pid}"
-
-
-def _check_running(root: Path, path: Path) -> None:
-    """Raise an error if a DVC command runs a stage: it releases the lock of the repository meanwhile."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        owners = [
-            *content.get("write", {}).values(),
-            *(reader for readers in content.get("read", {}).values() for reader in readers),
-        ]
-        alive = [owner for owner in owners if owner and _is_older(int(owner["pid"]), path.stat().st_mtime)]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return
-    if alive:
-        process = describe_process(int(alive[0]["pid"]))
-        raise AnamnesisError(f"{process} runs a stage of {root}; wait until it has ended, or stop it")
-
-
-def _is_older(pid: int, moment: float) -> bool:
-    """Whether a process is alive and older than `moment`; a younger one has reused the id."""
-    try:
-        return bool(psutil.Process(pid).create_time() <= moment)
-    except psutil.Error:
-        return False
 
 
 @contextmanager
