@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,20 @@ def test_scores_are_those_of_the_cpu(
             tolerance = {"abs": 0.05} if key in PERCENT else {"rel": 1e-5, "abs": 1e-6}
             assert found[key] == pytest.approx(value, **tolerance), f"{split} {key}"
     assert metrics == expected
-    assert torch.backends.cudnn.allow_tf32, "evaluation restores what it has switched off"
+
+
+def test_single_precision_is_full_and_ends_with_the_evaluation() -> None:
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    initial = matmul.allow_tf32, cudnn.allow_tf32
+    try:
+        for before in ((True, True), (False, True)):
+            matmul.allow_tf32, cudnn.allow_tf32 = before
+            with suppress(KeyError), stage.single_precision("cuda"):
+                assert (matmul.allow_tf32, cudnn.allow_tf32) == (False, False)
+                raise KeyError
+            assert (matmul.allow_tf32, cudnn.allow_tf32) == before
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = initial
 
 
 def items(name: str, model: Any, root: Path) -> tuple[Any, Callable[[Any], list[Any]]]:

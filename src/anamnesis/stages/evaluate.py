@@ -26,7 +26,7 @@ def evaluate(name: str, root: Path) -> None:
     folder = root / "models" / name
     experiment = models.experiment_of(models.read_card(folder))
     device = device_of(name, experiment)
-    with _single_precision(device), console.progress() as bar:
+    with single_precision(device), console.progress() as bar:
         model = models.load(folder, device)
         store = root / "data" / "tokens" / experiment.tokens
         if models.inputs_digest(experiment, root) != model.card["inputs"]:
@@ -63,7 +63,7 @@ def device_of(name: str, experiment: Any) -> str:
 
 
 @contextmanager
-def _single_precision(device: str) -> Iterator[None]:
+def single_precision(device: str) -> Iterator[None]:
     """Compute in full single precision: a GPU may otherwise round factors to the 11 bits of TF32."""
     if device == "cpu":
         yield
