@@ -299,6 +299,25 @@ def test_shapes_beyond_the_limit_and_shapes_that_come_once_are_not_recorded(monk
     assert states == [[number * (number - 1) / 2] for number in lengths]
 
 
+def test_steps_are_watched_once_for_each_kind_of_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    watches: list[Any] = []
+
+    class Counted(graphs._Watch):
+        def __init__(self, device: torch.device) -> None:
+            super().__init__(device)
+            watches.append(self)
+
+    monkeypatch.setattr(graphs, "_Watch", Counted)
+    batches = [
+        torch.ones(size, dtype=dtype) for _ in range(3) for dtype in (torch.float32, torch.float64) for size in (2, 3)
+    ]
+    states, recorder = run_steps(lambda batch, state: batch.sum(), batches, torch.zeros(()))
+    assert [state for (state,) in states] == [2, 3] * 6
+    # Batches of two types follow states of two types. Five pairs of shapes occur, the first of them only once.
+    assert len(watches) == 4
+    assert (recorder.recorded, recorder.replayed) == (4, 7)
+
+
 def test_a_device_that_refuses_to_record_is_one_clear_line() -> None:
     class Refusing(TapeRecorder):
         def record(self, work: Any) -> Any:

@@ -93,8 +93,9 @@ class Recorded:
 class StepGraphs:
     """Takes training steps: the first of each shape as it is, the second recorded, all later ones by replay.
 
-    The first one is watched for what a graph cannot repeat: results whose shape depends on values, and tensors on the
-    CPU. Steps of such a shape, and shapes beyond `MOST_GRAPHS`, are never recorded; one line says so.
+    The first one whose batch and state have these types and numbers of dimensions is watched for what a graph cannot
+    repeat: results whose shape depends on values, and tensors on the CPU. Such steps, and those of shapes beyond
+    `MOST_GRAPHS`, are never recorded; one line says why.
 
     Args:
         name: the experiment, for messages.
@@ -105,8 +106,10 @@ class StepGraphs:
     def __init__(self, name: str, step: Step, recorder: Recorder) -> None:
         self.name, self.step, self.recorder = name, step, recorder
         self.recorded: dict[Any, Recorded] = {}
-        # By shape of batch and state, why a step cannot be recorded; None: it can.
+        # By shapes of batch and state, why a step cannot be recorded; None: it can.
         self.seen: dict[Any, str | None] = {}
+        # The same by types and numbers of dimensions: watching may double the time of a step, and shapes are many.
+        self.watched: dict[Any, str | None] = {}
         # By shapes, the tensors that hold the carried state for every graph, so that steps rarely copy it.
         self.states: dict[Any, Any] = {}
         self.told = False
@@ -125,7 +128,12 @@ class StepGraphs:
         parts, state_tree = tree_flatten(state)
         key = (tree, *map(_shape, leaves), state_tree, *map(_shape, parts))
         if key not in self.seen:
-            return self._watch(key, leaves, tree, state)
+            kind = (tree, *map(_kind, leaves), state_tree, *map(_kind, parts))
+            after = self._do(leaves, tree, state) if kind in self.watched else self._watch(kind, leaves, tree, state)
+            self.seen[key] = self.watched[kind]
+            # The state of a later step of these shapes then has its place.
+            self._kept(after)
+            return after
         if key not in self.recorded and (self.seen[key] or len(self.recorded) >= MOST_GRAPHS):
             return self._do(leaves, tree, state)
         if key not in self.recorded:
@@ -136,19 +144,18 @@ class StepGraphs:
         """A step as it is."""
         return self.step(tree_unflatten(self._moved(leaves), tree), state)
 
-    def _watch(self, key: Any, leaves: Sequence[Any], tree: Any, state: Any) -> Any:
-        """A step as it is, which decides whether later ones of its shape are recorded."""
+    def _watch(self, kind: Any, leaves: Sequence[Any], tree: Any, state: Any) -> Any:
+        """A step as it is, which decides whether later ones of its kind are recorded."""
         others = [type(leaf).__name__ for leaf in leaves if not isinstance(leaf, Tensor | bool | int | str | None)]
         # Not watched itself: copying a batch to the device is no part of a graph.
         batch, watch = tree_unflatten(self._moved(leaves), tree), _Watch(self.recorder.device)
         with nullcontext() if others else watch:
             after = self.step(batch, state)
         reason = f"a batch holds {others[0]} on the CPU" if others else watch.reason
-        self.seen[key] = reason
+        self.watched[kind] = reason
         if reason and not self.told:
             self.told = True
             print(f"note: {self.name} trains without CUDA graphs: {reason}", file=sys.stderr, flush=True)
-        self._kept(after)
         return after
 
     def _moved(self, leaves: Sequence[Any]) -> list[Any]:
@@ -172,7 +179,7 @@ class StepGraphs:
 
         def work() -> None:
             result = self.step(batch, before)
-            # The watched step has returned one of these shapes, so that this allocates nothing.
+            # The first step has returned one of these shapes, so that this allocates nothing.
             after.append(self._kept(result))
             _copy(_tensors(result), _tensors(after[0]))
 
@@ -251,3 +258,8 @@ def _shape(leaf: Any) -> Any:
     if isinstance(leaf, Tensor):
         return leaf.shape, leaf.dtype
     return leaf if isinstance(leaf, bool | int | float | str | None) else type(leaf)
+
+
+def _kind(leaf: Any) -> Any:
+    """The same without the sizes of a tensor."""
+    return (leaf.dim(), leaf.dtype) if isinstance(leaf, Tensor) else _shape(leaf)
