@@ -11,8 +11,6 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
-from anamnesis.errors import AnamnesisError
-
 # Each graph has memory and launch tables of its own; more shapes than this are rare, and run without one.
 MOST_GRAPHS = 128
 
@@ -67,9 +65,15 @@ class CudaRecorder:
         # `global` would refuse.
         graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
         try:
-            work()
-        finally:
-            graph.capture_end()
+            try:
+                work()
+            finally:
+                graph.capture_end()
+        except RuntimeError:
+            # After a failure, the random numbers of a recording would still be expected, and dropout refused.
+            generator = torch.cuda.default_generators[self.stream.device_index]
+            generator.graphsafe_set_state(generator.clone_state())
+            raise
         return graph.replay
 
 
@@ -95,7 +99,8 @@ class StepGraphs:
 
     The first one whose batch and state have these types and numbers of dimensions is watched for what a graph cannot
     repeat: results whose shape depends on values, and tensors on the CPU. Such steps, and those of shapes beyond
-    `MOST_GRAPHS`, are never recorded; one line says why.
+    `MOST_GRAPHS`, are never recorded; one line says why. If the device refuses to record a step that seemed fit for it,
+    one line says so, and this and all later steps are taken as they are.
 
     Args:
         name: the experiment, for messages.
@@ -112,7 +117,7 @@ class StepGraphs:
         self.watched: dict[Any, str | None] = {}
         # By shapes, the tensors that hold the carried state for every graph, so that steps rarely copy it.
         self.states: dict[Any, Any] = {}
-        self.told = False
+        self.told = self.refused = False
 
     def __call__(self, batch: Any, state: Any) -> Any:
         """The state after a step with this batch.
@@ -120,9 +125,6 @@ class StepGraphs:
         Args:
             batch: a tree with tensors on any device.
             state: the state that the previous step returned.
-
-        Raises:
-            AnamnesisError: the device refuses to record a step that seemed fit for it.
         """
         leaves, tree = tree_flatten(batch)
         parts, state_tree = tree_flatten(state)
@@ -134,10 +136,10 @@ class StepGraphs:
             # The state of a later step of these shapes then has its place.
             self._kept(after)
             return after
-        if key not in self.recorded and (self.seen[key] or len(self.recorded) >= MOST_GRAPHS):
-            return self._do(leaves, tree, state)
+        if key not in self.recorded and not (self.seen[key] or self.refused or len(self.recorded) >= MOST_GRAPHS):
+            self._record(key, leaves, tree, state)
         if key not in self.recorded:
-            self.recorded[key] = self._record(leaves, tree, state)
+            return self._do(leaves, tree, state)
         return self._replay(self.recorded[key], leaves, state)
 
     def _do(self, leaves: Sequence[Any], tree: Any, state: Any) -> Any:
@@ -153,10 +155,14 @@ class StepGraphs:
             after = self.step(batch, state)
         reason = f"a batch holds {others[0]} on the CPU" if others else watch.reason
         self.watched[kind] = reason
-        if reason and not self.told:
+        if reason:
+            self._tell(reason)
+        return after
+
+    def _tell(self, reason: str) -> None:
+        if not self.told:
             self.told = True
             print(f"note: {self.name} trains without CUDA graphs: {reason}", file=sys.stderr, flush=True)
-        return after
 
     def _moved(self, leaves: Sequence[Any]) -> list[Any]:
         device = self.recorder.device
@@ -171,7 +177,8 @@ class StepGraphs:
             self.states[key] = tree_unflatten(kept, tree)
         return self.states[key]
 
-    def _record(self, leaves: Sequence[Any], tree: Any, state: Any) -> Recorded:
+    def _record(self, key: Any, leaves: Sequence[Any], tree: Any, state: Any) -> None:
+        """Record a step, or note that the device refuses to."""
         # Copies, also of what is on the device already, and without waiting for it.
         inputs = [each.clone() if isinstance(each, Tensor) else each for each in self._moved(leaves)]
         batch, before, after = tree_unflatten(inputs, tree), self._kept(state), list[Any]()
@@ -186,12 +193,12 @@ class StepGraphs:
         try:
             replay = self.recorder.record(work)
         except RuntimeError as error:
-            reason = str(_first(error)).strip().splitlines()[0]
-            raise AnamnesisError(
-                f"experiments.{self.name}: no CUDA graph of the training step could be recorded ({reason}); "
-                "set trainer.graphs: never"
-            ) from None
-        return Recorded(replay, _tensors(inputs), _tensors(before), after[0])
+            self.refused = True
+            # Their random numbers would not be those that follow.
+            self.recorded.clear()
+            self._tell(f"recording failed: {str(_first(error)).strip().splitlines()[0]}")
+        else:
+            self.recorded[key] = Recorded(replay, _tensors(inputs), _tensors(before), after[0])
 
     def _replay(self, recorded: Recorded, leaves: Sequence[Any], state: Any) -> Any:
         for value, tensor in zip(_tensors(leaves), recorded.inputs, strict=True):

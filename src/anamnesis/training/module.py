@@ -158,9 +158,11 @@ class TrainingModule(LightningModule):
         numbers = [group["lr"] for group in optimizer.param_groups]
         for group, (rate, _) in zip(optimizer.param_groups, self._rates, strict=False):
             group["lr"] = rate
-        yield
-        for group, number in zip(optimizer.param_groups, numbers, strict=True):
-            group["lr"] = number
+        try:
+            yield
+        finally:
+            for group, number in zip(optimizer.param_groups, numbers, strict=True):
+                group["lr"] = number
 
     def _change_rate(self, steps: int) -> None:
         """Change the learning rate as its schedule says after so many steps."""
