@@ -1,5 +1,6 @@
 """CUDA graphs of the training step: recorded once for each shape of batch, then replayed without Python."""
 
+import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -63,18 +64,33 @@ class CudaRecorder:
         # Not in the context of `torch.cuda.graph`, which first waits for the GPU and frees all memory that it keeps,
         # for each of a hundred shapes. Another thread pins the next batches meanwhile, which a recording in the mode
         # `global` would refuse.
-        graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
-        try:
+        with _no_collection():
+            graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
             try:
-                work()
-            finally:
-                graph.capture_end()
-        except RuntimeError:
-            # After a failure, the random numbers of a recording would still be expected, and dropout refused.
-            generator = torch.cuda.default_generators[self.stream.device_index]
-            generator.graphsafe_set_state(generator.clone_state())
-            raise
+                try:
+                    work()
+                finally:
+                    graph.capture_end()
+            except RuntimeError:
+                # After a failure, the random numbers of a recording would still be expected, and dropout refused.
+                generator = torch.cuda.default_generators[self.stream.device_index]
+                generator.graphsafe_set_state(generator.clone_state())
+                raise
         return graph.replay
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No cycles of garbage are freed: graphs of a training that has failed, or events of its pinned memory, would end
+    in the middle of a recording, which then fails.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True)
