@@ -5,6 +5,7 @@ import math
 import pytest
 
 from anamnesis import params
+from anamnesis.profiles import merged
 from anamnesis.report import claims, comparisons, expectations, leaderboard, page
 
 
@@ -128,9 +129,7 @@ def test_comparisons_state_settings_scores_and_differences(boards):
 def test_the_file_names_experiments_of_the_project():
     content = claims.read()
     top = claims.FILE.parents[3]
-    names = {
-        name for folder in (top, top / "profiles" / "seed") for name in params.load(folder / "params.yaml").experiments
-    }
+    names = {*params.load(top / "params.yaml").experiments, *merged(top, "seed")["experiments"]}
     for claim in content.claims:
         # A pattern of repetitions matches nothing in the profile without them.
         for pattern in (pattern for pattern in claim.experiments if not pattern.endswith("-seed*")):
