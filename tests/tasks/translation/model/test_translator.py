@@ -1,5 +1,6 @@
 """Translating texts: search against loops and teacher forcing, batches and limits."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -148,3 +149,22 @@ def test_inputs_go_to_the_networks_device(model: Make, monkeypatch: pytest.Monke
     # Packing needs the lengths on the CPU.
     devices = {name: value.device.type for name, value in given.items()}
     assert devices == {"source": "meta", "lengths": "cpu"}
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_batches_are_as_large_as_the_device_allows(model: Make, device: str) -> None:
+    made = model(SOME["gru"])
+    made.network.to(device)
+    width, lengths = 5, [*[3] * 1100, *range(4, 40), 1000, 2, 2, 6]
+    groups = list(made._groups(list(range(len(lengths))), lengths, width))
+    assert [*itertools.chain(*groups)] == list(range(len(lengths)))
+
+    def fits(group: list[int]) -> bool:
+        cells = len(group) * width * max(lengths[index] for index in group)
+        if device == "cpu":
+            return len(group) <= translator.BATCH
+        return len(group) <= translator.GPU_BATCH and (cells <= translator.GPU_CELLS or len(group) == 1)
+
+    assert all(map(fits, groups))
+    assert not any(fits([*group, after[0]]) for group, after in itertools.pairwise(groups))
+    assert max(map(len, groups)) == (translator.BATCH if device == "cpu" else translator.GPU_BATCH)
