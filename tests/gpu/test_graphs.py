@@ -39,7 +39,9 @@ def test_graphs_give_the_numbers_of_single_steps(
         return record(self, work)
 
     monkeypatch.setattr(graphs.CudaRecorder, "record", note)
-    model: Any = {"dropout": 0.0} if "dropout" in toys.NETWORKS[name][1] else {}
+    # Others draw the same numbers with graphs. A model that another one begins with has its settings, too.
+    padded = name.startswith(("classification", "translation"))
+    model: Any = {"dropout": 0.0} if padded and "dropout" in toys.NETWORKS[name][1] else {}
     results = []
     for switch in ("auto", "never"):
         experiment = settings(name, "cuda", precision, epochs=3)
