@@ -46,7 +46,7 @@ def test_kernel_and_closed_form_are_the_equations(device: str, options: dict[str
     layer = SCRN(INPUTS, HIDDEN, UNITS, **options).to(device)
     inputs, weights = torch.randn(TIME, BATCH, INPUTS, device=device), torch.randn(TIME, BATCH, 15, device=device)
     state = layer.initial_state(BATCH)
-    with torch.backends.cudnn.flags(allow_tf32=False):
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         actual = gradients(lambda x: in_two_segments(layer, x), layer, inputs, weights)
     expected = gradients(lambda x: torch_loop(layer, x, *state), layer, inputs, weights)
     for ours, theirs in zip(actual, expected, strict=True):

@@ -66,7 +66,7 @@ def test_loss_and_gradients_equal_those_in_double_precision_on_the_cpu(
     module = new_module(network, root, device).to(device)
     # Two in a row, so that a state is carried from one to the other.
     batches = [batch for _, batch in zip(range(2), module.plan.train, strict=False)]
-    with torch.backends.cudnn.flags(allow_tf32=False):
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         loss = sum_of_losses(module, [apply_to_collection(batch, Tensor, Tensor.to, device) for batch in batches])
         loss.backward()
     default = torch.get_default_dtype()
