@@ -215,23 +215,29 @@ def test_no_step_waits_for_the_gpu(
     assert len(steps) >= 3
 
 
+@pytest.mark.parametrize("optimizer", [{"optimizer": "adam"}, {"optimizer": "sgd", "momentum": 0.9}])
 @pytest.mark.parametrize("clip_norm", [0.1, None])
-def test_scaled_gradients_give_the_step_of_plain_ones(device: str, clip_norm: float | None) -> None:
-    """The gradient scaling of 16-mixed with the fused optimiser: the same steps, and none for an infinite gradient."""
-    training = Training(epochs=1, learning_rate=0.1, clip_norm=clip_norm)
+def test_scaled_gradients_give_the_step_of_plain_ones(
+    monkeypatch: pytest.MonkeyPatch, device: str, clip_norm: float | None, optimizer: Any
+) -> None:
+    """The gradient scaling of 16-mixed with fused optimisers: the same steps, and none for an infinite gradient."""
+    training = Training(epochs=1, learning_rate=0.01, clip_norm=clip_norm, **optimizer)
+    # Uninitialised memory is then NaN.
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
     results = []
     for scale in (1.0, 1024.0):
         torch.manual_seed(1)
         weight = torch.nn.Parameter(torch.randn(5, device=device))
-        optimizer = configure([weight], training, 10)["optimizer"]
+        stepper = configure([weight], training, 10)["optimizer"]
         scaler = torch.amp.GradScaler(device, init_scale=scale)
         for step in range(4):
-            optimizer.zero_grad()
-            scaler.scale((weight * (step + 1)).square().sum() * (torch.inf if step == 2 else 1.0)).backward()
+            stepper.zero_grad()
+            scaler.scale((weight * (step + 1)).square().sum() * (torch.inf if step in (0, 2) else 1.0)).backward()
             if clip_norm is not None:
-                scaler.unscale_(optimizer)
+                scaler.unscale_(stepper)
                 torch.nn.utils.clip_grad_norm_([weight], clip_norm)
-            scaler.step(optimizer)
+            scaler.step(stepper)
             scaler.update()
         results.append(weight.detach().cpu())
     torch.testing.assert_close(results[0], results[1], rtol=1e-6, atol=1e-7)

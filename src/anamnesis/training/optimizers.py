@@ -40,6 +40,10 @@ def configure(parameters: Iterable[torch.nn.Parameter], settings: Training, step
             weight_decay=settings.weight_decay,
             fused=True,
         )
+        if settings.momentum:
+            for parameter in parameters:
+                # Otherwise uninitialised memory if gradient scaling skips the first step, as it often does.
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     match settings.schedule:
         case Constant():
             return {"optimizer": optimizer}
