@@ -42,6 +42,18 @@ def sigmoid(a: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-a))
 
 
+def test_dvc_can_rewrite_the_documented_experiments(project: Path) -> None:
+    # `dvc exp run -S` changes params.yaml through these two functions; between braces it drops quotes that YAML needs.
+    from dvc.utils.serialize import load_yaml, modify_yaml
+
+    Path("params.yaml").write_text(documented("yaml"), encoding="utf-8")
+    before = load_yaml("params.yaml")
+    with modify_yaml("params.yaml") as content:
+        content["dependent"]["sherlock-mgu"]["training"]["epochs"] = 5
+    before["dependent"]["sherlock-mgu"]["training"]["epochs"] = 5
+    assert load_yaml("params.yaml") == before
+
+
 def test_the_documented_layer_is_the_minimal_gated_unit(project: Path) -> None:
     torch.manual_seed(0)
     layer = new_layer("cell", 5, 6, cell=MGU, gate_bias=-1.0)
