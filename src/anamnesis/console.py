@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Characters of an unexpected error message to print; some messages contain whole files.
 LONGEST = 500
+INTERRUPTED = "interrupted: no incomplete output was kept; run the command again to continue"
 
 # Control characters except tab and newline, and marks of text direction: a terminal obeys them.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -132,9 +133,7 @@ def run(main: Callable[[], None]) -> None:
             raise
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
-        print(
-            "interrupted: no incomplete output was kept; run the command again to continue", file=sys.stderr, flush=True
-        )
+        print(INTERRUPTED, file=sys.stderr, flush=True)
         raise SystemExit(130) from None
     except BrokenPipeError:
         raise

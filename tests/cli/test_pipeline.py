@@ -4,6 +4,18 @@ from anamnesis import files
 from anamnesis.cli import pipeline
 
 
+def test_ctrl_c_says_how_to_continue(run, monkeypatch):
+    from anamnesis.engine import run as engine
+
+    def interrupt(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "repro", interrupt)
+    result = run("repro")
+    assert result.exit_code == 130
+    assert "run the command again to continue" in result.stderr
+
+
 def test_repro_syncs_only_after_changes(root, monkeypatch, capsys):
     from anamnesis.engine import run
     from anamnesis.report import terminal

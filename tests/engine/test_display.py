@@ -44,6 +44,15 @@ def test_table_counts_all_stages_and_lists_the_most_important_ones(progress):
         assert [row.split()[0] for row in lines(height)[1:]] == listed
 
 
+def test_a_long_text_shortens_no_name_state_or_time(progress):
+    progress[1].text = "a summary that is longer than the window " * 5
+    console = Console(file=io.StringIO(), width=80)
+    console.print(build_table(progress, None))
+    row = console.file.getvalue().splitlines()[1]
+    assert row.startswith("fetch@b     done     3.2 s  a summary that is longer")
+    assert row.endswith("…")
+
+
 def test_elsewhere_each_finished_stage_has_one_plain_line(tmp_path, progress):
     console = Console(file=io.StringIO(), width=20)
     with open_display(console, tmp_path) as show:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from anamnesis.cli import location, printing
-from anamnesis.console import printable
+from anamnesis.console import INTERRUPTED, printable
 from anamnesis.project import home, profile_of
 
 commands = typer.Typer()
@@ -44,7 +44,12 @@ def repro(
 
     root = location.enter()
     _note_stale(root)
-    run(root, targets or [], jobs or count_cores(), Console())
+    try:
+        run(root, targets or [], jobs or count_cores(), Console())
+    except KeyboardInterrupt:
+        # Typer ends the command without a word.
+        print(INTERRUPTED, file=sys.stderr, flush=True)
+        raise
     # The stage `register` has synchronised MLflow, if it was part of the run.
     if not sync.is_synced(root):
         try:

@@ -112,11 +112,12 @@ def build_table(progress: list[Progress], height: int | None) -> Group:
     """
     counts = Counter(each.state for each in progress)
     title = "  ".join(f"{counts[state]} {state}" for state in STYLES if counts[state])
-    table = Table(box=None, pad_edge=False, show_header=False)
+    # The text has the width that is left, so that a long one shortens no name.
+    table = Table(box=None, pad_edge=False, show_header=False, expand=True)
     table.add_column("stage", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("text", overflow="ellipsis", no_wrap=True)
+    table.add_column("text", overflow="ellipsis", no_wrap=True, ratio=1)
     rows = [each for each in progress if not each.stage.up_to_date]
     if height is not None and len(rows) > height:
 

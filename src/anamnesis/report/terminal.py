@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 # Eighty columns have room for three scores; headings of more words are broken here.
 HEADINGS = {"bits_per_character": "bits/char", "character_error_rate": "char. error"}
 
+# Experiments without metrics that are named.
+NAMES = 3
+
 
 def columns(board: Board) -> list[tuple[str, str]]:
     """The scores shown of a board, (split, metric): its first other metric, and the ranking one on both splits."""
@@ -80,7 +83,15 @@ def print_leaderboard(root: Path = Path("."), console: "Console | None" = None) 
         if repeated:
             legend += "± sample standard deviation over seeds\n"
         console.print(legend, highlight=False)
-    for name in loaded.missing:
-        console.print(f"missing: {name} has no metrics yet", highlight=False)
+    if loaded.missing:
+        missing = list(loaded.missing)
+        total = len(missing) + len(loaded.results) + len(loaded.damaged)
+        names = ", ".join(missing[:NAMES]) + (", ..." if len(missing) > NAMES else "")
+        console.print(
+            f"without metrics: {len(missing)} of {total} experiments ({names}); `anamnesis list` shows all",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     for line in loaded.damaged.values():
         console.print(f"damaged: {line}", highlight=False, markup=False, soft_wrap=True)
