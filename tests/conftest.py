@@ -1,4 +1,4 @@
-"""Test processes use one thread each; browser tests share a headless browser."""
+"""Test processes use one thread each, and share trained toys and a headless browser."""
 
 import json
 import os
@@ -12,6 +12,14 @@ import pytest
 # process for each core, and the networks of tests are so small that a second thread would only wait for the first.
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
     os.environ[name] = "1"
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Trained toys of every task in a project folder; a test may add files, and changes none."""
+    from toys import Toys
+
+    return Toys(tmp_path_factory.mktemp("toys"))
 
 
 @pytest.fixture(scope="session")

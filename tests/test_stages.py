@@ -5,10 +5,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import toy_text
 import yaml
 from settings_files import write_settings
 
@@ -37,8 +35,10 @@ def test_every_stage_records_the_settings_that_it_uses_and_no_others() -> None:
 
 
 @pytest.mark.parametrize("own", [{}, {"mine": {"reader": "text", "source": {"kind": "file", "path": "my.txt"}}}])
-def test_dvc_takes_the_settings_with_and_without_an_own_corpus(tmp_path: Path, own: dict[str, Any]) -> None:
-    write_settings(tmp_path, toy_text.SETTINGS | ({"own_corpora": own} if own else {}))
+def test_dvc_takes_the_settings_with_and_without_an_own_corpus(tmp_path, own):
+    source = {"kind": "literal", "text": "hello", "same": True}
+    content = {"profile": "laptop", "corpora": {"hello": {"reader": "text", "source": source}}}
+    write_settings(tmp_path, content | {"tokens": {}, "experiments": {}} | ({"own_corpora": own} if own else {}))
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")

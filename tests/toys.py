@@ -1,6 +1,7 @@
 """A small experiment for every task and architecture, token stores for them, and a project folder that holds both."""
 
 import csv
+import json
 import random
 from functools import cache
 from pathlib import Path
@@ -172,13 +173,14 @@ TASKS = {name: BLOCKS[block]["task"] for name, (block, _, _) in TOYS.items()}
 
 
 def settings(name: str, **changes: Any) -> Any:
-    """The settings of a toy; a block in `changes` is merged with the toy's."""
+    """The settings of a toy; a block in `changes` is merged with the toy's, unless it states its kind."""
     block, model, more = TOYS[name]
     content = {**BLOCKS[block], "model": model, **more}
     if name in NETWORKS:
         content["training"] = TRAINING
     for key, value in changes.items():
-        content[key] = {**content.get(key, {}), **value} if isinstance(value, dict) else value
+        merge = isinstance(value, dict) and "kind" not in value
+        content[key] = {**content.get(key, {}), **value} if merge else value
     return TypeAdapter(Experiment).validate_python(content)
 
 
@@ -206,31 +208,48 @@ def evaluate(name: str, root: Path) -> None:
     stage.evaluate(name, root)
 
 
+READERS = {"documents": "documents", "passages": "documents", "pairs": "pairs", "images": "digits", "series": "series"}
+
+
 def write_params(root: Path, experiments: dict[str, Any]) -> None:
-    """Write the settings of a project with experiments on `characters` and `pairs`, for stages that run as scripts."""
-    corpora = {
-        "text": {"reader": "text", "source": {"kind": "file", "path": "text.txt"}},
-        "sentences": {"reader": "pairs", "source": {"kind": "file", "path": "pairs.tsv"}},
+    """Write the settings of a project with experiments on the token stores, for stages and commands."""
+    source = {"kind": "file", "path": "own.csv"}
+    content: dict[str, Any] = {
+        "profile": "laptop",
+        "corpora": {},
+        "own_corpora": {name: {"reader": READERS.get(name, "text"), "source": source} for name in TOKENS},
+        "tokens": {name: {"corpus": name, **entry} for name, entry in TOKENS.items()},
+        "experiments": {},
+        "dependent": {},
     }
-    tokens = {
-        "characters": {"corpus": "text", **TOKENS["characters"]},
-        "pairs": {"corpus": "sentences", **TOKENS["pairs"]},
-    }
-    blocks = {"own_corpora": corpora, "tokens": tokens, "experiments": experiments}
-    write_settings(root, {"profile": "laptop", "corpora": {}, **blocks})
+    for name, entry in experiments.items():
+        content["dependent" if entry.get("needs") else "experiments"][name] = entry
+    write_settings(root, content)
     (root / "dvc.yaml").write_text("stages: {}\n")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def scores(root: Path, name: str) -> Any:
+    """The metrics of an experiment."""
+    return json.loads((root / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 class Toys:
     """Toys that are trained and evaluated when a test first asks for them.
 
     Args:
-        root: a project folder with the token stores.
+        root: becomes a project folder with the token stores and the settings of all toys.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         write_stores(root)
+        write_params(root, {name: settings(name).model_dump(mode="json", exclude_unset=True) for name in TOYS})
         self.model = cache(self._model)
         self.loaded = cache(self._loaded)
 
@@ -246,6 +265,15 @@ class Toys:
         from anamnesis import models
 
         return models.load(self.model(name))
+
+    def results(self, name: str) -> tuple[Any, Any, Path]:
+        """The loaded model, its metrics, and the folder of its predictions."""
+        return self.loaded(name), scores(self.root, name), self.root / "predictions" / name
+
+    def tokens(self, name: str) -> Path:
+        """The token store of a toy."""
+        folder: Path = self.root / "data" / "tokens" / settings(name).tokens
+        return folder
 
     def link_needed(self, name: str, root: Path) -> None:
         """Train the model that a toy needs, and link it into the project folder `root`."""

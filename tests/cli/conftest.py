@@ -1,60 +1,63 @@
-"""Small projects in which commands run."""
-
-from collections.abc import Callable
-from pathlib import Path
+"""A small project about one word, and commands in the project of the toys."""
 
 import pytest
-import toy_text
-from click.testing import Result
+import toys as toy
+import yaml
 from settings_files import write_settings
-from toys import TOKENS, Toys, settings
 from typer.testing import CliRunner
 
-from anamnesis import cli, numerics
+from anamnesis import cli, numerics, params
+from anamnesis.data.stores import store
 
-NAMES = [f"translation-{name}" for name in ("copy", "nearest", "attention")]
-NAMES += ["classification-tfidf", "video-cnn", "language-uniform"]
-Run = Callable[..., Result]
+HELLO = yaml.safe_load("""
+profile: laptop
+corpora:
+  hello: {reader: text, source: {kind: literal, text: hello, same: true}, minimum: 2}
+tokens:
+  hello-characters: {corpus: hello, kind: characters}
+experiments:
+  hello-uniform:
+    task: language
+    tokens: hello-characters
+    model: {architecture: uniform}
+    sampling: {prompt: he, length: 5, temperature: 0.7}
+  hello-ngram3:
+    task: language
+    tokens: hello-characters
+    model: {architecture: ngram, order: 3}
+    sampling: {prompt: he, length: 5, temperature: 0.7}
+""")
+TEXT = "hello hello jello\n" * 30
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory):
     """A project with one experiment that is trained and evaluated, and one that is not."""
-    return toy_text.make(tmp_path_factory.mktemp("project") / "hello")
-
-
-@pytest.fixture(scope="session")
-def toys(tmp_path_factory: pytest.TempPathFactory) -> Toys:
-    """A project with trained toys of several tasks."""
-    toys = Toys(tmp_path_factory.mktemp("toys"))
-    source = {"kind": "file", "path": "own.csv"}
-    corpora = {
-        "characters": {"reader": "text"},
-        "pairs": {"reader": "pairs"},
-        "documents": {"reader": "documents", "label": "label", "text": ["text"]},
-        "images": {"reader": "digits"},
-    }
-    content = {
-        "profile": "laptop",
-        "corpora": {},
-        "own_corpora": {name: {**corpus, "source": source} for name, corpus in corpora.items()},
-        "tokens": {name: {"corpus": name, **TOKENS[name]} for name in corpora},
-        "experiments": {name: settings(name).model_dump(mode="json", exclude_unset=True) for name in NAMES},
-    }
-    write_settings(toys.root, content)
-    (toys.root / "dvc.yaml").write_text("stages: {}\n")
-    for name in NAMES:
-        toys.model(name)
-    return toys
+    root = tmp_path_factory.mktemp("project") / "hello"
+    (root / "data" / "raw").mkdir(parents=True)
+    write_settings(root, HELLO)
+    (root / "dvc.yaml").write_text("stages: {}\n")
+    settings = params.load(root / "params.yaml")
+    sources = {split: root / "data" / "raw" / f"{split}.txt" for split in store.SPLITS}
+    for path in sources.values():
+        path.write_text(TEXT)
+    store.write(root / "data" / "tokens" / "hello-characters", settings.tokens["hello-characters"], sources)
+    toy.train("hello-uniform", root, experiment=settings.experiments["hello-uniform"])
+    toy.evaluate("hello-uniform", root)
+    return root
 
 
 @pytest.fixture
-def run(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """run(command, argument, ..., stdin=b"", folder=PROJECT): the result of a command in the project of `toys`."""
+def run(toys, monkeypatch):
+    """run(command, argument, ..., model=NAME, stdin=b"", folder=PROJECT): the result in the project of the toys."""
     monkeypatch.setattr(numerics, "pin", lambda: None)
 
-    def invoke(*arguments: str, stdin: bytes | None = None, folder: Path = toys.root) -> Result:
+    def invoke(*arguments, model=None, stdin=None, folder=toys.root):
+        command, *others = arguments
+        if model is not None:
+            toys.model(model)
+            command, others = command, ["--model", model, *others]
         monkeypatch.chdir(folder)
-        return CliRunner().invoke(cli.app, arguments, input=stdin)
+        return CliRunner().invoke(cli.app, [command, *others], input=stdin)
 
     return invoke

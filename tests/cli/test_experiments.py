@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from settings_files import write_settings
 from shell import anamnesis
-from toy_text import TEXT
 
 from anamnesis import files, params
 from anamnesis.boards import BOARDS
 from anamnesis.cli.experiments import list_experiments
 from anamnesis.errors import AnamnesisError
 from anamnesis.tracking import selection
+
+from .conftest import TEXT
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -3,10 +3,11 @@
 import shutil
 
 from shell import anamnesis
-from toy_text import SETTINGS
 
 from anamnesis import params
 from anamnesis.files import write_text
+
+from .conftest import HELLO
 
 
 def test_profile_writes_the_files_with_which_every_command_works(root, tmp_path):
@@ -27,7 +28,7 @@ def test_profile_writes_the_files_with_which_every_command_works(root, tmp_path)
     assert "make repro PROFILE=smoke" in output
     assert "up to date" in anamnesis(tmp_path, "profile", "smoke").stdout
     folder = tmp_path / "profiles" / "smoke"
-    assert params.read(tmp_path / "params.yaml") == SETTINGS
+    assert params.read(tmp_path / "params.yaml") == HELLO
     assert "project's own folder" in anamnesis(folder, "profile", "laptop").stdout
     listed = anamnesis(tmp_path, "profile").stdout.splitlines()[1:]
     assert [line.split("\t")[:2] for line in listed] == [

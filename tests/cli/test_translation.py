@@ -15,7 +15,7 @@ def translate(run):
     """translate(argument, ..., model=NAME): the lines that the command prints; its error is raised."""
 
     def lines(*arguments, model=ATTENTION, **options):
-        done = run("translate", "--model", model, *arguments, **options)
+        done = run("translate", *arguments, model=model, **options)
         if done.exception is not None:
             assert done.stdout == ""
             raise done.exception
@@ -91,8 +91,6 @@ def test_attention_is_a_table_or_an_image(translate, toys, tmp_path):
         (["--attention-file", "a.pdf", "a"], 2, "--attention-file: found 'a.pdf'; allowed: a name that ends with .png"),
         (["--attention-file", "params.yaml/a.png", "a"], 1, "--attention-file: {root}/params.yaml/a.png cannot be"),
         (["--attention", "a", "b " * 150], 1, "attention: text 2 or its translation has "),
-        (["--model", NEAREST, "--attention", "a"], 1, f"{NEAREST} has no attention to show"),
-        (["--model", "language-uniform", "a"], 1, "language-uniform is a language model; `translate` needs a"),
     ],
 )
 def test_invalid_options_are_refused_in_one_line(translate, toys, arguments, code, message):
@@ -101,6 +99,18 @@ def test_invalid_options_are_refused_in_one_line(translate, toys, arguments, cod
     assert error.value.exit_code == code
     assert str(error.value).startswith(message.format(root=toys.root))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (NEAREST, f"{NEAREST} has no attention to show"),
+        ("language-uniform", "language-uniform is a language model; `translate` needs a"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_refused(translate, model, message):
+    with pytest.raises(AnamnesisError, match=f"^{message}"):
+        translate("--attention", "a", model=model)
 
 
 def test_without_a_model_the_only_registered_champion_translates(run, toys, monkeypatch):
@@ -112,10 +122,9 @@ def test_without_a_model_the_only_registered_champion_translates(run, toys, monk
 
 
 def test_a_note_names_the_placeholders_that_a_translation_lost(run):
-    translate = ["translate", "--model", NEAREST]
-    done = run(*translate, "the cat %s sees {home} <b>%s</b>.")
+    done = run("translate", "the cat %s sees {home} <b>%s</b>.", model=NEAREST)
     assert done.stderr == "note: the translation lost %s, {home}, <b>, </b>\n"
-    done = run(*translate, "the cat sees", "", "a %d dog: https://a.example/b.")
+    done = run("translate", "the cat sees", "", "a %d dog: https://a.example/b.", model=NEAREST)
     assert done.stderr == "note: the translation of text 3 lost %d, https://a.example/b\n"
-    done = run("translate", "--model", COPY, "Save %s in {x}.")
+    done = run("translate", "Save %s in {x}.", model=COPY)
     assert (done.stdout, done.stderr) == ("Save %s in {x}.\n", "")

@@ -39,13 +39,6 @@ RANKED = [name for name in SERVED if TASKS[name] in ("cloze", "classification", 
 WRITERS = [name for name in SERVED if TASKS[name] == "language"]
 
 
-@pytest.fixture(scope="session")
-def toys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toys]:
-    torch.set_num_threads(1)
-    yield Toys(tmp_path_factory.mktemp("toys"))
-    torch.use_deterministic_algorithms(False)
-
-
 def content(*folders: Path) -> dict[str, bytes]:
     """All files of the folders."""
     return {
@@ -69,11 +62,16 @@ def refusal(action: Callable[[], object]) -> str:
 
 
 @pytest.mark.parametrize("name", TOYS)
-def test_training_repeats_and_resumes_after_kill_9(
+def test_training_repeats_without_the_test_split_and_resumes_after_kill_9(
     toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     expected = content(toys.model(name))
     root = toys.project(name, tmp_path / "project")
+    # The test split is another one: no byte of the model depends on it.
+    (root / "data").unlink()
+    shutil.copytree(toys.root / "data", root / "data")
+    for path in (root / "data" / "tokens" / settings(name).tokens).glob("test.*"):
+        shutil.copyfile(path.with_name(path.name.replace("test", "valid", 1)), path)
     change, steps = TrainingModule._change_rate, []
 
     def count(self: TrainingModule, taken: int) -> None:
@@ -266,6 +264,35 @@ def test_a_forged_model_loads_or_is_refused_in_one_line(
     forge(folder, models.read_card(folder), data)
     # A forged value that the model does not use changes nothing.
     assert "\n" not in refusal(lambda: models.load(folder))
+
+
+FORGED_ARRAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "reversed": lambda array: array[::-1].copy(),
+    "zeros": np.zeros_like,
+    "larger": lambda array: array + array.dtype.type(100),
+    "most": lambda array: np.full_like(array, np.nan if array.dtype.kind == "f" else np.iinfo(array.dtype).max),
+    "shorter": lambda array: array[:-1].copy() if array.ndim else array,
+}
+
+
+@pytest.mark.parametrize("forgery", FORGED_ARRAYS)
+@pytest.mark.parametrize("name", FITTED)
+def test_forged_counts_and_coefficients_are_refused_or_answer(
+    toys: Toys, tmp_path: Path, name: str, forgery: str
+) -> None:
+    """No gradient descent checks these arrays: counts that contradict each other, or values that are not finite."""
+    for key, array in safetensors.load_file(toys.model(name) / "weights.safetensors").items():
+        folder = Path(shutil.copytree(toys.model(name), tmp_path / key))
+        arrays = safetensors.load_file(folder / "weights.safetensors")
+        safetensors.save_file(arrays | {key: FORGED_ARRAYS[forgery](array)}, folder / "weights.safetensors")
+        sign(folder, models.read_card(folder))
+        loaded: list[Any] = []
+        message = refusal(lambda folder=folder, loaded=loaded: loaded.append(models.load(folder)))  # type: ignore[misc]
+        if loaded and name in SERVED:
+            module = serving.module(TASKS[name])
+            texts, options = module.example(loaded[0].card)
+            message = refusal(partial(serving.answer, module, loaded[0], texts, options))
+        assert "\n" not in message
 
 
 @contextmanager

@@ -1,29 +1,28 @@
 """Image files of users: those of the evaluation are read exactly, from others the digits are cut out."""
 
 import io
-from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 from sklearn.datasets import load_digits
 
+from anamnesis.data.stores.images import Images
 from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.captioning import pictures
 from anamnesis.tasks.captioning.evaluation import as_png
-from anamnesis.tasks.captioning.model.images import CaptionedImages, open_captioned
+from anamnesis.tasks.captioning.model.images import draw_images
 from anamnesis.tasks.captioning.settings import DigitImages
 
 
-def as_file(image: Image.Image, kind: str = "PNG") -> bytes:
+def as_file(image, kind="PNG"):
     file = io.BytesIO()
     image.save(file, kind)
     return file.getvalue()
 
 
-def written(digits: list[int], size: int = 10, gap: int = 12, ink: int = 0, paper: int = 255) -> Image.Image:
+def written(digits, size=10, gap=12, ink=0, paper=255):
     """A sheet with real digits side by side, each pixel `size` pixels wide."""
     found = load_digits()
     sheet = np.zeros((size * 20, sum(8 * size + gap for _ in digits) + 15 * size))
@@ -35,14 +34,11 @@ def written(digits: list[int], size: int = 10, gap: int = 12, ink: int = 0, pape
     return Image.fromarray((paper + (ink - paper) * sheet).astype(np.uint8))
 
 
-@pytest.fixture(scope="module")
-def test_images(digits: Path) -> CaptionedImages:
-    return open_captioned(digits, "test", DigitImages(test=40))
-
-
 @pytest.mark.parametrize("change", ["as it is", "light on dark", "one to one", "transparent", "colours"])
-def test_files_of_the_evaluation_are_read_exactly(test_images: CaptionedImages, change: str) -> None:
-    for pixels in test_images.pixels:
+def test_files_of_the_evaluation_are_read_exactly(change):
+    pixels, labels = load_digits(return_X_y=True)
+    digits = Images(pixels[:100].reshape(-1, 8, 8).astype(np.uint8), labels[:100].astype(np.uint8))
+    for pixels in draw_images(digits, DigitImages(test=40), "test").pixels:
         image = Image.open(io.BytesIO(as_png(pixels)))
         assert image.size == (8 * 42, 8 * 12)
         match change:
@@ -60,7 +56,7 @@ def test_files_of_the_evaluation_are_read_exactly(test_images: CaptionedImages, 
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM"])
-def test_size_paper_and_format_do_not_matter(kind: str) -> None:
+def test_size_paper_and_format_do_not_matter(kind):
     plain = pictures.read_image(as_file(written([3, 7, 1])), "it", 4).astype(int)
     assert plain.shape == (12, 42)
     assert plain.max() == 255
@@ -75,7 +71,7 @@ def test_size_paper_and_format_do_not_matter(kind: str) -> None:
         assert np.abs(found - plain).mean() < 12
 
 
-def test_digits_are_set_as_in_training() -> None:
+def test_digits_are_set_as_in_training():
     found = pictures.read_image(as_file(written([0, 8, 5, 2], gap=40)), "it", 4)
     # Four figures of at most eight columns, one free column or more before each.
     inked = np.flatnonzero((found > 100).any(0))
@@ -86,7 +82,7 @@ def test_digits_are_set_as_in_training() -> None:
     assert int(np.ptp(np.flatnonzero((found[:, runs[0]] > 60).any(1)))) + 1 == 8
 
 
-def test_dirt_orientation_and_depth_do_not_matter() -> None:
+def test_dirt_orientation_and_depth_do_not_matter():
     clean = written([4, 6])
     expected = pictures.read_image(as_file(clean), "it", 4)
     dirty = clean.copy()
@@ -100,7 +96,7 @@ def test_dirt_orientation_and_depth_do_not_matter() -> None:
     np.testing.assert_allclose(pictures.read_image(deep, "it", 4).astype(int), expected, atol=1)
 
 
-REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
+REFUSED = {
     "text": (lambda: b"three seven one", "not an image that can be read; allowed: PNG, JPEG"),
     "an empty sheet": (lambda: as_file(Image.new("L", (99, 50), 255)), "there is nothing in it"),
     "five digits": (lambda: as_file(written([3, 7, 1, 5, 2])), "too wide: .*; allowed: 4 digits"),
@@ -110,20 +106,20 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
 }  # fmt: skip
 
 
-def _line() -> Image.Image:
+def _line():
     image = Image.new("L", (400, 60), 255)
     ImageDraw.Draw(image).line((20, 30, 380, 30), fill=0, width=6)
     return image
 
 
 @pytest.mark.parametrize(("content", "said"), REFUSED.values(), ids=REFUSED)
-def test_unreadable_files_are_refused(content: Callable[[], bytes], said: str) -> None:
+def test_unreadable_files_are_refused(content, said):
     with pytest.raises(AnamnesisError, match=f"^it: {said}") as caught:
         pictures.read_image(content(), "it", 4)
     assert "\n" not in str(caught.value)
 
 
-def test_files_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_cannot_be_opened(tmp_path, monkeypatch):
     with pytest.raises(AnamnesisError, match=r"^my\.png: cannot be read: No such file or directory$"):
         pictures.open_image(tmp_path / "my.png", "my.png", 4)
     with pytest.raises(AnamnesisError, match=r"^it: cannot be read: Is a directory$"):
@@ -134,7 +130,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyP
         pictures.open_image(tmp_path / "large.png", "it", 4)
 
 
-def test_damaged_files_never_raise_anything_else() -> None:
+def test_damaged_files_never_raise_anything_else():
     random = np.random.default_rng(2)
     for kind in ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM"):
         whole = np.frombuffer(as_file(written([3], size=3), kind), np.uint8)

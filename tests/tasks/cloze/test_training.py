@@ -2,74 +2,54 @@
 
 import json
 from collections import Counter
-from pathlib import Path
-from typing import Any
+from pydoc_data.topics import topics
 
 import numpy as np
 import pytest
-from listener import Recorder
+import toys as toy
+from pydantic import TypeAdapter
 
-from anamnesis import models
-from anamnesis.data.stores.store import open_split, open_unknown
+from anamnesis.data.stores.store import open_split, open_unknown, write
 from anamnesis.data.tokenizers import tokenizer
-from anamnesis.stages.evaluate import evaluate
-from anamnesis.stages.train import train
-from anamnesis.tasks.cloze.settings import Experiment
+from anamnesis.data.tokenizers.settings import Tokens
 
-from .conftest import write_store
+SPLITS = {"train": slice(0, 30_000), "valid": slice(30_000, 33_000), "test": slice(33_000, 38_000)}
 
 
-def settings(direction: str = "both") -> Experiment:
-    return Experiment.model_validate(
-        {
-            "task": "cloze",
-            "tokens": "words",
-            "model": {"architecture": "rnn", "direction": direction, "hidden": 12, "softmax": "adaptive"},
-            "batch": 24,
-            "training": {"epochs": 4, "learning_rate": 0.02},
-            "sentences": 4,
-        }
-    )
-
-
-def unigram(tokens: str = "words") -> Experiment:
-    return Experiment.model_validate({"task": "cloze", "tokens": tokens, "model": {"architecture": "unigram"}})
-
-
-def score(name: str, experiment: Experiment, project: Path) -> dict[str, Any]:
-    """The metrics of a newly trained model."""
-    train(name, experiment, project, Recorder())
-    evaluate(name, project)
-    metrics: dict[str, Any] = json.loads((project / "metrics" / f"{name}.json").read_text())
-    return metrics
-
-
-def test_training_learns_from_both_sides_and_reports_the_scores(project: Path) -> None:
-    watch = Recorder()
-    train("both", settings(), project, watch)
-    evaluate("both", project)
-    both = json.loads((project / "metrics" / "both.json").read_text())
-    left, counts = score("left", settings("left"), project), score("unigram", unigram(), project)
+def test_the_best_epoch_is_scored_on_all_blanks(toys):
+    model, metrics, predictions = toys.results("cloze-adaptive")
+    best = min(toy.rows(toys.model("cloze-adaptive") / "history.csv"), key=lambda row: float(row["valid_perplexity"]))
+    for key in ("perplexity", "accuracy"):
+        assert metrics["valid"][key] == pytest.approx(float(best[f"valid_{key}"]), rel=1e-4)
     for split in ("valid", "test"):
-        assert both[split]["perplexity"] < left[split]["perplexity"] < counts[split]["perplexity"]
-    assert both["question"] == left["question"] == counts["question"]
-    best = min(watch.rows.values(), key=lambda row: row["valid_perplexity"])
-    assert both["valid"]["perplexity"] == pytest.approx(best["valid_perplexity"], rel=1e-4)
-    assert both["valid"]["accuracy"] == pytest.approx(best["valid_accuracy"], rel=1e-4)
-    assert "____" in watch.samples[0]
-    model, store = models.load(project / "models" / "both"), project / "data" / "tokens" / "words"
-    for split in ("valid", "test"):
+        store = toys.tokens("cloze-adaptive")
         unknown = np.count_nonzero(open_unknown(store, split))
-        assert both[split]["unknown_blanks"] == unknown > 0
-        assert both[split]["blanks"] == model.candidates[open_split(store, split)].sum() + unknown
-    assert len(json.loads((project / "predictions" / "both" / "blanks.json").read_text())) == 4
+        assert metrics[split]["unknown_blanks"] == unknown > 0
+        assert metrics[split]["blanks"] == model.candidates[open_split(store, split)].sum() + unknown
+    assert len(json.loads((predictions / "blanks.json").read_text())) == 2
 
 
-def test_a_small_vocabulary_gains_nothing(project: Path) -> None:
-    found = []
-    for number, options in enumerate(({}, {"minimum_count": 2}, {"limit": 200}, {"limit": 30}, {"limit": 15})):
-        write_store(project, f"store{number}", **options)
-        found.append(score(f"store{number}", unigram(f"store{number}"), project))
+@pytest.fixture
+def score(tmp_path):
+    """score(name, option=...): the metrics of word frequencies on a new token store of an English text."""
+    text = "".join(topics[name] for name in sorted(topics)).replace("import", "impört")
+    sources = {split: tmp_path / f"{split}.txt" for split in SPLITS}
+    for split, path in sources.items():
+        path.write_text(text[SPLITS[split]], encoding="utf-8")
+
+    def make(name, **options):
+        entry = TypeAdapter(Tokens).validate_python({"corpus": "manual", "kind": "words", **options})
+        write(tmp_path / "data" / "tokens" / name, entry, sources)
+        toy.train(name, tmp_path, experiment=toy.settings("cloze-unigram", tokens=name))
+        toy.evaluate(name, tmp_path)
+        return toy.scores(tmp_path, name)
+
+    return make
+
+
+def test_a_small_vocabulary_gains_nothing(score):
+    options = ({}, {"minimum_count": 2}, {"limit": 200}, {"limit": 30}, {"limit": 15})
+    found = [score(f"store{number}", **each) for number, each in enumerate(options)]
     assert all(metrics["question"] == found[0]["question"] for metrics in found)
     for split in ("valid", "test"):
         assert len({metrics[split]["blanks"] for metrics in found}) == 1
@@ -80,18 +60,16 @@ def test_a_small_vocabulary_gains_nothing(project: Path) -> None:
         assert len({metrics[split]["accuracy"] for metrics in found}) == 1
         assert len({metrics[split]["top5_accuracy"] for metrics in found[:4]}) == 1
     # Words in lower case are other targets.
-    write_store(project, "lower", lower=True)
-    assert score("lower", unigram("lower"), project)["question"]["test"] != found[0]["question"]["test"]
+    assert score("lower", lower=True)["question"]["test"] != found[0]["question"]["test"]
 
 
 @pytest.mark.parametrize("limit", [None, 60])
-def test_unknown_words_are_spelled_as_the_definition_says(project: Path, limit: int | None) -> None:
-    write_store(project, "mine", limit=limit)
-    metrics = score("mine", unigram("mine"), project)
-    text = {split: (project / f"{split}.txt").read_text() for split in ("train", "valid")}
-    vocabulary: Any = tokenizer.load(project / "data" / "tokens" / "mine" / "tokenizer.json")
+def test_unknown_words_are_spelled_as_the_definition_says(score, tmp_path, limit):
+    metrics = score("mine", limit=limit)
+    text = {split: (tmp_path / f"{split}.txt").read_text() for split in ("train", "valid")}
+    vocabulary = tokenizer.load(tmp_path / "data" / "tokens" / "mine" / "tokenizer.json")
 
-    def words(split: str) -> list[str]:
+    def words(split):
         return [word for word in vocabulary.words([text[split]]) if any(map(str.isalnum, word))]
 
     seen = Counter(words("train"))

@@ -1,15 +1,11 @@
 """The series in a user's CSV file: its columns and dates, its gaps, and files that are refused."""
 
 import re
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.tasks.forecasting.observed import Observed
 from anamnesis.tasks.forecasting.observed import read as read_series
 
 MONTHS = [f"{2019 + number // 12}-{number % 12 + 1:02d}" for number in range(24)]
@@ -17,10 +13,10 @@ VALUES = [round(40 + 9 * np.sin(number / 4), 3) for number in range(24)]
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Callable[..., Observed]:
+def read(tmp_path):
     """read(content, ...): the series in a file of that content."""
 
-    def write_and_read(content: str | bytes, *arguments: Any, **options: Any) -> Observed:
+    def write_and_read(content, *arguments, **options):
         path = tmp_path / "mine.csv"
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return read_series(path, *arguments, **options)
@@ -28,11 +24,11 @@ def read(tmp_path: Path) -> Callable[..., Observed]:
     return write_and_read
 
 
-def table(dates: list[Any], values: list[Any], head: str = "month,sales") -> str:
+def table(dates, values, head="month,sales"):
     return "".join([head + "\n", *(f"{date},{value}\n" for date, value in zip(dates, values, strict=True))])
 
 
-def test_missing_months_are_refused_or_filled(read: Callable[..., Observed]) -> None:
+def test_missing_months_are_refused_or_filled(read):
     there = [number for number in range(24) if number not in (5, 6, 20)]
     gaps = table([MONTHS[number] for number in there], [VALUES[number] for number in there])
     # A month without a value is as missing as a month without a row.
@@ -46,7 +42,7 @@ def test_missing_months_are_refused_or_filled(read: Callable[..., Observed]) -> 
         np.testing.assert_allclose(series.values, straight)
 
 
-def dates(start: str, unit: str, number: int, step: int = 1) -> list[str]:
+def dates(start, unit, number, step=1):
     return [str(np.datetime64(start) + np.timedelta64(step * index, unit)) for index in range(number)]
 
 
@@ -66,12 +62,12 @@ def dates(start: str, unit: str, number: int, step: int = 1) -> list[str]:
         (["20200228", "20200229", "20200301", "20200302"], ["2020-03-03", "2020-03-04"]),
     ],
 )
-def test_dates_continue_as_they_came(read: Callable[..., Observed], given: list[Any], following: list[str]) -> None:
+def test_dates_continue_as_they_came(read, given, following):
     series = read(table(given, VALUES[: len(given)]), "month", "sales")
     assert [series.date(len(given) + number) for number in range(len(following))] == following
 
 
-def test_columns_are_found_where_there_is_one_of_a_kind(read: Callable[..., Observed]) -> None:
+def test_columns_are_found_where_there_is_one_of_a_kind(read):
     shop = "".join(f'"shop, left",{month},{value},\n' for month, value in zip(MONTHS, VALUES, strict=True))
     assert read("\ufeffshop,month,sales,note\r\n" + shop.replace("\n", "\r\n")).values.tolist() == VALUES
     two = "".join(f"{n},{month},{value}\n" for n, (month, value) in enumerate(zip(MONTHS, VALUES, strict=True)))
@@ -88,13 +84,13 @@ def test_columns_are_found_where_there_is_one_of_a_kind(read: Callable[..., Obse
             read(table(MONTHS, VALUES), **options)
 
 
-def broken(row: int, line: str) -> str:
+def broken(row, line):
     lines = table(MONTHS, VALUES).splitlines()
     lines[row - 1] = line
     return "\n".join(lines) + "\n"
 
 
-REFUSED: dict[str, tuple[str | bytes, str]] = {
+REFUSED = {
     "empty": ("", "the file is empty; allowed: a CSV file with a header row"),
     "one row": ("month,sales\n2020-01,3\n", "found 1 row; allowed: 2 or more"),
     "not UTF-8": (b"month,sales\n2020-01,\xff\n", "found bytes that are not UTF-8; allowed: a CSV file in UTF-8"),
@@ -117,12 +113,12 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize(("content", "message"), REFUSED.values(), ids=REFUSED)
-def test_a_file_that_does_not_fit_is_refused(read: Callable[..., Observed], content: str | bytes, message: str) -> None:
+def test_a_file_that_does_not_fit_is_refused(read, content, message):
     with pytest.raises(AnamnesisError, match=re.escape(message)):
         read(content)
 
 
-def test_whole_numbers_and_seconds_that_miss_a_step(read: Callable[..., Observed]) -> None:
+def test_whole_numbers_and_seconds_that_miss_a_step(read):
     with pytest.raises(AnamnesisError, match="line 5: 35 comes 5 after 30; usual are 10"):
         read(table([10, 20, 30, 35, 45, 55], VALUES[:6]), "month", "sales")
     with pytest.raises(AnamnesisError, match=r"6 of 11 dates have .*; allowed: at most as many as there are values"):

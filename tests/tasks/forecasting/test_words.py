@@ -1,29 +1,20 @@
 """Word numbers: numbering, targets, scores and samples by hand and by brute force, and training on them."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from listener import Recorder
-from pydantic import TypeAdapter
+import toys as toy
 
-from anamnesis import models
-from anamnesis.data.stores import store
 from anamnesis.data.tokenizers.characters import Characters
-from anamnesis.data.tokenizers.settings import Tokens
 from anamnesis.data.tokenizers.words import Words as WordTokenizer
 from anamnesis.errors import AnamnesisError
-from anamnesis.stages.evaluate import evaluate
-from anamnesis.stages.train import train
 from anamnesis.tasks.forecasting.evaluation.words import longest_run, samples, word_scores
 from anamnesis.tasks.forecasting.model import forecaster
 from anamnesis.tasks.forecasting.model.forecaster import Forecaster, free_running
 from anamnesis.tasks.forecasting.model.numbering import Words, number_words
 from anamnesis.tasks.forecasting.model.words import word_targets
 from anamnesis.tasks.forecasting.prediction import answer
-from anamnesis.tasks.forecasting.settings import Experiment
 
 TOKENIZER = WordTokenizer(["<unk>", "<s>", "</s>", "the", ",", "cat", "a", "--", "dog", "."])
 # "A cat, the cat. The dog." in lower case
@@ -31,12 +22,12 @@ TRAIN = np.array([1, 6, 5, 4, 3, 5, 9, 2, 1, 3, 8, 9, 2], np.uint8)
 WORDS = Words(TOKENIZER, np.array([6, 5, 3, 8]))  # a, cat, the, dog
 
 
-def last_plus(more: float, window: int = 2) -> Forecaster:
+def last_plus(more, window=2):
     """The next number is the last one and `more`."""
     return Forecaster({}, window, lambda values: values[:, -1] + more, words=WORDS)
 
 
-def test_words_are_numbered_in_the_order_of_appearance() -> None:
+def test_words_are_numbered_in_the_order_of_appearance():
     words = number_words(TRAIN, TOKENIZER)
     assert words.ids.tolist() == WORDS.ids.tolist()
     assert words.numbers(TRAIN).tolist() == [1, 2, 3, 2, 3, 4]
@@ -50,14 +41,14 @@ def test_words_are_numbered_in_the_order_of_appearance() -> None:
         number_words(np.array([1, 9, 2]), TOKENIZER)
 
 
-def test_no_example_holds_an_unseen_word() -> None:
+def test_no_example_holds_an_unseen_word():
     windows, targets = word_targets(np.array([1, 2, 3, 0, 4, 5, 6, 7]), 2).examples()
     assert np.column_stack([windows, targets]).tolist() == [[1, 2, 3], [4, 5, 6], [5, 6, 7]]
     with pytest.raises(AnamnesisError, match="found 2, but no 3 known words"):
         word_targets(np.array([1, 2, 0, 3, 4]), 2).examples()
 
 
-def test_scores_by_hand() -> None:
+def test_scores_by_hand():
     # 0 is a word without a number. The window before 1, 2 and after 0 is not whole: there the forecast is the mean.
     row = np.array([1, 2, 3, 3, 0, 1, 2])
     baseline = np.array([1.5, 1, 1, 0, 1.5, 1])
@@ -74,7 +65,7 @@ def test_scores_by_hand() -> None:
     }
 
 
-def test_models_of_any_window_score_the_same_words() -> None:
+def test_models_of_any_window_score_the_same_words():
     row = np.random.default_rng(5).integers(0, 5, 400)
     for window in (1, 2, 8):
         found = word_scores(last_plus(0.4, window), WORDS, word_targets(row, window), mean=2.4)
@@ -87,13 +78,13 @@ def test_models_of_any_window_score_the_same_words() -> None:
         assert found["targets"] == np.count_nonzero(row)
 
 
-def test_a_free_running_forecast_reads_the_nearest_words() -> None:
+def test_a_free_running_forecast_reads_the_nearest_words():
     assert free_running(last_plus(0.6), np.array([[1.0, 1.0]]), 5).tolist() == [[2, 3, 4, 4, 4]]
     mean = Forecaster({}, 2, forecaster.zero, 2.4, 4.0, WORDS)
     assert free_running(mean, np.array([[1.0, 1.0]]), 2).tolist() == [[2, 2]]
 
 
-def test_samples_show_the_text_beside_both_forecasts() -> None:
+def test_samples_show_the_text_beside_both_forecasts():
     # An unseen word breaks the first run of windows after two; the second run is long enough.
     targets = word_targets(np.array([1, 2, 3, 4, 0, 4, 1, 1, 2, 2]), 2)
     found = samples(last_plus(1), WORDS, targets, 3)
@@ -102,50 +93,23 @@ def test_samples_show_the_text_beside_both_forecasts() -> None:
     assert longest_run(np.array([2, 5, 6, 9]), 3) == slice(1, 3)
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A project with data/tokens/words: texts of 12 words, in the validation and test split some unknown ones."""
-    random, sources = np.random.default_rng(1), {}
-    for split, words, kinds in (("train", 900, 12), ("valid", 300, 14), ("test", 300, 14)):
-        sources[split] = tmp_path / f"{split}.txt"
-        text = " ".join(f"w{number}" for number in random.integers(kinds, size=words))
-        sources[split].write_text(text + "\n")
-    entry = TypeAdapter(Tokens).validate_python({"corpus": "toy", "kind": "words"})
-    store.write(tmp_path / "data" / "tokens" / "words", entry, sources)
-    return tmp_path
-
-
-def settings(architecture: str, **changes: Any) -> Experiment:
-    model: dict[str, Any] = {"architecture": architecture, "window": 3}
-    content: dict[str, Any] = {"task": "forecasting", "series": "words", "tokens": "words", "steps": 6, "model": model}
-    if architecture == "fc":
-        model |= {"hidden": 5, "activation": "leaky_relu"}
-        content["training"] = {"epochs": 3, "learning_rate": 0.01}
-    return Experiment.model_validate(content | changes)
-
-
-def test_a_network_is_trained_evaluated_and_served(project: Path) -> None:
-    watch = Recorder()
-    train("fc", settings("fc"), project, watch)
-    evaluate("fc", project)
-    metrics = json.loads((project / "metrics" / "fc.json").read_text())
-    assert metrics["parameters"] == 3 * 5 + 5 + 5 + 1
+def test_a_network_is_trained_evaluated_and_served(toys):
+    model, metrics, predictions = toys.results("numbers-fc")
+    assert metrics["parameters"] == 3 * 8 + 8 + 8 + 1
     # Training reports the same error, also of words without a whole window before them.
-    best = min(row["valid_rmse"] for row in watch.rows.values())
+    best = min(float(row["valid_rmse"]) for row in toy.rows(toys.model("numbers-fc") / "history.csv"))
     assert metrics["valid"]["rmse"] == pytest.approx(best, rel=1e-4)
-    assert metrics["valid"]["whole_windows"] < metrics["valid"]["targets"] < 300
-    written = json.loads((project / "predictions" / "fc" / "samples.json").read_text())
-    assert len(written[2]["text"].split()) == len(watch.samples[0].split()) == 6
-    model = models.load(project / "models" / "fc")
-    expected = free_running(model, model.words.numbers(model.words.tokenizer.encode("w1 w2 w3"))[None], 4)[0]
-    assert answer(model, ["w1 w2 unheard w3"], {"steps": 4}) == [model.words.spell(expected)]
-    with pytest.raises(AnamnesisError, match="text 1: found 2 known words; allowed: 3 or more"):
-        answer(model, ["w1 w2"], {})
+    assert metrics["valid"]["whole_windows"] < metrics["valid"]["targets"]
+    written = json.loads((predictions / "samples.json").read_text())
+    assert len(written[2]["text"].split()) == 5
+    known = model.words.spell(np.array([1, 2, 3]))
+    expected = free_running(model, np.array([[1, 2, 3]]), 4)[0]
+    assert answer(model, [known, f"unheard {known}"], {"steps": 4}) == [model.words.spell(expected)] * 2
+    with pytest.raises(AnamnesisError, match="text 1: found 0 known words; allowed: 3 or more"):
+        answer(model, ["unheard"], {})
 
 
-def test_the_mean_is_its_own_baseline(project: Path) -> None:
-    train("mean", settings("mean"), project, Recorder())
-    evaluate("mean", project)
-    metrics = json.loads((project / "metrics" / "mean.json").read_text())
+def test_the_mean_is_its_own_baseline(toys):
+    _, metrics, _ = toys.results("numbers-mean")
     assert metrics["parameters"] == 1
     assert metrics["test"]["rmse"] == metrics["test"]["mean_rmse"]

@@ -1,21 +1,14 @@
-"""A small project folder: token stores of a real text in each kind of token, and baselines on them."""
+"""Token stores of a real text in each kind of token, and baselines on them."""
 
-from collections.abc import Callable
-from pathlib import Path
 from pydoc_data.topics import topics
-from typing import Any
 
 import pytest
-import torch
-from listener import Recorder
+import toys as toy
 from pydantic import TypeAdapter
 
 from anamnesis import models
 from anamnesis.data.stores import store
 from anamnesis.data.tokenizers.settings import Tokens
-from anamnesis.stages.train import train
-from anamnesis.tasks.language.model.language_model import LanguageModel
-from anamnesis.tasks.language.settings import Experiment
 
 KINDS = {
     "characters": {"kind": "characters"},
@@ -25,14 +18,8 @@ KINDS = {
 }
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    # Networks as small as these only wait for other threads.
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="session")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stores(tmp_path_factory):
     """A folder with data/tokens/KIND of an English text with a few letters that are not ASCII."""
     root = tmp_path_factory.mktemp("project")
     text = "".join(topics[name] for name in sorted(topics)).replace("import", "impört").replace("class", "cläss€")
@@ -47,15 +34,14 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def baseline(stores: Path) -> Callable[..., LanguageModel]:
+def baseline(stores):
     """baseline(kind, architecture, order): a trained baseline on the store of that kind."""
 
-    def load(kind: str, architecture: str = "ngram", order: int = 3) -> Any:
-        model = {"architecture": architecture} | ({"order": order} if architecture == "ngram" else {})
-        name = f"{kind}-{architecture}{order}"
+    def load(kind, architecture="ngram", order=3):
+        name, changes = f"{kind}-{architecture}{order}", {"order": order} if architecture == "ngram" else {}
         if not (stores / "models" / name).exists():
-            content = {"task": "language", "tokens": kind, "model": model}
-            train(name, Experiment.model_validate(content), stores, Recorder())
+            settings = toy.settings(f"language-{architecture}", tokens=kind, model=changes)
+            toy.train(name, stores, experiment=settings)
         return models.load(stores / "models" / name)
 
     return load

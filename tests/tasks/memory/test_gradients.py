@@ -31,7 +31,7 @@ def network(experiment, architecture: str, hidden: int = 3, **model) -> ProbeNet
         ("gru", {"layers": 2, "norm": "layer"}),
     ],
 )
-def test_finite_differences(experiment, architecture: str, model: dict) -> None:
+def test_finite_differences(experiment, architecture: str, model: dict):
     probed = network(experiment, architecture, **model)
     torch.manual_seed(5)
     steps, count, epsilon = 6, 3, 1e-6
@@ -67,7 +67,7 @@ def test_finite_differences(experiment, architecture: str, model: dict) -> None:
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.9, 1.0, 1.25])
-def test_closed_form_of_a_linear_diagonal_network(experiment, factor: float) -> None:
+def test_closed_form_of_a_linear_diagonal_network(experiment, factor: float):
     """With positive inputs h_t = factor h_{t-1} + x_t: the gradient is factor ** distance times the last one."""
     probed = network(experiment, "rnn-relu")
     with torch.no_grad():
@@ -88,19 +88,19 @@ def test_closed_form_of_a_linear_diagonal_network(experiment, factor: float) -> 
         assert flow.half_life is None
 
 
-def test_segments_that_a_gradient_does_not_reach_are_left_out() -> None:
+def test_segments_that_a_gradient_does_not_reach_are_left_out():
     means = gradients._log_means(np.array([[2.0, 8.0], [0.0, 3.0], [0.0, 0.0]]))
     np.testing.assert_allclose(np.exp(means), [4.0, 3.0, np.nan])
 
 
-def test_dead_network_is_refused(experiment) -> None:
+def test_dead_network_is_refused(experiment):
     probed = network(experiment, "rnn-relu")
     torch.nn.init.zeros_(probed.stack.layers[0].weight_hh_l0)
     with pytest.raises(AnamnesisError, match="all zero"):
         gradients.flow(probed, torch.randint(VOCABULARY, (11, 6)))
 
 
-def test_segments_spread_over_the_text() -> None:
+def test_segments_spread_over_the_text():
     ids = np.arange(200, dtype=np.uint8)
     found = gradients.segments(ids, 20, 4)
     assert found.shape == (21, 4)

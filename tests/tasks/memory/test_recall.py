@@ -12,13 +12,13 @@ from anamnesis.tasks.memory.model.recall import Trial
 from anamnesis.tasks.memory.settings import Recall
 
 
-def test_span_ends_before_the_first_unsolved_lag() -> None:
+def test_span_ends_before_the_first_unsolved_lag():
     assert recall.span([]) == recall.span([(5, False), (10, True)]) == 0
     assert recall.span([(5, True), (10, True)]) == 10
     assert recall.span([(5, True), (10, False), (20, True)]) == 5
 
 
-def test_lags_are_tried_up_to_the_first_unsolved() -> None:
+def test_lags_are_tried_up_to_the_first_unsolved():
     trials = []
 
     def solve(trial: Trial) -> bool:
@@ -29,7 +29,7 @@ def test_lags_are_tried_up_to_the_first_unsolved() -> None:
     assert trials == [Trial("copy", 7, 5), Trial("copy", 7, 10), Trial("copy", 7, 20)]
 
 
-def test_errors_are_multiples_of_the_allowed_error() -> None:
+def test_errors_are_multiples_of_the_allowed_error():
     allowed = Recall(accuracy=0.99, error=0.01)
     assert recall.error("copy", 0.99, allowed) == 1
     assert recall.error("copy", 0.98, allowed) == 2
@@ -37,7 +37,7 @@ def test_errors_are_multiples_of_the_allowed_error() -> None:
     assert recall.error("adding", math.nan, allowed) == recall.error("adding", math.inf, allowed) == math.inf
 
 
-def test_scores_of_known_answers(experiment) -> None:
+def test_scores_of_known_answers(experiment):
     settings = experiment()
     for probe, bias, expected in (("copy", [0.0, 9.0, 0.0], 1 / 4), ("adding", [1.0], 0.5)):
         network = recall_network(probe, settings.model.sized(4), settings)
@@ -52,7 +52,7 @@ def test_scores_of_known_answers(experiment) -> None:
 
 
 @pytest.mark.parametrize("probe", ["copy", "adding"])
-def test_a_short_lag_is_solved_and_training_ends_there(experiment, probe) -> None:
+def test_a_short_lag_is_solved_and_training_ends_there(experiment, probe):
     settings = experiment("gru", recall={"steps": 1500, "symbols": 1})
     torch.manual_seed(1)
     network = recall_network(probe, settings.model.sized(14), settings)
@@ -72,7 +72,7 @@ def test_a_short_lag_is_solved_and_training_ends_there(experiment, probe) -> Non
 
 
 @pytest.mark.parametrize(("architecture", "learning_rate"), [("rnn", 3.0), ("rnn-relu", 1e30)])
-def test_the_best_weights_stay_where_later_ones_are_worse(experiment, architecture: str, learning_rate: float) -> None:
+def test_the_best_weights_stay_where_later_ones_are_worse(experiment, architecture: str, learning_rate: float):
     """A learning rate of 1e30 makes the weights infinite, and ends the training."""
     changes = {"training": {"learning_rate": learning_rate}, "recall": {"check": 1, "steps": 40}}
     settings = experiment(architecture, **changes)
@@ -106,7 +106,7 @@ class DelayLine(nn.Module):
 
 
 @pytest.mark.parametrize("slots", [5, 9, 10, 12])
-def test_span_of_a_delay_line_is_its_length(experiment, slots: int) -> None:
+def test_span_of_a_delay_line_is_its_length(experiment, slots: int):
     """The answer to a symbol comes lag + symbols steps after it; the line must hold these steps and the present."""
     lags, symbols = [2, 3, 5, 7, 8, 10], 2
     settings = experiment(

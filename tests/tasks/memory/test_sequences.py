@@ -7,7 +7,7 @@ import torch
 from anamnesis.tasks.memory.model.sequences import PROBES, SPLITS, Sequences, adding, copy
 
 
-def test_copy_shows_symbols_then_blanks_then_the_cue() -> None:
+def test_copy_shows_symbols_then_blanks_then_the_cue():
     inputs, answers = copy(np.random.default_rng(1), 40, lag=5, symbols=3, alphabet=4)
     assert inputs.shape == (11, 40)
     assert answers.shape == (3, 40)
@@ -17,7 +17,7 @@ def test_copy_shows_symbols_then_blanks_then_the_cue() -> None:
 
 
 @pytest.mark.parametrize("lag", [2, 5, 40])
-def test_adding_marks_one_number_in_each_half(lag: int) -> None:
+def test_adding_marks_one_number_in_each_half(lag: int):
     inputs, answers = adding(np.random.default_rng(1), 100_000, lag)
     assert inputs.shape == (lag, 100_000, 2)
     numbers, marks = inputs.unbind(-1)
@@ -31,7 +31,7 @@ def test_adding_marks_one_number_in_each_half(lag: int) -> None:
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_sequences_depend_on_seed_lag_and_split(probe) -> None:
+def test_sequences_depend_on_seed_lag_and_split(probe):
     def first(seed: int, lag: int, split: str) -> torch.Tensor:
         return Sequences(probe, lag, 4, 8, seed, split).draw(100)[1]
 

@@ -1,25 +1,23 @@
 """Training and evaluation of a memory experiment: the tables agree with the metrics, and no network trains twice."""
 
-import csv
 import json
 import math
 import shutil
-from pathlib import Path
 
 import pytest
 import torch
+import toys as toy
 from listener import Recorder
 
 from anamnesis import models
-from anamnesis.stages.evaluate import evaluate
-from anamnesis.stages.train import train
 from anamnesis.tasks.memory.model import recall, text
 from anamnesis.tasks.memory.model.recall import Trial
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+@pytest.fixture
+def project(toys, tmp_path):
+    """A fresh project folder with the token stores."""
+    return toys.project("memory-gru", tmp_path / "project")
 
 
 @pytest.fixture
@@ -27,15 +25,15 @@ def settings(experiment):
     return experiment("gru", training={"clip_norm": 0.3}, recall={"error": 0.05, "accuracy": 0.7})
 
 
-def test_metrics_follow_from_the_tables(project: Path, settings) -> None:
+def test_metrics_follow_from_the_tables(project, settings):
     watch = Recorder()
-    train("probe", settings, project, watch)
-    evaluate("probe", project)
-    folder, predictions = project / "models" / "probe", project / "predictions" / "probe"
+    folder = toy.train("probe", project, watch, settings)
+    toy.evaluate("probe", project)
+    predictions = project / "predictions" / "probe"
     card = json.loads((folder / "model.json").read_text())
     assert card["parameters"] <= settings.parameters == card["allowed_parameters"]
 
-    history = rows_of(folder / "history.csv")
+    history = toy.rows(folder / "history.csv")
     assert [int(row["epoch"]) for row in history] == list(watch.rows) == list(range(1, len(history) + 1))
     for row in history:
         logged = watch.rows[int(row["epoch"])]
@@ -43,10 +41,9 @@ def test_metrics_follow_from_the_tables(project: Path, settings) -> None:
         assert all(float(row[key]) == pytest.approx(value, rel=1e-5) for key, value in logged.items())
     assert not (predictions / "curve.csv").exists()
 
-    recalled = rows_of(predictions / "recall.csv")
+    recalled = toy.rows(predictions / "recall.csv")
     assert len(recalled) == len(history)
-    metrics = json.loads((project / "metrics" / "probe.json").read_text())
-    test = metrics["test"]
+    test = toy.scores(project, "probe")["test"]
     for probe in ("copy", "adding"):
         spans = []
         for seed in ("1", "2"):
@@ -60,7 +57,7 @@ def test_metrics_follow_from_the_tables(project: Path, settings) -> None:
         assert (test[f"memory_span_{probe}_low"], test[f"memory_span_{probe}_high"]) == (min(spans), max(spans))
     assert test["memory_span"] == (test["memory_span_copy"] + test["memory_span_adding"]) / 2
 
-    flow = rows_of(predictions / "gradients.csv")
+    flow = toy.rows(predictions / "gradients.csv")
     for when in ("initial", "trained"):
         curve = [(int(row["distance"]), math.log(float(row["norm"]))) for row in flow if row["when"] == when]
         assert [distance for distance, _ in curve] == list(range(settings.text.length))
@@ -71,8 +68,10 @@ def test_metrics_follow_from_the_tables(project: Path, settings) -> None:
     # A GRU's state is its hidden state.
     assert all(row["norm"] == row["norm_hidden"] for row in flow)
 
-    clipping = rows_of(predictions / "clipping.csv")
-    assert [int(row["step"]) for row in clipping] == list(range(1, 1 + text.steps(6000, settings.training, 20)))
+    clipping = toy.rows(predictions / "clipping.csv")
+    assert [int(row["step"]) for row in clipping] == list(
+        range(1, 1 + text.steps(toy.SPLITS["train"], settings.training, 20))
+    )
     assert all(float(row["after"]) == pytest.approx(min(float(row["before"]), 0.3), rel=1e-3) for row in clipping)
     assert any(float(row["before"]) > 0.3 for row in clipping)
 
@@ -95,31 +94,31 @@ class Own(nn.Module, Layer):
 """
 
 
-def test_an_own_cell_has_the_largest_size_too(project: Path, experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_own_cell_has_the_largest_size_too(project, experiment, monkeypatch):
     (project / "cells").mkdir()
     (project / "cells" / "own.py").write_text(CELL)
     monkeypatch.chdir(project)
     model = {"cell": "own:Own", "options": {"bias": False}}
     changes = {"lags": [2], "error": 0.05, "symbols": 1, "steps": 400}
-    train("probe", experiment("cell", model=model, needs="cells/own.py", recall=changes), project, Recorder())
-    evaluate("probe", project)
-    metrics = json.loads((project / "metrics" / "probe.json").read_text())
+    settings = experiment("cell", model=model, needs="cells/own.py", recall=changes)
+    toy.train("probe", project, experiment=settings)
+    toy.evaluate("probe", project)
+    metrics = toy.scores(project, "probe")
     # 3 h (h + 8) is 924 at 14 units, 1,035 at 15.
     assert (metrics["architecture"], metrics["parameters"]) == ("cell", 3 * 14 * (14 + 8))
     assert metrics["test"]["memory_span"] == 2
 
 
-def test_no_network_trains_twice(project: Path, settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network_trains_twice(project, settings, monkeypatch):
     """Also, each network starts with the weights that it had after the lag before."""
-    train("probe", settings, project, Recorder())
-    folder = project / "models" / "probe"
+    folder = toy.train("probe", project, experiment=settings)
     expected = {path.name: path.read_bytes() for path in folder.iterdir()}
     trained = models.load(folder).recall
     shutil.rmtree(folder)
 
-    trials: list[Trial] = []
-    first: dict[Trial, dict[str, torch.Tensor]] = {}
-    texts: list[int] = []
+    trials = []
+    first = {}
+    texts = []
     fit, fit_text = recall.fit, text.fit
 
     def fit_or_interrupt(network, trial, experiment):
@@ -137,11 +136,11 @@ def test_no_network_trains_twice(project: Path, settings, monkeypatch: pytest.Mo
     monkeypatch.setattr(text, "fit", count_texts)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            train("probe", settings, project, Recorder())
+            toy.train("probe", project, experiment=settings)
     # A part that a crash of the machine damaged is trained again.
     damaged = next((project / ".anamnesis" / "checkpoints" / "probe").rglob("copy.1.2.safetensors"))
     damaged.write_bytes(damaged.read_bytes()[:50])
-    train("probe", settings, project, Recorder())
+    toy.train("probe", project, experiment=settings)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == expected
     # Two interrupted trials and the damaged one ran twice.
     assert (len(texts), len(trials)) == (1, len(trained) + 3)

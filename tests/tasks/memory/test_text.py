@@ -16,7 +16,7 @@ from anamnesis.tasks.memory.settings import Training
 IDS = np.random.default_rng(3).integers(0, 6, 500).astype(np.uint8)
 
 
-def test_segments_follow_each_other_along_the_streams() -> None:
+def test_segments_follow_each_other_along_the_streams():
     pieces = list(text.segments(IDS, 4, 10))
     assert [len(inputs) for inputs, _ in pieces] == [10] * 12 + [4]
     inputs, targets = (torch.cat(each) for each in zip(*pieces, strict=True))
@@ -28,7 +28,7 @@ def test_segments_follow_each_other_along_the_streams() -> None:
         text.segments(IDS, 500, 10)
 
 
-def test_same_as_truncated_bptt_written_by_hand(experiment) -> None:
+def test_same_as_truncated_bptt_written_by_hand(experiment):
     cell = experiment("lstm").model.sized(9)
     torch.manual_seed(1)
     ours = text_network(cell, 4, 6)
@@ -57,7 +57,7 @@ def test_same_as_truncated_bptt_written_by_hand(experiment) -> None:
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
 
-def test_perplexity_counts_every_token_given_all_before(experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_perplexity_counts_every_token_given_all_before(experiment, monkeypatch: pytest.MonkeyPatch):
     torch.manual_seed(2)
     network = text_network(experiment("gru").model.sized(9), 4, 6)
     logits, _ = network(torch.from_numpy(IDS[:-1].astype(np.int64))[:, None])
@@ -67,7 +67,7 @@ def test_perplexity_counts_every_token_given_all_before(experiment, monkeypatch:
         assert text.perplexity(network, IDS) == pytest.approx(expected, rel=1e-5)
 
 
-def test_an_infinite_gradient_is_an_error(experiment) -> None:
+def test_an_infinite_gradient_is_an_error(experiment):
     network = text_network(experiment("rnn").model.sized(9), 4, 6)
     torch.nn.init.constant_(network.readout.bias, math.inf)
     with pytest.raises(AnamnesisError, match="at step 1; nothing was kept"):

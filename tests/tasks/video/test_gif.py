@@ -1,8 +1,6 @@
 """Videos as GIF files: a video is read as it was written, and any other file is refused in one line."""
 
 import io
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +10,7 @@ from anamnesis.errors import AnamnesisError
 from anamnesis.tasks.video.evaluation import gif
 
 
-def video(frames: int = 5, size: int = 14) -> np.ndarray:
+def video(frames=5, size=14):
     """Every level of grey, most of them light."""
     random = np.random.default_rng(frames)
     made = (255 * random.random((frames, size, size)) ** 3).astype(np.uint8)
@@ -20,14 +18,14 @@ def video(frames: int = 5, size: int = 14) -> np.ndarray:
     return made
 
 
-def saved(pictures: list[Image.Image], **options: Any) -> bytes:
+def saved(pictures, **options):
     file = io.BytesIO()
     pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:], **options)
     return file.getvalue()
 
 
 @pytest.mark.parametrize(("frames", "size", "scale"), [(2, 9, 1), (12, 20, 8), (30, 14, 3)])
-def test_a_video_comes_back_as_it_was(tmp_path: Path, frames: int, size: int, scale: int) -> None:
+def test_a_video_comes_back_as_it_was(tmp_path, frames, size, scale):
     made = video(frames, size)
     data = gif.encode(made, scale)
     assert data == gif.encode(made.copy(), scale)
@@ -37,7 +35,7 @@ def test_a_video_comes_back_as_it_was(tmp_path: Path, frames: int, size: int, sc
         assert (image.size, image.n_frames, image.info["loop"]) == ((size * scale, size * scale), frames, 0)
 
 
-def test_frames_that_hardly_differ_or_not_at_all() -> None:
+def test_frames_that_hardly_differ_or_not_at_all():
     made = np.repeat(video(1), 4, 0)
     made[2, 3, 4] ^= 255
     found = gif.decode(gif.encode(made), 14, "video")
@@ -45,7 +43,7 @@ def test_frames_that_hardly_differ_or_not_at_all() -> None:
     assert [frame.tolist() for frame in found] == [made[0].tolist(), made[2].tolist(), made[3].tolist()]
 
 
-def test_other_pictures_of_the_same_video() -> None:
+def test_other_pictures_of_the_same_video():
     made = video()
     pictures = [Image.fromarray(255 - frame) for frame in made]
     large = [picture.resize((42, 42), Image.Resampling.NEAREST) for picture in pictures]
@@ -55,7 +53,7 @@ def test_other_pictures_of_the_same_video() -> None:
         assert (gif.decode(saved(variant), 14, "video") == made).all()
 
 
-def test_a_picture_is_made_smaller_by_means() -> None:
+def test_a_picture_is_made_smaller_by_means():
     random = np.random.default_rng(3)
     large = random.integers(100, 256, (2, 28, 28), dtype=np.uint8)
     found = gif.decode(saved([Image.fromarray(frame) for frame in large]), 14, "video")
@@ -66,7 +64,7 @@ def test_a_picture_is_made_smaller_by_means() -> None:
                 assert 255 - found[frame, row, column] == np.rint(square.sum() / 4)
 
 
-def picture(width: int, height: int, dot: int = 0) -> Image.Image:
+def picture(width, height, dot=0):
     made = Image.new("L", (width, height), 255)
     ImageDraw.Draw(made).point((dot, 0), 0)
     return made
@@ -82,14 +80,14 @@ def picture(width: int, height: int, dot: int = 0) -> Image.Image:
         ([picture(14, 14, number % 2) for number in range(1001)], "found more than 1,000 frames"),
     ],
 )
-def test_videos_that_do_not_fit(pictures: list[Image.Image], reason: str) -> None:
+def test_videos_that_do_not_fit(pictures, reason):
     with pytest.raises(AnamnesisError, match=reason) as caught:
         gif.decode(saved(pictures), 14, "mine.gif")
     assert str(caught.value).startswith("mine.gif: ")
     assert "\n" not in str(caught.value)
 
 
-def test_files_that_are_no_videos_or_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_are_no_videos_or_too_large(tmp_path, monkeypatch):
     png = io.BytesIO()
     picture(14, 14).save(png, "PNG")
     for data in (b"", b"GIF89a", b"hello", png.getvalue(), gif.encode(video())[:60]):
@@ -106,7 +104,7 @@ def test_files_that_are_no_videos_or_too_large(tmp_path: Path, monkeypatch: pyte
         gif.read(path, 14)
 
 
-def test_a_header_that_asks_for_gigabytes_is_refused_before_it_is_obeyed() -> None:
+def test_a_header_that_asks_for_gigabytes_is_refused_before_it_is_obeyed():
     data = bytearray(gif.encode(video(), 1))
     data[6:10] = b"\xff\xff\xff\xff"
     with pytest.raises(AnamnesisError, match=r"found a picture of|damaged"):
@@ -119,7 +117,7 @@ def test_a_header_that_asks_for_gigabytes_is_refused_before_it_is_obeyed() -> No
         gif.decode(bytes(plain), 14, "x")
 
 
-def test_any_damaged_byte_is_a_video_or_one_line() -> None:
+def test_any_damaged_byte_is_a_video_or_one_line():
     data = gif.encode(video(3, 9), 1)
     random, lines, videos = np.random.default_rng(6), [], []
     for _ in range(400):

@@ -9,6 +9,7 @@ from anamnesis.data.tokenizers import tokenizer
 from anamnesis.data.tokenizers.characters import Characters
 from anamnesis.data.tokenizers.words import Words
 from anamnesis.errors import AnamnesisError
+from anamnesis.tasks.language import prediction
 from anamnesis.tasks.language.model.generation import generate
 from anamnesis.tasks.language.model.language_model import LanguageModel
 from anamnesis.tasks.language.model.network import RecurrentNetwork
@@ -152,3 +153,12 @@ def test_values_out_of_range_are_refused_before_the_first_token(arguments):
     (name,) = arguments
     with pytest.raises(AnamnesisError, match=name):
         generate(letters(0, 1, 0, 0, 0), "a", **arguments)
+
+
+def test_a_served_model_continues_texts_by_the_given_options(baseline):
+    model = baseline("words")
+    options = {"length": 7, "seed": 3, "temperature": 0.5}
+    expected = ["".join(generate(model, text, **options)) for text in ("the", "a")]
+    assert prediction.answer(model, ["the", "a"], options) == expected
+    greedy = "".join(generate(model, "the", model.card["sampling"]["length"], greedy=True))
+    assert prediction.answer(model, ["the"], {"greedy": True}) == [greedy]

@@ -1,7 +1,6 @@
 """Images of several digits, drawn again by loops over digits and pixels."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,12 @@ from anamnesis.tasks.captioning.settings import DigitImages
 SETTINGS = DigitImages(train=40, valid=30, test=50, noise=0.0)
 
 
-def interpolated(image: np.ndarray, y: float, x: float) -> float:
+@pytest.fixture(scope="module")
+def digits(toys):
+    return toys.tokens("captioning-lstm")
+
+
+def interpolated(image, y, x):
     """Bilinear interpolation, white outside."""
     top, left, total = int(np.floor(y)), int(np.floor(x)), 0.0
     for row in (top, top + 1):
@@ -24,7 +28,7 @@ def interpolated(image: np.ndarray, y: float, x: float) -> float:
 
 
 @pytest.mark.parametrize("augmented", [False, True])
-def test_images_are_those_of_a_loop(digits: Path, augmented: bool) -> None:
+def test_images_are_those_of_a_loop(digits, augmented):
     originals = open_images(digits, "train").pixels / 16
     settings = DigitImages(shear=0.3, zoom=0.2, shift=1)
     layout = draw_layout(np.random.default_rng(4), 12, len(originals), settings, augmented)
@@ -46,7 +50,7 @@ def test_images_are_those_of_a_loop(digits: Path, augmented: bool) -> None:
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])
-def test_validation_and_test_images_are_the_digits_of_their_split_side_by_side(digits: Path, split: str) -> None:
+def test_validation_and_test_images_are_the_digits_of_their_split_side_by_side(digits, split):
     images = open_captioned(digits, split, SETTINGS)
     assert images.pixels.shape == (getattr(SETTINGS, split), 12, 42)
     originals = open_images(digits, split)
@@ -64,7 +68,7 @@ def test_validation_and_test_images_are_the_digits_of_their_split_side_by_side(d
         assert not pixels[:, left + 2 :].any()
 
 
-def test_images_depend_on_the_seed_and_on_the_settings_of_their_split(digits: Path) -> None:
+def test_images_depend_on_the_seed_and_on_the_settings_of_their_split(digits):
     noisy = SETTINGS.model_copy(update={"noise": 0.05})
     first, again, other = (
         open_captioned(digits, "train", noisy.model_copy(update={"seed": seed})).sha256() for seed in (1, 1, 2)
@@ -79,7 +83,7 @@ def test_images_depend_on_the_seed_and_on_the_settings_of_their_split(digits: Pa
     assert set(np.unique(images.pixels)) <= set(np.rint(np.arange(17) / 16 * 255).astype(int).tolist())
 
 
-def test_all_counts_and_digits_occur(digits: Path) -> None:
+def test_all_counts_and_digits_occur(digits):
     images = open_captioned(digits, "train", DigitImages(train=400, shortest=1, longest=3))
     assert np.bincount(images.counts, minlength=4)[0] == 0
     assert all(np.bincount(images.counts)[1:] > 90)
@@ -87,7 +91,7 @@ def test_all_counts_and_digits_occur(digits: Path) -> None:
     assert images[5:7].captions() == images.captions()[5:7]
 
 
-def test_the_digest_covers_pixels_and_captions(digits: Path) -> None:
+def test_the_digest_covers_pixels_and_captions(digits):
     images = open_captioned(digits, "test", SETTINGS)
     pixels, shown, ignored = images.pixels.copy(), images.digits.copy(), images.digits.copy()
     pixels[3, 4, 5] ^= 1
@@ -98,7 +102,7 @@ def test_the_digest_covers_pixels_and_captions(digits: Path) -> None:
     assert replace(images, digits=ignored).sha256() == images.sha256()
 
 
-def test_noise_has_its_standard_deviation() -> None:
+def test_noise_has_its_standard_deviation():
     grey = Images(np.full((1, 8, 8), 8, np.uint8), np.zeros(1, np.uint8))
     images = draw_images(grey, DigitImages(test=200, noise=0.1), "test")
     inside = images.pixels[:, 4:9, 2:7].astype(float) / 255

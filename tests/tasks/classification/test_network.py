@@ -1,28 +1,37 @@
-"""The networks of words against loops over words, and that padding has no effect."""
-
-from collections.abc import Callable
-from typing import Any
+"""The networks of words against loops over words, how documents are cut and padded, and that padding has no effect."""
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from pydantic import TypeAdapter
+from torch import nn
 
-from anamnesis.tasks.classification.model.batches import word_batch
+from anamnesis.data.tokenizers import tokenizer
+from anamnesis.tasks.classification.model.batches import input_vocabulary, word_batch
 from anamnesis.tasks.classification.model.documents import join
 from anamnesis.tasks.classification.model.network import DocumentNetwork
-from anamnesis.tasks.classification.settings import Experiment
+from anamnesis.tasks.classification.settings import Model
 
-from ..conftest import NETWORKS
-
-Make = Callable[..., Experiment]
 VOCABULARY, LABELS = 30, 3
 SUMMARIES = ("last", "mean", "max")
+NETWORKS = {
+    **{each: {"architecture": each} for each in ("rnn", "lstm", "lstm-gates")},
+    "lstm-layer-norm": {"architecture": "lstm", "norm": "layer", "layers": 2},
+    "gru-residual": {"architecture": "gru", "residual": True, "embedding": 8, "layers": 2},
+    "birnn-gru": {"architecture": "birnn", "cell": "gru"},
+    "deep-birnn": {"architecture": "birnn", "layers": 3},
+    "cnn-lstm": {"architecture": "cnn-lstm", "channels": 5, "width": 3, "pool": 2},
+    "cnn-lstm-wide": {"architecture": "cnn-lstm", "channels": 4, "width": 4, "pool": 3, "layers": 2},
+}
 
 
-def new_network(experiment: Experiment, vocabulary: int = VOCABULARY) -> DocumentNetwork:
+def describe(**block):
+    """The settings of a model that reads eight words."""
+    return TypeAdapter(Model).validate_python({"hidden": 8, "embedding": 6, "length": 8, **block})
+
+
+def new_network(settings, vocabulary=VOCABULARY):
     torch.manual_seed(3)
-    settings: Any = experiment.model
     network = DocumentNetwork(settings, vocabulary, LABELS)
     for parameter in network.parameters():
         if parameter.requires_grad:
@@ -31,26 +40,47 @@ def new_network(experiment: Experiment, vocabulary: int = VOCABULARY) -> Documen
     return network.eval()
 
 
-def documents(lengths: list[int]) -> list[np.ndarray]:
+def documents(lengths):
     random = np.random.default_rng(4)
     return [random.integers(3, VOCABULARY, size=length) for length in lengths]
 
 
-def batch(given: list[np.ndarray], experiment: Experiment) -> Any:
-    settings: Any = experiment.model
+def batch(given, settings):
     return word_batch(join(given, np.zeros(len(given), np.uint8)), np.arange(len(given)), settings, VOCABULARY)
 
 
-def logits(network: DocumentNetwork, given: list[np.ndarray], experiment: Experiment) -> Tensor:
+def logits(network, given, settings):
     with torch.no_grad():
-        found: Tensor = network(*batch(given, experiment))
-    return found
+        return network(*batch(given, settings))
+
+
+@pytest.mark.parametrize("padding", ["dummy", "packed"])
+@pytest.mark.parametrize("lengths", [[1, 8, 9, 3, 20, 7], [12, 30]])
+def test_documents_are_cut_and_padded(padding, lengths):
+    given = documents(lengths)
+    joined, settings = join(given, np.zeros(len(given), np.uint8)), describe(architecture="gru", padding=padding)
+    for rows in ([0], list(range(len(given))), [len(given) - 1, 0]):
+        ids, read = word_batch(joined, np.array(rows), settings, 99)
+        assert (ids.dtype, read.dtype) == (torch.int64, np.int64)
+        assert ids.shape == (int(read.max()), len(rows))
+        for column, row in enumerate(rows):
+            words = given[row][:8].tolist()
+            if padding == "dummy":
+                words += [99] * (8 - len(words))
+            assert ids[: read[column], column].tolist() == words
+
+
+def test_dummy_has_an_id_of_its_own(toys):
+    words = tokenizer.load(toys.tokens("classification-lstm") / "tokenizer.json")
+    assert input_vocabulary(describe(architecture="gru", padding="packed"), words) == words.vocabulary_size
+    assert input_vocabulary(describe(architecture="gru"), words) == words.vocabulary_size + 1
+    assert words.vocabulary_size not in words.encode_document("DUMMY dummy <unk> the").ids
 
 
 @pytest.mark.parametrize("summary", SUMMARIES)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_packed_documents_do_not_depend_on_their_neighbours(experiment: Make, name: str, summary: str) -> None:
-    settings = experiment({**NETWORKS[name], "summary": summary, "dense": 5, "padding": "packed"})
+def test_packed_documents_do_not_depend_on_their_neighbours(name, summary):
+    settings = describe(**NETWORKS[name], summary=summary, dense=5, padding="packed")
     network = new_network(settings)
     given = documents([1, 2, 3, 5, 8, 11])
     together = logits(network, given, settings)
@@ -67,24 +97,24 @@ def test_packed_documents_do_not_depend_on_their_neighbours(experiment: Make, na
 
 @pytest.mark.parametrize("summary", SUMMARIES)
 @pytest.mark.parametrize("name", [*NETWORKS, "lstm-batch-norm"])
-def test_dummy_is_a_word_like_any_other(experiment: Make, name: str, summary: str) -> None:
+def test_dummy_is_a_word_like_any_other(name, summary):
     model = {**NETWORKS.get(name, {"architecture": "lstm", "norm": "batch"}), "summary": summary}
-    filled = experiment(model)
+    filled = describe(**model)
     network = new_network(filled, VOCABULARY + 1)
     given = documents([1, 3, 8, 12])
     found = logits(network, given, filled)
     written = [np.append(each, [VOCABULARY] * 8)[:8] for each in given]
     torch.testing.assert_close(found, logits(network, written, filled))
     if name != "lstm-batch-norm":
-        packed = experiment({**model, "padding": "packed"})
+        packed = describe(**model, padding="packed")
         torch.testing.assert_close(found, logits(network, written, packed))
         # The network does read it.
         assert not torch.allclose(found[0], logits(network, given, packed)[0], atol=1e-4)
 
 
 @pytest.mark.parametrize("summary", SUMMARIES)
-def test_a_plain_network_is_its_equations(experiment: Make, summary: str) -> None:
-    settings = experiment({"architecture": "rnn", "summary": summary, "dense": 5, "padding": "packed"})
+def test_a_plain_network_is_its_equations(summary):
+    settings = describe(architecture="rnn", summary=summary, dense=5, padding="packed")
     network = new_network(settings)
     weights = {name: value.detach().double().numpy() for name, value in network.named_parameters()}
     prefix = "reader.layers.0."
@@ -106,11 +136,11 @@ def test_a_plain_network_is_its_equations(experiment: Make, summary: str) -> Non
 
 
 @pytest.mark.parametrize("summary", SUMMARIES)
-def test_a_bidirectional_network_reads_each_document_both_ways(experiment: Make, summary: str) -> None:
+def test_a_bidirectional_network_reads_each_document_both_ways(summary):
     """PyTorch's cell gives the same, once from each end of every document by itself."""
-    settings = experiment({"architecture": "birnn", "cell": "lstm", "summary": summary, "padding": "packed"})
+    settings = describe(architecture="birnn", cell="lstm", summary=summary, padding="packed")
     network = new_network(settings)
-    layer: Any = network.reader.layers[0]
+    layer = network.reader.layers[0]
     cells = []
     for suffix in ("", "_reverse"):
         cell = nn.LSTMCell(6, 8)
@@ -135,11 +165,10 @@ def test_a_bidirectional_network_reads_each_document_both_ways(experiment: Make,
 
 
 @pytest.mark.parametrize(("width", "pool"), [(1, 1), (2, 2), (3, 20), (12, 4)])
-def test_convolution_and_pooling_see_no_further_than_the_document(experiment: Make, width: int, pool: int) -> None:
-    model = {"architecture": "cnn-lstm", "channels": 4, "width": width, "pool": pool}
-    settings = experiment({**model, "padding": "packed"})
+def test_convolution_and_pooling_see_no_further_than_the_document(width, pool):
+    settings = describe(architecture="cnn-lstm", channels=4, width=width, pool=pool, padding="packed")
     network = new_network(settings)
-    convolution: Any = network.convolution
+    convolution = network.convolution
     weight, bias = (each.detach().double().numpy() for each in convolution.features.parameters())
     given = documents([1, 2, 5, 8])
     ids, lengths = batch(given, settings)

@@ -1,40 +1,19 @@
 """The evaluation: every number again from the model and the texts."""
 
-import csv
 import json
 import math
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import toys
-from listener import Recorder
+import toys as toy
 
-from anamnesis import models
 from anamnesis.data.stores.pairs import pair_texts
-from anamnesis.stages.evaluate import evaluate
-from anamnesis.stages.train import train
 from anamnesis.tasks.translation.evaluation.attention import attention_map
 from anamnesis.tasks.translation.evaluation.scores import BINS, bleu_by_length, corpus_scores, sentence_chrf
-from anamnesis.tasks.translation.settings import Experiment
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def evaluated(project: Path, settings: Experiment) -> tuple[Any, dict[str, Any], Path]:
-    """A trained model, its metrics, and its folder of predictions."""
-    train("mine", settings, project, Recorder())
-    evaluate("mine", project)
-    metrics = json.loads((project / "metrics" / "mine.json").read_text())
-    return models.load(project / "models" / "mine"), metrics, project / "predictions" / "mine"
-
-
-def log_probability(model: Any, source: str, target: str) -> tuple[float, int]:
+def log_probability(model, source, target):
     """The log-probability of a translation, and its number of tokens."""
     read, written = model.source.encode(source).ids, model.target.encode(target).ids
     inputs = torch.tensor([model.target.start, *written[:-1]])
@@ -45,14 +24,12 @@ def log_probability(model: Any, source: str, target: str) -> tuple[float, int]:
     return sum(float(values[time, token]) for time, token in enumerate(written)), len(written)
 
 
-@pytest.mark.parametrize(("architecture", "tokens"), [("seq2seq", "subwords"), ("attention", "words")])
-def test_scores_of_a_network(project: Path, architecture: str, tokens: str) -> None:
-    changes = {"model": {"hidden": 16}, "training": {"epochs": 4, "learning_rate": 0.02}, "search": {"beam": 3}}
-    settings = toys.settings(f"translation-{architecture}", tokens=tokens, batch=60, **changes)
-    model, metrics, predictions = evaluated(project, settings)
+@pytest.mark.parametrize("name", ["translation-seq2seq", "translation-attention"])
+def test_scores_of_a_network(toys, name):
+    model, metrics, predictions = toys.results(name)
     for split in ("valid", "test"):
-        sources, references = pair_texts(project / "data" / "tokens" / tokens, split)
-        best, greedy = ([each for [each] in model.translate(sources, beam)] for beam in (3, 1))
+        sources, references = pair_texts(toys.tokens(name), split)
+        best, greedy = ([each for [each] in model.translate(sources, beam)] for beam in (2, 1))
         expected = corpus_scores([each.text for each in best], references, "nl")
         assert metrics["signatures"] == expected.signatures
         values = [log_probability(model, *texts) for texts in zip(sources, references, strict=True)]
@@ -69,19 +46,19 @@ def test_scores_of_a_network(project: Path, architecture: str, tokens: str) -> N
             "beam_below_greedy": pytest.approx(np.mean([value < -1e-5 for value in differences]), rel=1e-4),
         }
     # The weights are those of the epoch with the best validation perplexity.
-    history = rows_of(project / "models" / "mine" / "history.csv")
+    history = toy.rows(toys.model(name) / "history.csv")
     best_epoch = min(float(row["valid_perplexity"]) for row in history)
     assert metrics["valid"]["perplexity"] == pytest.approx(best_epoch, rel=1e-4)
 
-    table = rows_of(predictions / "translations.csv")
+    table = toy.rows(predictions / "translations.csv")
     chrf = sentence_chrf([each.text for each in best], references)
     for row, one, other, source, reference, value in zip(table, best, greedy, sources, references, chrf, strict=True):
         assert (row["source"], row["reference"]) == (source, reference)
         assert (row["translation"], row["greedy"]) == (one.text, other.text)
         found = [float(row[key]) for key in ("score", "greedy_score", "chrf")]
         assert found == pytest.approx([one.score, other.score, value], rel=1e-4)
-    assert (predictions / "attention.json").exists() == (architecture == "attention")
-    if architecture == "attention":
+    assert (predictions / "attention.json").exists() == (name == "translation-attention")
+    if name == "translation-attention":
         shown = json.loads((predictions / "attention.json").read_text())
         # The first three sentences of each range of lengths.
         numbers = [
@@ -96,19 +73,19 @@ def test_scores_of_a_network(project: Path, architecture: str, tokens: str) -> N
             np.testing.assert_allclose(each["weights"], expected_map.weights, atol=1e-4)
 
 
-def test_scores_of_a_baseline(project: Path) -> None:
-    model, metrics, predictions = evaluated(project, toys.settings("translation-nearest", tokens="words"))
+def test_scores_of_a_baseline(toys):
+    model, metrics, predictions = toys.results("translation-nearest")
     for split in ("valid", "test"):
-        sources, references = pair_texts(project / "data" / "tokens" / "words", split)
+        sources, references = pair_texts(toys.tokens("translation-nearest"), split)
         texts = [each.text for [each] in model.translate(sources, 1)]
         expected = corpus_scores(texts, references, "nl")
         assert metrics[split] == {
             "bleu": expected.bleu, "chrf": expected.chrf, "length_ratio": expected.length_ratio
         }  # fmt: skip
-    for row, text, source in zip(rows_of(predictions / "translations.csv"), texts, sources, strict=True):
+    for row, text, source in zip(toy.rows(predictions / "translations.csv"), texts, sources, strict=True):
         assert (row["source"], row["translation"]) == (source, text)
         assert (row["greedy"], row["score"], row["greedy_score"]) == ("", "", "")
-    lengths = rows_of(predictions / "lengths.csv")
+    lengths = toy.rows(predictions / "lengths.csv")
     assert [(int(row["low"]), int(row["high"]) if row["high"] else None) for row in lengths] == list(BINS)
     for row, each in zip(lengths, bleu_by_length(sources, texts, references, ("en", "nl")), strict=True):
         assert int(row["sentences"]) == each.sentences

@@ -1,8 +1,5 @@
 """The networks against PyTorch's layers and loops over single sentences; their loss, tied weights and memory."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -12,41 +9,38 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from anamnesis.tasks.translation.model.batches import collate
-from anamnesis.tasks.translation.model.network import EncoderDecoder
 
-from ..conftest import ATTENTIVE, NETWORKS, SEQ2SEQ
-
-Make = Callable[..., EncoderDecoder]
+from .conftest import ATTENTIVE, NETWORKS, SEQ2SEQ
 
 START, END = 1, 2
 SOURCES = [np.array(ids) for ids in ([4, 7, 5, 9, 2], [3, 2], [10, 8, 6, 2], [5, 5, 0, 4, 3, 9, 2])]
 TARGETS = [np.array(ids) for ids in ([12, 3, 2], [9, 8, 7, 6, 5, 2], [4, 2], [11, 10, 3, 2])]
 
 
-def each_of(networks: dict[str, dict[str, Any]]) -> Any:
+def each_of(networks):
     return pytest.mark.parametrize("settings", networks.values(), ids=networks)
 
 
-def vectors(embedding: nn.Embedding, ids: Tensor) -> Tensor:
+def vectors(embedding, ids):
     """The inputs of the layers: embeddings times the fourth root of their size."""
     return embedding.weight[ids] * embedding.weight.shape[1] ** 0.25
 
 
-def pytorch_layers(layers: nn.ModuleList, kind: str, bidirectional: bool = False) -> Any:
+def pytorch_layers(layers, kind, bidirectional=False):
     """PyTorch's own module with the weights of all layers."""
     weights = {
         name.replace("_l0", f"_l{index}"): value
         for index, layer in enumerate(layers)
         for name, value in layer.state_dict().items()
     }
-    first: Any = layers[0]
+    first = layers[0]
     twin = getattr(nn, kind.upper())(first.input_size, first.hidden_size, len(layers), bidirectional=bidirectional)
     twin.load_state_dict(weights)
     return twin
 
 
 @each_of(SEQ2SEQ)
-def test_without_attention_it_is_pytorchs_encoder_and_decoder(network: Make, settings: dict[str, Any]) -> None:
+def test_without_attention_it_is_pytorchs_encoder_and_decoder(network, settings):
     model, batch = network(settings, embedding=4), collate(SOURCES, TARGETS, START)
     encoder = pytorch_layers(model.encoder.layers, settings["cell"])
     decoder = pytorch_layers(model.decoder.layers, settings["cell"])
@@ -61,17 +55,17 @@ def test_without_attention_it_is_pytorchs_encoder_and_decoder(network: Make, set
             torch.testing.assert_close(found, torch.tanh(outputs @ model.combined.weight.T), atol=1e-5, rtol=1e-5)
 
 
-def score(model: EncoderDecoder, query: Tensor, step: Tensor) -> Tensor:
+def score(model, query, step):
     """The score of one step of the memory for one query, by the papers' formulas."""
-    attention: Any = model.attention
-    if model.settings.attention == "multiplicative":  # type: ignore[union-attr]
+    attention = model.attention
+    if model.settings.attention == "multiplicative":
         return query @ (attention.memory.weight @ step)
     inner = attention.query.weight @ query + attention.query.bias + attention.memory.weight @ step
     return attention.score.weight[0] @ torch.tanh(inner)
 
 
 @each_of(ATTENTIVE)
-def test_attention_equals_a_loop_over_one_sentence(network: Make, settings: dict[str, Any]) -> None:
+def test_attention_equals_a_loop_over_one_sentence(network, settings):
     model = network(settings, embedding=5)
     feeding, cell, layers = settings["input_feeding"], settings["cell"], settings["layers"]
     encoder = pytorch_layers(model.encoder.layers, cell, bidirectional=True)
@@ -86,14 +80,14 @@ def test_attention_equals_a_loop_over_one_sentence(network: Make, settings: dict
             parts = last if cell == "lstm" else (last,)
             # (layers * directions, hidden) -> (layers, directions * hidden)
             states = [part.reshape(layers, -1) for part in parts]
-            starts: list[list[Tensor]] = [[] for _ in parts]
-            bridges: Any = iter(model.bridges)
+            starts = [[] for _ in parts]
+            bridges = iter(model.bridges)
             for layer in range(layers):
                 for index, part in enumerate(states):
                     bridge = next(bridges)
                     start = bridge.weight @ part[layer] + bridge.bias
                     starts[index].append(start if index else torch.tanh(start))
-            state: Any = tuple(torch.stack(start) for start in starts)
+            state = tuple(torch.stack(start) for start in starts)
             state = state if cell == "lstm" else state[0]
             fed, readouts, rows = torch.zeros(5), [], []
             for token in [START, *target[:-1].tolist()]:
@@ -114,7 +108,7 @@ def test_attention_equals_a_loop_over_one_sentence(network: Make, settings: dict
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.6])
 @pytest.mark.parametrize("tied", ["none", "output"])
-def test_the_loss_is_pytorchs_smoothed_cross_entropy(network: Make, share: float, tied: str) -> None:
+def test_the_loss_is_pytorchs_smoothed_cross_entropy(network, share, tied):
     model = network(ATTENTIVE["additive-gru-1"], label_smoothing=share, tied=tied)
     batch = collate(SOURCES, TARGETS, START)
     loss = model.loss(batch)
@@ -135,7 +129,7 @@ def test_the_loss_is_pytorchs_smoothed_cross_entropy(network: Make, share: float
 
 
 @pytest.mark.parametrize("tied", ["none", "output", "all"])
-def test_tied_weights_are_one_tensor(network: Make, tied: str) -> None:
+def test_tied_weights_are_one_tensor(network, tied):
     settings = ATTENTIVE["additive-lstm-2-feeding"]
     model, untied = network(settings, 13, 13, tied=tied), network(settings, 13, 13)
     source, target, output = model.source_embedding.weight, model.target_embedding.weight, model.output.weight
@@ -148,11 +142,11 @@ def test_tied_weights_are_one_tensor(network: Make, tied: str) -> None:
 class TensorSizes(TorchDispatchMode):
     """Notes the number of elements of every new tensor, except a kernel's workspace of bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
-        self.sizes: list[int] = []
+        self.sizes = []
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
         tensors = (each for each in tree_leaves(result) if isinstance(each, Tensor))
         self.sizes += [each.numel() for each in tensors if each.dtype.itemsize > 1]
@@ -160,7 +154,7 @@ class TensorSizes(TorchDispatchMode):
 
 
 @each_of({name: NETWORKS[name] for name in ("gru-1", "additive-gru-1", "multiplicative-lstm-2-feeding")})
-def test_no_tensor_is_larger_than_targets_times_vocabulary(network: Make, settings: dict[str, Any]) -> None:
+def test_no_tensor_is_larger_than_targets_times_vocabulary(network, settings):
     vocabulary, size, time = 211, 5, 6
     model = network(settings, 11, vocabulary, hidden=4, label_smoothing=0.1).train()
     batch = collate([SOURCES[0]] * size, [np.array([7] * (time - 1) + [END])] * size, START)

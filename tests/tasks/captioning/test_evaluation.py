@@ -1,28 +1,23 @@
-"""The evaluation: every number again from the model and the images."""
+"""The evaluation: every number again from the model and the images; the served model captions files."""
 
-import csv
-import json
+import base64
 import math
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import toys
-from listener import Recorder
+import toys as toy
 from PIL import Image
 
-from anamnesis import models
-from anamnesis.stages.evaluate import evaluate
-from anamnesis.stages.train import train
-from anamnesis.tasks.captioning import pictures
+from anamnesis.errors import AnamnesisError
+from anamnesis.tasks.captioning import pictures, prediction
+from anamnesis.tasks.captioning.evaluation import as_png
 from anamnesis.tasks.captioning.evaluation.scores import character_error_rate, edits, exact_match
 from anamnesis.tasks.captioning.model import letters
 from anamnesis.tasks.captioning.model.images import open_captioned
 
 
-def distance(one: str, other: str) -> int:
+def distance(one, other):
     """Levenshtein's distance by its recursive definition."""
     if not one or not other:
         return len(one) + len(other)
@@ -31,12 +26,7 @@ def distance(one: str, other: str) -> int:
     return 1 + min(distance(one[1:], other), distance(one, other[1:]), distance(one[1:], other[1:]))
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def test_edits_are_levenshteins() -> None:
+def test_edits_are_levenshteins():
     random = np.random.default_rng(3)
     found, references = (
         ["".join(random.choice(list("ab "), size=random.integers(0, 5))) for _ in range(60)] for _ in range(2)
@@ -48,7 +38,7 @@ def test_edits_are_levenshteins() -> None:
     assert exact_match(found, references) == pytest.approx(np.mean([each == 0 for each in expected]))
 
 
-def perplexity(model: Any, images: Any) -> float:
+def perplexity(model, images):
     """exp of the mean of -log p of all letters, one image at a time."""
     nats, count = 0.0, 0
     for pixels, caption in zip(images.pixels, images.captions(), strict=True):
@@ -60,18 +50,14 @@ def perplexity(model: Any, images: Any) -> float:
     return math.exp(nats / count)
 
 
-@pytest.mark.parametrize("toy", ["captioning-lstm", "captioning-nearest"])
-def test_scores_of_a_model(project: Path, digits: Path, toy: str) -> None:
-    settings = toys.settings(toy, tokens="digits", images={"longest": 4}, search={"beam": 3})
-    network = toy in toys.NETWORKS
-    train("mine", settings, project, Recorder())
-    evaluate("mine", project)
-    metrics: dict[str, Any] = json.loads((project / "metrics" / "mine.json").read_text())
-    predictions, model = project / "predictions" / "mine", models.load(project / "models" / "mine")
+@pytest.mark.parametrize("name", ["captioning-lstm", "captioning-nearest"])
+def test_scores_of_a_model(toys, name):
+    settings, network = toy.settings(name), name in toy.NETWORKS
+    model, metrics, predictions = toys.results(name)
     for split in ("valid", "test"):
-        images = open_captioned(digits, split, settings.images)
+        images = open_captioned(toys.tokens(name), split, settings.images)
         assert metrics["data"][split] == images.sha256()
-        best, greedy = ([each for [each] in model.caption(images.pixels, beam)] for beam in (3, 1))
+        best, greedy = ([each for [each] in model.caption(images.pixels, beam)] for beam in (2, 1))
         texts, references = [each.text for each in best], images.captions()
         expected = {
             "exact_match": pytest.approx(exact_match(texts, references), rel=1e-5),
@@ -82,14 +68,15 @@ def test_scores_of_a_model(project: Path, digits: Path, toy: str) -> None:
             expected["exact_match_greedy"] = pytest.approx(exact_match([each.text for each in greedy], references))
             expected["perplexity"] = pytest.approx(perplexity(model, images), rel=1e-5)
         assert metrics[split] == expected
-    for row, one, other, reference in zip(rows_of(predictions / "captions.csv"), best, greedy, references, strict=True):
+    rows = toy.rows(predictions / "captions.csv")
+    for row, one, other, reference in zip(rows, best, greedy, references, strict=True):
         assert (row["reference"], row["caption"]) == (reference, one.text)
         assert int(row["edits"]) == edits([one.text], [reference])[0]
         assert row["greedy"] == (other.text if network else "")
         if network:
             scores = [float(row["score"]), float(row["greedy_score"])]
             assert scores == pytest.approx([one.score, other.score], rel=1e-4, abs=1e-5)
-    lengths = rows_of(predictions / "lengths.csv")
+    lengths = toy.rows(predictions / "lengths.csv")
     assert sum(int(row["images"]) for row in lengths) == len(images)
     for row in lengths:
         chosen = [index for index, text in enumerate(references) if len(text.split()) == int(row["digits"])]
@@ -98,14 +85,24 @@ def test_scores_of_a_model(project: Path, digits: Path, toy: str) -> None:
         assert float(row["exact_match"]) == pytest.approx(exact_match(*both), rel=1e-5)
         assert float(row["character_error_rate"]) == pytest.approx(character_error_rate(*both), rel=1e-5)
     files = sorted((predictions / "images").iterdir())
-    assert [path.name for path in files] == [
-        f"{number:02d}-{text.replace(' ', '-')}.png" for number, text in enumerate(references[:12])
-    ]
+    names = [f"{number:02d}-{text.replace(' ', '-')}.png" for number, text in enumerate(references[:12])]
+    assert [path.name for path in files] == names
     for path, pixels in zip(files, images.pixels, strict=False):
         np.testing.assert_array_equal(np.asarray(Image.open(path))[4::8, 4::8], 255 - pixels)
         # The command reads the image that was scored.
-        np.testing.assert_array_equal(pictures.open_image(path, path.name, 4), pixels)
+        np.testing.assert_array_equal(pictures.open_image(path, path.name, 2), pixels)
     if network:
-        history = rows_of(project / "models" / "mine" / "history.csv")
+        history = toy.rows(toys.model(name) / "history.csv")
         best_epoch = min(float(row["valid_perplexity"]) for row in history)
         assert metrics["valid"]["perplexity"] == pytest.approx(best_epoch, rel=1e-4)
+
+
+def test_the_server_gives_the_captions_of_files(toys):
+    model = toys.loaded("captioning-gru")
+    pixels = open_captioned(toys.tokens("captioning-gru"), "test", toy.settings("captioning-gru").images)[:5].pixels
+    texts = [base64.encodebytes(as_png(each)).decode() for each in pixels]
+    for options, beam in (({}, 2), ({"beam": 1}, 1)):
+        expected = [best[0].text for best in model.caption(pixels, beam)]
+        assert prediction.answer(model, [*texts, ""], options) == [*expected, ""]
+    with pytest.raises(AnamnesisError, match=r"^text 2: not an image file in base64$"):
+        prediction.answer(model, [texts[0], "three seven one"], {})

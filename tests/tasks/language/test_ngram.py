@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from anamnesis.errors import AnamnesisError
 from anamnesis.metrics.targets import from_distributions
 from anamnesis.tasks.language.model import ngram
 
@@ -176,20 +175,3 @@ def test_counts_equal_those_of_tuples_for_every_block_size(start):
         before = Counter(node[1:] for node in tuples[4])
         expected = [tuples[3][node] if node[0] == boundary else before[node] for node in sorted(tuples[3])]
         assert weights["counts.3"].tolist() == expected
-
-
-def test_arrays_that_are_not_counts_are_refused():
-    for name, change in (
-        ("keys.2", lambda keys: keys[::-1].copy()),
-        ("keys.2", lambda keys: keys + 1000),
-        ("keys.3", lambda keys: keys.astype(np.int32)),
-        ("keys.3", lambda keys: np.sort(keys // 4 * 4)),
-        ("counts.1", lambda counts: counts[:-1]),
-        ("counts.1", lambda counts: counts + np.uint32(1)),
-        ("counts.2", lambda counts: counts * np.uint32(0)),
-    ):
-        weights = ngram.count(np.array([0, 1, 2, 1, 2, 3, 1], np.uint8), 3, 4, 0)
-        with pytest.raises(AnamnesisError):
-            ngram.NGramModel(
-                {}, weights | {name: change(weights[name])}, SimpleNamespace(vocabulary_size=4, start_id=0), 3
-            )

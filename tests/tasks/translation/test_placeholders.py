@@ -1,9 +1,6 @@
 """Placeholders, unknown symbols and capitals: how a network reads them, and what a translation may hold."""
 
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +14,7 @@ from anamnesis.tasks.translation.model.languages import Language
 from anamnesis.tasks.translation.model.translator import NetworkTranslator
 from anamnesis.tasks.translation.settings import Search
 
-from ..conftest import ATTENTIVE, SEQ2SEQ, write_store
+from .conftest import ATTENTIVE, SEQ2SEQ, write_store
 
 PAIRS = [
     ("Open the file %s now?", "Open nu het bestand %s?"),
@@ -29,18 +26,17 @@ TEXTS = ["Open %s", "{a}, {b} and {a}", "<b>file</b> %1$s", "the file", "x \U000
 
 
 @pytest.fixture(scope="module")
-def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def marked(tmp_path_factory):
     """A store with markers, of a vocabulary that both languages share."""
-    splits = {"train": PAIRS, "valid": PAIRS[:2], "test": PAIRS[:4]}
-    root = tmp_path_factory.mktemp("marked")
-    return write_store(root, "marked", splits, kind="subword-pairs", size=290, placeholders=True)
+    entry = {"kind": "subword-pairs", "size": 290, "placeholders": True}
+    return write_store(tmp_path_factory.mktemp("marked"), "marked", PAIRS, **entry)
 
 
 @pytest.fixture
-def model(marked: Path, network: Callable[..., Any]) -> Callable[..., NetworkTranslator]:
+def model(marked, network):
     """A network without training that writes many markers, and ends."""
 
-    def make(settings: dict[str, Any]) -> NetworkTranslator:
+    def make(settings):
         source, target = (Language(tokenizer.load(marked / f"{side}_tokenizer.json")) for side in ("source", "target"))
         made = network(settings, source.size, target.size, 1.0)
         made.output.bias.data[list(target.markers)] += 8.0
@@ -50,9 +46,9 @@ def model(marked: Path, network: Callable[..., Any]) -> Callable[..., NetworkTra
     return make
 
 
-def test_markers_replace_placeholders_in_a_store(marked: Path) -> None:
+def test_markers_replace_placeholders_in_a_store(marked):
     pairs, texts = open_pairs(marked, "test"), pair_texts(marked, "test")
-    assert list(zip(*texts, strict=True)) == PAIRS[:4]
+    assert list(zip(*texts, strict=True)) == PAIRS
     learned = tokenizer.load(marked / "target_tokenizer.json")
     decoded = [[learned.decode(side[number]) for number in range(4)] for side in (pairs.source, pairs.target)]
     # A placeholder that the source lacks stays in the target.
@@ -61,7 +57,7 @@ def test_markers_replace_placeholders_in_a_store(marked: Path) -> None:
         ["Open nu het bestand \x01?", "In \x02\x03\x04 is \x01.", "Niet in {x}", "Geen bestand."],
     ]
     language = Language(learned)
-    for number, text in enumerate(texts[0]):
+    for number, text in enumerate(texts[0][:4]):
         encoded = language.encode(text)
         assert encoded.ids == [*pairs.source[number], language.end]
         assert language.decode(encoded.ids, encoded) == text
@@ -69,9 +65,7 @@ def test_markers_replace_placeholders_in_a_store(marked: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["additive-gru-1", "additive-gru-1-feeding", "gru-1"])
 @pytest.mark.parametrize("beam", [1, 4])
-def test_a_translation_has_no_placeholder_more_often_than_its_text(
-    model: Callable[..., NetworkTranslator], kind: str, beam: int
-) -> None:
+def test_a_translation_has_no_placeholder_more_often_than_its_text(model, kind, beam: int):
     made = model((SEQ2SEQ | ATTENTIVE)[kind])
     used = 0
     for text, best in zip(TEXTS, made.translate(TEXTS, beam, beam), strict=True):
@@ -87,9 +81,7 @@ def test_a_translation_has_no_placeholder_more_often_than_its_text(
     assert used >= len(TEXTS) - 1
 
 
-def test_translations_with_more_placeholders_come_first_then_better_scores(
-    model: Callable[..., NetworkTranslator], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_translations_with_more_placeholders_come_first_then_better_scores(model, monkeypatch: pytest.MonkeyPatch):
     made = model(ATTENTIVE["additive-gru-1"])
     texts = ["No file.", "In \x01", "\x02 in \x01", "No \x02", "\x01\x02"]
     found = [
@@ -98,9 +90,7 @@ def test_translations_with_more_placeholders_come_first_then_better_scores(
     ]
     asked = []
 
-    def search(
-        step: Any, state: Any, start: int, end: int, limits: Any, width: int, n_best: int, penalty: float
-    ) -> Any:
+    def search(step, state, start, end, limits, width, n_best, penalty):
         asked.append(n_best)
         return [found[:n_best]] * len(limits)
 
@@ -113,7 +103,7 @@ def test_translations_with_more_placeholders_come_first_then_better_scores(
     assert asked == [5, 5, 1]
 
 
-def test_attention_shows_the_placeholders(model: Callable[..., NetworkTranslator]) -> None:
+def test_attention_shows_the_placeholders(model):
     made = model(ATTENTIVE["additive-gru-1"])
     [[best]] = made.translate(["Open %s"], 2)
     found = attention_map(made, "Open %s", best)
@@ -121,7 +111,7 @@ def test_attention_shows_the_placeholders(model: Callable[..., NetworkTranslator
     assert "%s" in "".join(found.target)
 
 
-def test_a_text_in_capitals_is_read_in_small_letters(marked: Path) -> None:
+def test_a_text_in_capitals_is_read_in_small_letters(marked):
     language = Language(tokenizer.load(marked / "source_tokenizer.json"))
     small, capitals = language.encode("Not in %S, the file"), language.encode("NOT IN %S, THE FILE")
     assert capitals.ids == small.ids
@@ -133,7 +123,7 @@ def test_a_text_in_capitals_is_read_in_small_letters(marked: Path) -> None:
 
 
 @pytest.mark.parametrize("beam", [1, 3])
-def test_any_bytes_a_network_writes_are_valid_text(network: Callable[..., Any], beam: int) -> None:
+def test_any_bytes_a_network_writes_are_valid_text(network, beam):
     language = Language(subwords.learn(["the file é"], 260))
     made = network(ATTENTIVE["additive-gru-1"], language.size, language.size, 1.0)
     high = [i for i in range(256) if language.tokenizer.decode([i]) == ""]

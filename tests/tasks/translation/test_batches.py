@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from anamnesis.tasks.translation.model.batches import Batch, PairBatches, collate
+from anamnesis.tasks.translation.model.batches import PairBatches, collate
 
 START, END = 1, 2
 
 
-def pairs(number: int, seed: int = 0) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def pairs(number, seed=0):
     """Sentences with the lengths of program messages and their translations; the first id of a pair is its number."""
     chance = np.random.default_rng(seed)
     lengths = np.clip(np.exp(chance.normal(1.9, 0.8, number)).round(), 2, 60).astype(int)
     others = np.clip((lengths * np.exp(chance.normal(0.01, 0.24, number))).round(), 2, 70).astype(int)
-    return tuple(  # type: ignore[return-value]
+    return tuple(
         [
             np.array([3 + pair, *chance.integers(3, 3 + number, length - 1), END])
             for pair, length in enumerate(some.tolist())
@@ -22,16 +22,16 @@ def pairs(number: int, seed: int = 0) -> tuple[list[np.ndarray], list[np.ndarray
     )
 
 
-def numbers(batch: Batch) -> tuple[int, ...]:
+def numbers(batch):
     """The numbers of the pairs in a batch of `pairs`, in their order."""
     return tuple((batch.source[0] - 3).tolist())
 
 
-def epoch(batches: PairBatches) -> list[tuple[int, ...]]:
+def epoch(batches):
     return [numbers(batch) for batch in batches]
 
 
-def test_collate_equals_a_loop() -> None:
+def test_collate_equals_a_loop():
     sources = [np.array(ids) for ids in ([4, 5, END], [6, END], [END], [7, 8, 9, END])]
     targets = [np.array(ids) for ids in ([5, END], [9, 8, 7, END], [6, 6, END], [END])]
     batch = collate(sources, targets, START)
@@ -52,7 +52,7 @@ def test_collate_equals_a_loop() -> None:
 
 @pytest.mark.parametrize("seed", [None, 7])
 @pytest.mark.parametrize("tokens", [1, 60, 10**6])
-def test_an_epoch_has_every_pair_once(seed: int | None, tokens: int) -> None:
+def test_an_epoch_has_every_pair_once(seed, tokens):
     sources, targets = pairs(300)
     batches = PairBatches(sources, targets, START, tokens, seed)
     for _ in range(2):
@@ -65,7 +65,7 @@ def test_an_epoch_has_every_pair_once(seed: int | None, tokens: int) -> None:
             assert batch.inputs.numel() <= tokens or batch.inputs.shape[1] == 1
 
 
-def test_orders_differ_between_epochs_and_repeat_for_a_seed() -> None:
+def test_orders_differ_between_epochs_and_repeat_for_a_seed():
     sources, targets = pairs(300)
     first, again, other = (
         [epoch(batches) for _ in range(3)]
@@ -73,14 +73,14 @@ def test_orders_differ_between_epochs_and_repeat_for_a_seed() -> None:
     )
     assert first == again
     # Epochs differ in the batches themselves, not only in their order.
-    assert len({frozenset(map(frozenset, order)) for order in (*first, *other)}) == 6  # type: ignore[arg-type]
+    assert len({frozenset(map(frozenset, order)) for order in (*first, *other)}) == 6
     lengths = [len(targets[batch[0]]) for batch in first[0]]
     assert lengths != sorted(lengths)
     fixed = PairBatches(sources, targets, START, 100, None)
     assert epoch(fixed) == epoch(fixed)
 
 
-def test_there_is_little_padding() -> None:
+def test_there_is_little_padding():
     sources, targets = pairs(20_000)
     batches = list(PairBatches(sources, targets, START, 600, 1))
     source_places, target_places = (

@@ -1,17 +1,14 @@
 """Training: the same weights as a loop by hand, those of the best epoch, and those of a model that it needs."""
 
-import csv
-import json
 import math
 import shutil
 import sys
-from pathlib import Path
 from subprocess import run
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import toys as toy
 from listener import Recorder
 from pydantic import TypeAdapter
 
@@ -19,50 +16,37 @@ from anamnesis import models
 from anamnesis.data.stores.store import open_split, write
 from anamnesis.data.tokenizers import tokenizer
 from anamnesis.data.tokenizers.settings import Tokens
-from anamnesis.errors import AnamnesisError
 from anamnesis.nn.stack import detach
-from anamnesis.stages.evaluate import evaluate
-from anamnesis.stages.train import train
 from anamnesis.tasks.language.model.network import RecurrentNetwork
 from anamnesis.tasks.language.model.streams import IGNORED, StreamBatches
-from anamnesis.tasks.language.settings import Experiment, Streams
+from anamnesis.tasks.language.settings import Streams
 
 
 @pytest.fixture
-def project(stores: Path, tmp_path: Path) -> Path:
-    """A fresh project folder that shares the token stores."""
-    (tmp_path / "data").symlink_to(stores / "data")
-    return tmp_path
+def project(toys, tmp_path):
+    """A fresh project folder with the token stores."""
+    return toys.project("language-lstm", tmp_path / "project")
 
 
-def settings(kind: str = "characters", **changes: Any) -> Experiment:
-    content: dict[str, Any] = {
-        "task": "language",
-        "tokens": kind,
-        "model": {"architecture": "lstm", "layers": 2, "hidden": 12},
-        "batches": {"kind": "streams", "batch": 16, "steps": 40},
-        "training": {"epochs": 1, "learning_rate": 0.01},
-        "sampling": {"length": 20},
-    }
-    for key, value in changes.items():
-        merge = isinstance(value, dict) and key != "batches"
-        content[key] = {**content.get(key, {}), **value} if merge else value
-    return Experiment.model_validate(content)
+def train(name, root, tokens="characters", watch=None, training=None, model=None, **changes):
+    """The folder of a network after one epoch; `training=False` leaves a needed model untouched."""
+    batches = {"batch": 16, "steps": 40}
+    training = {"epochs": 1, "checkpoint_steps": 1000, **(training or {})} if training is not False else None
+    changes = {"batches": batches, "model": {"dropout": 0.0, **(model or {})}, "training": training, **changes}
+    return toy.train(name, root, watch, toy.settings("language-lstm", tokens=tokens, **changes))
 
 
-def history(folder: Path) -> list[dict[str, float]]:
-    with open(folder / "history.csv", encoding="utf-8") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+def history(folder):
+    return [{key: float(value) for key, value in row.items()} for row in toy.rows(folder / "history.csv")]
 
 
-def weights(project: Path, name: str) -> dict[str, np.ndarray]:
-    return models.read(project / "models" / name)[1]
+def weights(folder):
+    return models.read(folder)[1]
 
 
-def test_weights_are_those_of_truncated_bptt_by_hand(project: Path) -> None:
-    experiment = settings(training={"clip_norm": 0.25})
-    train("ours", experiment, project, Recorder())
-
+def test_weights_are_those_of_truncated_bptt_by_hand(project):
+    ours = train("ours", project, training={"clip_norm": 0.25})
+    experiment = models.experiment_of(models.read_card(ours))
     torch.manual_seed(experiment.seed)
     store = project / "data" / "tokens" / "characters"
     network = RecurrentNetwork(experiment.model, tokenizer.load(store / "tokenizer.json").vocabulary_size)
@@ -77,18 +61,18 @@ def test_weights_are_those_of_truncated_bptt_by_hand(project: Path) -> None:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 0.25)
         optimizer.step()
-    stored = weights(project, "ours")
+    stored = weights(ours)
     for name, value in network.named_parameters():
         torch.testing.assert_close(torch.from_numpy(stored[name]), value, rtol=1e-5, atol=1e-6)
 
 
-def test_the_stored_weights_are_those_of_the_best_epoch(project: Path) -> None:
-    training = {"epochs": 6, "learning_rate": 1.5, "clip_norm": None}
-    train("rising", settings(model={"dropout": 0.2}, training=training), project, Recorder())
-    perplexities = [row["valid_perplexity"] for row in history(project / "models" / "rising")]
+def test_the_stored_weights_are_those_of_the_best_epoch(project):
+    training = {"epochs": 5, "learning_rate": 0.3, "clip_norm": None}
+    rising = train("rising", project, model={"dropout": 0.2}, training=training)
+    perplexities = [row["valid_perplexity"] for row in history(rising)]
     best = int(np.argmin(perplexities))
     assert best < len(perplexities) - 1, "the case needs a best epoch that is not the last"
-    model = models.load(project / "models" / "rising")
+    model = models.load(rising)
     assert model.card["best_epoch"] == best + 1
     ids = open_split(project / "data" / "tokens" / "characters", "valid").astype(np.int64)
     scores, _ = model.predict(ids[None, :-1], model.initial_state())
@@ -98,24 +82,23 @@ def test_the_stored_weights_are_those_of_the_best_epoch(project: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["characters", "words"])
-def test_the_validation_does_not_depend_on_the_training_batches(project: Path, kind: str) -> None:
-    train("start", settings(kind), project, Recorder())
+def test_the_validation_does_not_depend_on_the_training_batches(project, kind):
+    start = train("start", project, kind)
     streams = [{"kind": "streams", "batch": batch, "steps": 40} for batch in (8, 64)]
     losses = set()
     for batches in (*streams, {"kind": "windows", "batch": 32, "length": 10, "step": 50}):
         # A learning rate of 1e-30 changes no weight.
-        still = settings(kind, needs="models/start", batches=batches, training={"learning_rate": 1e-30})
-        train("still", still, project, Recorder())
-        losses.add(history(project / "models" / "still")[0]["valid_perplexity"])
-    for name, value in weights(project, "start").items():
-        np.testing.assert_array_equal(weights(project, "still")[name], value)
+        still = train("still", project, kind, needs="models/start", batches=batches, training={"learning_rate": 1e-30})
+        losses.add(history(still)[0]["valid_perplexity"])
+    for name, value in weights(start).items():
+        np.testing.assert_array_equal(weights(still)[name], value)
     assert len(losses) == 1
-    train("untouched", settings(kind, needs="models/start", training=None), project, Recorder())
-    assert losses.pop() == pytest.approx(history(project / "models" / "untouched")[0]["valid_perplexity"], rel=5e-3)
+    untouched = train("untouched", project, kind, needs="models/start", training=False)
+    assert losses.pop() == pytest.approx(history(untouched)[0]["valid_perplexity"], rel=1e-2)
 
 
 @pytest.fixture
-def pretrained(stores: Path, tmp_path: Path) -> Path:
+def pretrained(stores, tmp_path):
     """A project with a trained model `start` and a store `small` of a text with characters unknown to it."""
     shutil.copytree(stores / "data" / "tokens" / "characters", tmp_path / "data" / "tokens" / "characters")
     text = (stores / "train.txt").read_text(encoding="utf-8")[::-1].replace("eht ", "þe ")
@@ -124,14 +107,14 @@ def pretrained(stores: Path, tmp_path: Path) -> Path:
         path.write_text(text[5000 * number : 5000 * (number + 1)], encoding="utf-8")
     entry = TypeAdapter(Tokens).validate_python({"corpus": "small", "kind": "characters"})
     write(tmp_path / "data" / "tokens" / "small", entry, sources)
-    train("start", settings(), tmp_path, Recorder())
+    train("start", tmp_path)
     return tmp_path
 
 
-def test_an_untouched_model_has_the_scores_of_its_weights_on_the_new_text(pretrained: Path) -> None:
-    train("untouched", settings("small", needs="models/start", training=None), pretrained, Recorder())
-    evaluate("untouched", pretrained)
-    start, untouched = weights(pretrained, "start"), weights(pretrained, "untouched")
+def test_an_untouched_model_has_the_scores_of_its_weights_on_the_new_text(pretrained):
+    folder = train("untouched", pretrained, "small", needs="models/start", training=False)
+    toy.evaluate("untouched", pretrained)
+    start, untouched = weights(pretrained / "models" / "start"), weights(folder)
     assert all(np.array_equal(value, untouched[name]) for name, value in start.items())
 
     model = models.load(pretrained / "models" / "start")
@@ -145,30 +128,24 @@ def test_an_untouched_model_has_the_scores_of_its_weights_on_the_new_text(pretra
     assert unknown > 0
     unseen = sum(character not in alphabet for character in text)
     price = unknown * math.log(len(alphabet) + 2) + unseen * math.log(0x110000)
-    metrics = json.loads((pretrained / "metrics" / "untouched.json").read_text())
+    metrics = toy.scores(pretrained, "untouched")
     bits = (nats + price) / len(text) / math.log(2)
     assert metrics["test"]["bits_per_character"] == pytest.approx(bits, rel=1e-5)
     assert metrics["test"]["perplexity"] == pytest.approx(math.exp(nats / (len(ids) - 1)), rel=1e-5)
 
 
-def test_fine_tuning_changes_all_weights_for_the_better(pretrained: Path) -> None:
-    tuned, random = Recorder(), Recorder()
-    train("tuned", settings("small", needs="models/start"), pretrained, tuned)
-    train("random", settings("small"), pretrained, random)
-    train("untouched", settings("small", needs="models/start", training=None), pretrained, Recorder())
-    still = history(pretrained / "models" / "untouched")[0]["valid_bits_per_character"]
-    assert tuned.rows[1]["valid_bits_per_character"] < still
-    assert tuned.rows[1]["train_perplexity"] < random.rows[1]["train_perplexity"]
-    start, changed = weights(pretrained, "start"), weights(pretrained, "tuned")
-    assert not any(np.array_equal(value, changed[name]) for name, value in start.items())
+def test_fine_tuning_changes_all_weights_for_the_better(pretrained):
+    watch = Recorder()
+    tuned = train("tuned", pretrained, "small", watch, needs="models/start")
+    untouched = train("untouched", pretrained, "small", needs="models/start", training=False)
+    key = "valid_bits_per_character"
+    assert watch.rows[1][key] < history(untouched)[0][key]
+    changed = weights(tuned)
+    for name, value in weights(untouched).items():
+        assert not np.array_equal(value, changed[name])
 
 
-def test_a_needed_model_must_have_the_same_model_block(pretrained: Path) -> None:
-    with pytest.raises(AnamnesisError, match="its `model` block is another"):
-        train("tuned", settings(needs="models/start", model={"hidden": 13}), pretrained, Recorder())
-
-
-def test_baselines_need_no_heavy_library() -> None:
+def test_baselines_need_no_heavy_library():
     program = (
         "import sys\n"
         "from anamnesis.tasks.language import evaluation, loading, scoring\n"
