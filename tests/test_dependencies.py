@@ -114,7 +114,7 @@ def needed(stage: str, script: str, task: str | None) -> set[str]:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_the_code_that_it_imports_and_on_no_other(stage: str) -> None:
+def test_a_stage_depends_on_the_code_that_it_imports_and_on_no_other(stage):
     script, deps = STAGES[stage]["cmd"].split()[2], STAGES[stage]["deps"]
     unused = {dep for dep in deps if dep.startswith("src/")}
     for task in tasks.NAMES if "${item.task}" in str(deps) else [None]:
@@ -128,12 +128,12 @@ def test_a_stage_depends_on_the_code_that_it_imports_and_on_no_other(stage: str)
 
 
 @pytest.mark.parametrize("stage", ["train", "train-dependent"])
-def test_the_key_of_a_checkpoint_covers_the_code_that_training_depends_on(stage: str) -> None:
+def test_the_key_of_a_checkpoint_covers_the_code_that_training_depends_on(stage):
     key = {f"src/anamnesis/{part}".replace("{task}", "${item.task}") for part in CODE}
     assert {dep for dep in STAGES[stage]["deps"] if dep.startswith("src/")} >= key
 
 
-def test_reading_the_files_finds_every_import_that_python_makes() -> None:
+def test_reading_the_files_finds_every_import_that_python_makes():
     """An independent count: Python's list of loaded modules after the import of all tasks."""
     others = [task for task in tasks.NAMES if task != "language"]
     roots = [f"anamnesis.tasks.{task}.{part}" for task in others for part in ("model.training", "evaluation")]

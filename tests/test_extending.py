@@ -57,7 +57,7 @@ def apply_diff(diff: str, path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(tmp_path_factory):
     """A project with toy corpora, whose package has all the examples, after all stages."""
     root = tmp_path_factory.mktemp("extended")
     package = root / "src" / "anamnesis"
@@ -90,7 +90,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_every_example_runs_through_all_stages(project: Path) -> None:
+def test_every_example_runs_through_all_stages(project):
     names = ["plays-indrnn", "plays-casing", "chat-tfidf"]
     metrics = {name: json.loads((project / "metrics" / f"{name}.json").read_text(encoding="utf-8")) for name in names}
     assert metrics["plays-indrnn"]["architecture"] == "indrnn"

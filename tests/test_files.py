@@ -11,7 +11,7 @@ from anamnesis.errors import AnamnesisError
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path):
     """A project's folder with an output."""
     for name in ("params.yaml", "dvc.yaml"):
         (tmp_path / name).touch()
@@ -32,7 +32,7 @@ def content(root: Path) -> dict[str, str]:
     return {name: path.read_text() if path.is_file() else "" for name, path in paths.items()}
 
 
-def test_a_kill_before_any_change_leaves_the_old_folder_or_the_new_one(root: Path) -> None:
+def test_a_kill_before_any_change_leaves_the_old_folder_or_the_new_one(root):
     old = content(root)
     code, changes = kills.run(lambda: write(root, "new"))
     new = content(root)
@@ -56,7 +56,7 @@ def test_a_kill_before_any_change_leaves_the_old_folder_or_the_new_one(root: Pat
     assert new in seen
 
 
-def test_a_kill_before_any_change_leaves_the_old_file_or_the_new_one(root: Path) -> None:
+def test_a_kill_before_any_change_leaves_the_old_file_or_the_new_one(root):
     path = root / "metrics" / "lstm.json"
     _, changes = kills.run(lambda: files.write_text(path, "new"))
     for moment in range(changes):
@@ -67,9 +67,7 @@ def test_a_kill_before_any_change_leaves_the_old_file_or_the_new_one(root: Path)
 
 
 @pytest.mark.parametrize("failing", [0, 1])
-def test_an_error_of_either_rename_puts_the_old_folder_back(
-    root: Path, monkeypatch: pytest.MonkeyPatch, failing: int
-) -> None:
+def test_an_error_of_either_rename_puts_the_old_folder_back(root, monkeypatch, failing):
     old, replace, count = content(root), os.replace, 0
     # The first rename is that of the file.
     target = root / "models" / "lstm"
@@ -88,7 +86,7 @@ def test_an_error_of_either_rename_puts_the_old_folder_back(
     assert content(root) == old
 
 
-def test_files_of_a_running_process_are_not_deleted(root: Path) -> None:
+def test_files_of_a_running_process_are_not_deleted(root):
     with files.temporary_folder(root / files.TEMPORARY) as living:
         code, _ = kills.run(lambda: write(root, "new"))
         assert code == 0
@@ -101,9 +99,7 @@ def test_files_of_a_running_process_are_not_deleted(root: Path) -> None:
     assert not list(living.parent.iterdir())
 
 
-def test_without_a_project_or_across_file_systems_the_file_is_written_beside_its_target(
-    root: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_without_a_project_or_across_file_systems_the_file_is_written_beside_its_target(root, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside")
     files.write_text(outside / "a.csv", "a")
     assert [path.name for path in outside.iterdir()] == ["a.csv"]
@@ -133,7 +129,7 @@ def test_without_a_project_or_across_file_systems_the_file_is_written_beside_its
         (None, "cannot be read: No such file or directory; run x"),
     ],
 )
-def test_a_damaged_json_file_is_named_in_one_line(tmp_path: Path, text: str | None, said: str) -> None:
+def test_a_damaged_json_file_is_named_in_one_line(tmp_path, text, said):
     path = tmp_path / "m.json"
     if text is not None:
         path.write_text(text)

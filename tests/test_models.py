@@ -22,7 +22,7 @@ class Tied(nn.Module):
 
 
 @pytest.fixture
-def weights() -> dict:
+def weights():
     torch.manual_seed(3)
     return {name: torch.randn(value.shape).numpy() for name, value in Tied().named_parameters()}
 

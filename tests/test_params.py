@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -144,7 +145,7 @@ def changed(key: str, value: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("key", "value", "line"), FAULTS)
-def test_one_line_names_key_found_and_allowed(key: str, value: object, line: str) -> None:
+def test_one_line_names_key_found_and_allowed(key, value, line):
     with pytest.raises(ParamsError) as caught:
         params.check(changed(key, value))
     file = "corpora.yaml" if key.startswith(("corpora", "own_corpora")) else "params.yaml"
@@ -165,7 +166,7 @@ def project_settings() -> dict[str, Any]:
     return dict(json.loads(json.dumps(params.read(ROOT / "params.yaml"))))
 
 
-def test_an_impossible_value_of_any_key_is_found_under_that_key() -> None:
+def test_an_impossible_value_of_any_key_is_found_under_that_key():
     """For each key of each kind of entry in the project's settings, with only that entry in its section."""
     content, seen = project_settings(), set()
     for section in ("corpora", "tokens", "experiments"):
@@ -187,7 +188,7 @@ def test_an_impossible_value_of_any_key_is_found_under_that_key() -> None:
     assert len(seen) > 500
 
 
-def test_the_sections_are_one_list_of_experiments_and_own_corpora_are_corpora() -> None:
+def test_the_sections_are_one_list_of_experiments_and_own_corpora_are_corpora():
     content = yaml.safe_load(VALID) | {"dependent": {"hello-tuned": DEPENDENT, "hello-mgu": CELL}}
     content["own_corpora"] = {"mybook": OWN_TEXT}
     content["tokens"]["mybook-words"] = {"corpus": "mybook", "kind": "words"}
@@ -218,7 +219,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize(("content", "message"), UNREADABLE.values(), ids=UNREADABLE)
-def test_a_wrong_file_is_one_line_that_names_it(tmp_path: Path, content: Any, message: str) -> None:
+def test_a_wrong_file_is_one_line_that_names_it(tmp_path, content, message):
     (tmp_path / "corpora.yaml").write_text(CORPORA)
     if content is not None:
         (tmp_path / "params.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -229,7 +230,7 @@ def test_a_wrong_file_is_one_line_that_names_it(tmp_path: Path, content: Any, me
     assert "\n" not in str(caught.value)
 
 
-def test_merged_keys_may_be_overridden_and_merged_again(tmp_path: Path) -> None:
+def test_merged_keys_may_be_overridden_and_merged_again(tmp_path):
     (tmp_path / "a.yaml").write_text("y: &y {k: 0, l: 0}\na: {<<: &x {<<: *y, k: 1}, m: 2}\nb: *x\nc: {<<: *x, k: 3}\n")
     assert read_yaml(tmp_path / "a.yaml") == {
         "y": {"k": 0, "l": 0},
@@ -255,7 +256,7 @@ ODD_VALUES = st.recursive(
 
 @given(st.data())
 @settings(max_examples=150, deadline=None, derandomize=True)
-def test_settings_with_an_odd_value_anywhere_are_valid_or_refused_in_one_line(data: st.DataObject) -> None:
+def test_settings_with_an_odd_value_anywhere_are_valid_or_refused_in_one_line(data):
     content = copy.deepcopy(data.draw(st.sampled_from([project_settings(), yaml.safe_load(VALID)])))
     for _ in range(data.draw(st.integers(1, 3))):
         node, path = content, []
@@ -278,9 +279,7 @@ def test_settings_with_an_odd_value_anywhere_are_valid_or_refused_in_one_line(da
 
 @given(st.data())
 @settings(max_examples=150, deadline=None, derandomize=True)
-def test_damaged_yaml_is_read_or_refused_in_one_line(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
+def test_damaged_yaml_is_read_or_refused_in_one_line(tmp_path_factory, data):
     text = VALID.encode()
     place = data.draw(st.integers(0, len(text)))
     marks = [b"&a ", b"*a", b"<<: ", b"? ", b"!!", b"- ", b"[", b"{", b"|\n", b"2001-99-99"]
@@ -299,7 +298,7 @@ def refusal(check: Callable[[], object]) -> str:
     return ""
 
 
-def test_the_entries_for_a_text_of_ones_own_are_valid_beside_the_projects_own() -> None:
+def test_the_entries_for_a_text_of_ones_own_are_valid_beside_the_projects_own():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     section = text.partition("\n## Your own text\n")[2].partition("\n## ")[0]
     content = copy.deepcopy(project_settings())
@@ -309,7 +308,7 @@ def test_the_entries_for_a_text_of_ones_own_are_valid_beside_the_projects_own() 
     assert params.check(content).experiments["mybook-lstm"].needed_model == "sherlock-lstm"
 
 
-def test_the_commented_experiment_with_an_own_cell_is_valid_without_its_comment_marks(tmp_path: Path) -> None:
+def test_the_commented_experiment_with_an_own_cell_is_valid_without_its_comment_marks(tmp_path):
     shutil.copy(ROOT / "corpora.yaml", tmp_path)
     head, mark, example = (ROOT / "params.yaml").read_text(encoding="utf-8").partition("  # sherlock-mgu:\n")
     lines = (mark + example).splitlines()
@@ -318,7 +317,7 @@ def test_the_commented_experiment_with_an_own_cell_is_valid_without_its_comment_
     assert "sherlock-mgu" in params.load(tmp_path / "params.yaml").dependent
 
 
-def test_exit_code_is_2_and_nothing_else_is_said(tmp_path: Path) -> None:
+def test_exit_code_is_2_and_nothing_else_is_said(tmp_path):
     (tmp_path / "params.yaml").write_text(PARAMS.replace("hidden: 8", "hidden: -8"))
     (tmp_path / "corpora.yaml").write_text(CORPORA)
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
@@ -329,7 +328,7 @@ def test_exit_code_is_2_and_nothing_else_is_said(tmp_path: Path) -> None:
         assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_profile_merges_into_every_entry_that_fits() -> None:
+def test_a_profile_merges_into_every_entry_that_fits():
     content = yaml.safe_load(VALID)
     content["experiments"]["hello-memory"] = {"task": "memory", "training": {"batch": 2}}
     before = copy.deepcopy(content)
@@ -355,7 +354,7 @@ def test_a_profile_merges_into_every_entry_that_fits() -> None:
     assert after["tokens"] == before["tokens"]
 
 
-def test_a_profile_repeats_an_experiment_with_other_seeds() -> None:
+def test_a_profile_repeats_an_experiment_with_other_seeds():
     content = yaml.safe_load(VALID) | {"dependent": {"hello-mine": {"seed": 7}}}
     overlay = {"repeat": {"hello-rnn": 3, "hello-mine": 2}, "experiments": {"hello-rnn": {"training": {"epochs": 9}}}}
     after = params.apply_profile(content, overlay)
@@ -375,7 +374,7 @@ def test_a_profile_repeats_an_experiment_with_other_seeds() -> None:
         ({"taken": 2}, "repeat.taken: there is already an experiment 'taken-seed2'"),
     ],
 )
-def test_a_wrong_repeat_is_one_line(repeat: Any, line: str) -> None:
+def test_a_wrong_repeat_is_one_line(repeat, line):
     content = yaml.safe_load(VALID) | {"dependent": {"taken-seed2": {}}}
     content["experiments"] |= {"taken": {}, "odd": {"seed": "x"}}
     with pytest.raises(ParamsError) as caught:
@@ -383,7 +382,7 @@ def test_a_wrong_repeat_is_one_line(repeat: Any, line: str) -> None:
     assert str(caught.value) == line
 
 
-def test_dumped_settings_are_read_back_without_anchors(tmp_path: Path) -> None:
+def test_dumped_settings_are_read_back_without_anchors(tmp_path):
     content = yaml.safe_load("a: &x {p: 'It was ', q: [1.0e-05, null, true]}\nb: *x\ncorpora: {d: *x}\nc: '三國: {'\n")
     for before in (content, project_settings()):
         for name, text in params.dump(before).items():
@@ -393,7 +392,7 @@ def test_dumped_settings_are_read_back_without_anchors(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["laptop", "seed"])
-def test_a_model_s_card_holds_all_settings_of_its_experiment(name: str) -> None:
+def test_a_model_s_card_holds_all_settings_of_its_experiment(name):
     folder = ROOT if name == "laptop" else ROOT / "profiles" / name
     for name, experiment in params.load(folder / "params.yaml").experiments.items():
         card = models.new_card(name, experiment, {"corpus": "hello"}, 1234, None, "inputs")
@@ -404,16 +403,19 @@ def test_a_model_s_card_holds_all_settings_of_its_experiment(name: str) -> None:
         assert checked.model_dump(mode="json") == experiment.model_dump(mode="json")
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"model": {"architecture": "rnn", "hidden": "8"}}, "model.hidden: found '8'; allowed: a whole number"),
-    ],
-)
-def test_a_card_without_valid_settings_is_one_line(change: dict[str, Any], message: str) -> None:
+def test_a_card_without_valid_settings_is_one_line():
     experiment = params.check(yaml.safe_load(VALID)).experiments["hello-rnn"]
-    card = models.new_card("hello-rnn", experiment, {"corpus": "hello"}, 1234, None, "inputs") | change
+    card = models.new_card("hello-rnn", experiment, {"corpus": "hello"}, 1234, None, "inputs")
     with pytest.raises(AnamnesisError) as caught:
-        params.experiment_of({key: value for key, value in card.items() if value is not ABSENT})
-    assert str(caught.value).startswith(f"models/hello-rnn/model.json: {message}")
+        params.experiment_of(card | {"model": {"architecture": "rnn", "hidden": "8"}})
+    message = "models/hello-rnn/model.json: model.hidden: found '8'; allowed: a whole number"
+    assert str(caught.value).startswith(message)
     assert str(caught.value).endswith("; run `anamnesis repro` to make it again")
+
+
+def test_the_reference_is_up_to_date():
+    """docs/params.md is what the script writes from the schema."""
+    script = runpy.run_path(str(ROOT / "scripts" / "params_reference.py"))
+    written = (ROOT / "docs" / "params.md").read_text(encoding="utf-8")
+    assert written == script["reference"](), "run: python scripts/params_reference.py > docs/params.md"
+    assert "| `hidden` | whole number >= 1, <= 65536 |" in written

@@ -69,7 +69,7 @@ def patterns() -> Iterator[Any]:
     """Each pattern of the package with how it is used: a new one is among them as soon as it is written."""
     for module, path in sorted(FILES.items()):
         for call, name in calls(path):
-            attribute = call.func.attr  # type: ignore[attr-defined]
+            attribute = call.func.attr
             flags = next((ast.unparse(each) for each in call.args[1:] if "re." in ast.unparse(each)), "0")
             flags = next((ast.unparse(each.value) for each in call.keywords if each.arg == "flags"), flags)
             try:
@@ -138,12 +138,12 @@ def seconds(pattern: re.Pattern[Any], how: str, text: Any) -> float:
 PATTERNS = list(patterns())
 
 
-def test_every_pattern_is_timed() -> None:
+def test_every_pattern_is_timed():
     assert UNKNOWN == [], "say in BUILT what these patterns may be"
 
 
 @pytest.mark.parametrize(("pattern", "how"), PATTERNS)
-def test_a_pattern_takes_linear_time(pattern: re.Pattern[Any], how: str) -> None:
+def test_a_pattern_takes_linear_time(pattern, how):
     for few, text, many in zip(texts(pattern, 250), texts(pattern, SIZE), texts(pattern, 4 * SIZE), strict=True):
         assert seconds(pattern, how, few) < FAST, f"{few[:20]!r} repeated: worse than quadratic"
         if (once := seconds(pattern, how, text)) > FAST:

@@ -1,13 +1,15 @@
-"""The files of a profile, and the folder in which commands work."""
+"""The files of a profile, the folder in which commands work, and settings of `seed` that are compared."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from anamnesis import console, files, params, profiles
 from anamnesis.errors import ParamsError
 from anamnesis.project import find_root, home, profile_names, profile_of
+from anamnesis.tasks.language.model.streams import StreamBatches, WindowBatches
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CORPORA = """\
@@ -38,7 +40,7 @@ stages:
 
 
 @pytest.fixture
-def top(tmp_path: Path) -> Path:
+def top(tmp_path):
     """A project with the profiles `seed`, which is valid, and `wrong`, `text` and `laptop`, which are not."""
     (tmp_path / "docs").mkdir()
     (tmp_path / "params.yaml").write_text(PARAMS)
@@ -50,7 +52,7 @@ def top(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_settings_are_the_project_s_with_the_profile_s_changes(top: Path) -> None:
+def test_the_settings_are_the_project_s_with_the_profile_s_changes(top):
     assert profiles.write(top, "seed") == ["dvc.yaml", "corpora.yaml", "params.yaml"]
     folder = top / "profiles" / "seed"
     settings = params.load(folder / "params.yaml")
@@ -64,7 +66,7 @@ def test_the_settings_are_the_project_s_with_the_profile_s_changes(top: Path) ->
     assert (folder / "metrics" / "a.json").read_text() == "{}"
 
 
-def test_stages_read_and_write_the_profile_s_folder_and_share_code_cells_and_own_files() -> None:
+def test_stages_read_and_write_the_profile_s_folder_and_share_code_cells_and_own_files():
     dependent = {
         "a": {"task": "language", "needs": "models/x", "model": {}},
         "b": {"task": "cloze", "needs": "cells/m.py"},
@@ -102,13 +104,13 @@ def test_stages_read_and_write_the_profile_s_folder_and_share_code_cells_and_own
         ("laptop", "laptop is the project's own folder"),
     ],
 )
-def test_a_wrong_profile_writes_nothing(top: Path, name: str, message: str) -> None:
+def test_a_wrong_profile_writes_nothing(top, name, message):
     with pytest.raises(ParamsError, match=message):
         profiles.write(top, name)
     assert not (top / "profiles" / name / "params.yaml").exists()
 
 
-def test_an_interrupted_write_leaves_no_profile(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_write_leaves_no_profile(top, monkeypatch):
     write = files.write_text
 
     def killed(path: Path, text: str) -> None:
@@ -126,7 +128,7 @@ def test_an_interrupted_write_leaves_no_profile(top: Path, monkeypatch: pytest.M
     assert find_root(top, "seed") == top / "profiles" / "seed"
 
 
-def test_where_a_command_works(top: Path) -> None:
+def test_where_a_command_works(top):
     profiles.write(top, "seed")
     folder = top / "profiles" / "seed"
     (folder / "data" / "raw").mkdir(parents=True)
@@ -146,7 +148,7 @@ def test_where_a_command_works(top: Path) -> None:
             find_root(top, name)
 
 
-def test_the_script_of_a_stage_takes_a_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_script_of_a_stage_takes_a_profile(monkeypatch):
     monkeypatch.setattr("sys.argv", ["train.py", "a", "--profile", "seed"])
     assert console.arguments("EXPERIMENT") == (Path("profiles/seed"), ["a"])
     monkeypatch.setattr("sys.argv", ["train.py", "a"])
@@ -157,5 +159,53 @@ def test_the_script_of_a_stage_takes_a_profile(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("name", ["seed", "smoke"])
-def test_the_profiles_of_this_project_are_valid(name: str) -> None:
+def test_the_profiles_of_this_project_are_valid(name):
     assert profiles.contents(REPOSITORY, name).keys() == {"dvc.yaml", "corpora.yaml", "params.yaml"}
+
+
+ROOT = Path(__file__).parent.parent
+# What sherlock has to train on there.
+CHARACTERS = 506_814
+
+
+@pytest.fixture(scope="module")
+def seed():
+    return params.check(profiles.merged(ROOT, "seed"))
+
+
+def test_windows_and_streams_see_the_same_number_of_characters(seed):
+    ids = np.zeros(CHARACTERS, np.uint8)
+    by_windows, by_streams = seed.experiments["sherlock-lstm-windows"], seed.experiments["sherlock-lstm"]
+    assert by_windows.model == by_streams.model
+    windows = WindowBatches(ids, by_windows.batches, None, by_windows.seed)
+    streams = StreamBatches(ids, by_streams.batches, None)
+    assert windows.drawn == len(windows.starts)
+    seen = (
+        windows.drawn * by_windows.batches.length * by_windows.training.epochs,
+        int(streams.lengths.sum()) * by_streams.training.epochs,
+    )
+    assert seen[1] == pytest.approx(seen[0], rel=0.01)
+
+
+def test_the_networks_of_the_tales_differ_in_nothing_but_the_layer(seed):
+    for collection, architectures in (("20", ("rnn", "scrn")), ("100", ("rnn", "rnn3", "scrn", "lstm", "gru"))):
+        for name in architectures:
+            experiment = seed.experiments[f"fairytales{collection}-{name}"]
+            assert experiment.model.hidden == 64
+            assert (experiment.batches.batch, experiment.batches.steps, experiment.batches.truncate) == (64, 50, None)
+            assert experiment.training == seed.experiments["fairytales20-rnn"].training
+            assert experiment.training.epochs == 50
+            assert experiment.tokens == f"fairytales{collection}-bigrams"
+            if name == "scrn":
+                assert (experiment.model.context, experiment.model.alpha) == (64, 0.9)
+
+
+def test_every_file_of_the_web_is_found_in_the_mirror_by_its_own_name(seed):
+    """A file is stored once in a mirror, whichever corpora use it."""
+    places: dict[str, set[str]] = {}
+    for name, corpus in seed.corpora.items():
+        for file in getattr(corpus.source, "files", []):
+            if getattr(file, "url", None):
+                places.setdefault(file.url, set()).add(file.mirror or f"{name}/{file.url.rpartition('/')[2]}")
+    assert len(places) == 8
+    assert all(len(experiment) == 1 for experiment in places.values())

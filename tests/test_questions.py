@@ -1,12 +1,21 @@
-"""Evaluations have the same question where scores compare, and another one where they do not."""
+"""Leaderboards fit the tasks; evaluations have the same question where scores compare, else another one."""
 
 import pytest
 
-from anamnesis.boards import Question, leading
+from anamnesis import tasks
+from anamnesis.boards import BOARDS, Question, leading
 from anamnesis.metrics.results import labels_question, question
 from anamnesis.tasks.memory.evaluation import recall_question
 from anamnesis.tasks.memory.settings import Experiment as Memory
 from anamnesis.tasks.translation.evaluation import sentences_question
+
+
+def test_every_task_has_its_board_and_the_ranking_metric_is_shown_first():
+    assert set(tasks.NAMES) == BOARDS.keys()
+    for board in BOARDS.values():
+        assert board.metrics[0] == board.metric
+        assert len(set(board.metrics)) == len(board.metrics)
+
 
 STATS = {"labels": ["a", "b"], "splits": {split: {"text_sha256": split * 3} for split in ("train", "valid", "test")}}
 ASKED = ("asked", "valid", "test")

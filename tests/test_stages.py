@@ -25,7 +25,7 @@ RECORDED = {
 }
 
 
-def test_every_stage_records_the_settings_that_it_uses_and_no_others() -> None:
+def test_every_stage_records_the_settings_that_it_uses_and_no_others():
     stages = {name: stage.get("do", stage) for name, stage in STAGES.items()}
     assert {name: stage.get("params", []) for name, stage in stages.items()} == RECORDED
     for name, stage in stages.items():

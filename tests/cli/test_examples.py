@@ -32,7 +32,7 @@ LINES = sorted(set(shown()))
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_an_example_has_valid_options_and_names_existing_files(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_example_has_valid_options_and_names_existing_files(line, monkeypatch):
     monkeypatch.chdir(ROOT)
     experiments = params.load(ROOT / "params.yaml").experiments
     words = shlex.split(line.rpartition("| ")[2])
@@ -61,6 +61,6 @@ def test_an_example_has_valid_options_and_names_existing_files(line: str, monkey
         assert model in experiments
 
 
-def test_there_are_examples_of_every_command() -> None:
+def test_there_are_examples_of_every_command():
     used = {word for line in LINES for word in line.split()}
     assert set(COMMANDS.commands) <= used

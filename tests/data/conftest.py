@@ -11,9 +11,7 @@ import ssl
 import tarfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -66,7 +64,7 @@ class Web:
 
 
 @pytest.fixture
-def web(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Web]:
+def web(monkeypatch, tmp_path):
     """The server, as the only package index pip knows, with an empty cache and no waiting between attempts."""
     state = Web()
 
@@ -134,7 +132,7 @@ def web(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Web]:
 
 
 @pytest.fixture
-def secure(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def secure(web, tmp_path, monkeypatch):
     """Make the server use https. Returns the file of its certificate."""
     pytest.importorskip("cryptography", reason="makes the certificate")
     from cryptography import x509
@@ -170,7 +168,7 @@ def secure(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def tar() -> Callable[..., bytes]:
+def tar():
     """A function (members, compression) -> the bytes of a tar."""
 
     def make(members: dict[str, bytes], compression: str = "gz") -> bytes:
@@ -186,7 +184,7 @@ def tar() -> Callable[..., bytes]:
 
 
 @pytest.fixture
-def zipped() -> Callable[[dict[str, bytes]], bytes]:
+def zipped():
     """A function members -> the bytes of a zip."""
 
     def make(members: dict[str, bytes]) -> bytes:
@@ -200,7 +198,7 @@ def zipped() -> Callable[[dict[str, bytes]], bytes]:
 
 
 @pytest.fixture
-def entry() -> Callable[..., settings.Tokens]:
+def entry():
     """An entry of `tokens`, checked."""
 
     def _entry(**values: Any) -> settings.Tokens:
@@ -210,9 +208,7 @@ def entry() -> Callable[..., settings.Tokens]:
 
 
 @pytest.fixture
-def build(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: Callable[..., settings.Tokens]
-) -> Callable[..., tuple[Path, dict[str, Any]]]:
+def build(tmp_path, monkeypatch, entry):
     """A function that writes a token store of three texts and returns its folder and its counts."""
 
     def _build(train: str, valid: str = "a", test: str = "a", block: int = 1 << 20, **values: Any):

@@ -24,7 +24,7 @@ def corpus(**entry) -> Corpus:
 
 
 @pytest.fixture
-def book(tmp_path) -> Path:
+def book(tmp_path):
     """The file of a text of the user, for the corpus `mybook`."""
     path = tmp_path / "data" / "own" / "mybook" / "my.txt"
     path.parent.mkdir(parents=True)

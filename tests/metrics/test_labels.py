@@ -10,7 +10,7 @@ from torchmetrics.functional.classification import multiclass_accuracy, multicla
 from anamnesis.metrics.labels import confusion_csv, scores
 
 
-def test_scores_are_those_of_another_library() -> None:
+def test_scores_are_those_of_another_library():
     random = np.random.default_rng(2)
     actual = random.integers(4, size=200)
     predicted = np.where(random.random(200) < 0.6, actual, random.integers(4, size=200))
@@ -20,12 +20,12 @@ def test_scores_are_those_of_another_library() -> None:
     assert found["macro_f1"] == pytest.approx(float(multiclass_f1_score(*both, average="macro")), rel=1e-5)
 
 
-def test_a_label_that_is_never_right_counts_and_one_that_is_not_there_does_not() -> None:
+def test_a_label_that_is_never_right_counts_and_one_that_is_not_there_does_not():
     # Label 0: F1 = 2 * 2 / (2 * 2 + 1); label 1: 0; label 2 neither occurs nor is predicted.
     assert scores(np.array([0, 0, 1]), np.array([0, 0, 0])) == {"accuracy": 0.666667, "macro_f1": 0.4}
 
 
-def test_confusion_counts_every_pair_of_labels() -> None:
+def test_confusion_counts_every_pair_of_labels():
     text = confusion_csv(["a", "b, c", "d"], np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 0]))
     assert text.splitlines() == [
         "actual,predicted,count",

@@ -12,6 +12,8 @@ import pytest
 from anamnesis.errors import AnamnesisError
 from anamnesis.report import captioning, confusion, forecasting, leaderboard, memory, results, translation, video
 
+from .conftest import picture
+
 
 def groups(root, corpus, task):
     """The rows of a group, ranked, and in the order of params.yaml."""
@@ -78,12 +80,10 @@ def test_contexts_are_relative_to_all_of_the_text_and_ringed_where_used(boards, 
 # --- captioning, classification, video
 
 
-def test_images_stand_in_the_page_with_their_reference_and_every_caption(boards, toy_results):
+def test_images_stand_in_the_page_with_their_reference_and_every_caption(boards):
     html = (boards / "reports" / "index.html").read_text(encoding="utf-8")
     sources = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="Handwritten digits: ([a-z ]+)">', html)
-    assert [base64.b64decode(source) for source, _ in sources] == [
-        toy_results.picture(number) for number in range(1, 6)
-    ]
+    assert [base64.b64decode(source) for source, _ in sources] == [picture(number) for number in range(1, 6)]
     assert sources[0][1] == "three seven one"
     _, second, *_ = captioning.captioning(boards, *groups(boards, "digits", "captioning"))["images"]
     # The best network first, the baseline last.

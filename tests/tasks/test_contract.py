@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -62,9 +61,7 @@ def refusal(action: Callable[[], object]) -> str:
 
 
 @pytest.mark.parametrize("name", TOYS)
-def test_training_repeats_without_the_test_split_and_resumes_after_kill_9(
-    toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_training_repeats_without_the_test_split_and_resumes_after_kill_9(toys, tmp_path, monkeypatch, name):
     expected = content(toys.model(name))
     root = toys.project(name, tmp_path / "project")
     # The test split is another one: no byte of the model depends on it.
@@ -123,7 +120,7 @@ MISSING = {
 
 
 @pytest.mark.parametrize("name", TOYS)
-def test_evaluation_repeats_and_scores_the_board(toys: Toys, tmp_path: Path, name: str) -> None:
+def test_evaluation_repeats_and_scores_the_board(toys, tmp_path, name):
     folder = toys.model(name)
     root = toys.project(name, tmp_path / "project")
     shutil.copytree(folder, root / "models" / name, dirs_exist_ok=True)
@@ -178,7 +175,7 @@ def exchange(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", TOYS)
-def test_a_damaged_file_is_refused_by_name(toys: Toys, tmp_path: Path, name: str) -> None:
+def test_a_damaged_file_is_refused_by_name(toys, tmp_path, name):
     card = models.read_card(toys.model(name))
     for damaged in ("model.json", "weights.safetensors", *card["files"]):
         for damage in (flip, cut, remove, exchange):
@@ -257,9 +254,7 @@ def forge_file(folder: Path, card: dict[str, Any], data: st.DataObject) -> None:
 
 @given(st.sampled_from(sorted(TOYS)), st.sampled_from([forge_card, forge_weights, forge_file]), st.data())
 @hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-def test_a_forged_model_loads_or_is_refused_in_one_line(
-    toys: Toys, tmp_path_factory: pytest.TempPathFactory, name: str, forge: Any, data: st.DataObject
-) -> None:
+def test_a_forged_model_loads_or_is_refused_in_one_line(toys, tmp_path_factory, name, forge, data):
     folder = shutil.copytree(toys.model(name), tmp_path_factory.mktemp("forged") / name)
     forge(folder, models.read_card(folder), data)
     # A forged value that the model does not use changes nothing.
@@ -277,9 +272,7 @@ FORGED_ARRAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 @pytest.mark.parametrize("forgery", FORGED_ARRAYS)
 @pytest.mark.parametrize("name", FITTED)
-def test_forged_counts_and_coefficients_are_refused_or_answer(
-    toys: Toys, tmp_path: Path, name: str, forgery: str
-) -> None:
+def test_forged_counts_and_coefficients_are_refused_or_answer(toys, tmp_path, name, forgery):
     """No gradient descent checks these arrays: counts that contradict each other, or values that are not finite."""
     for key, array in safetensors.load_file(toys.model(name) / "weights.safetensors").items():
         folder = Path(shutil.copytree(toys.model(name), tmp_path / key))
@@ -287,7 +280,7 @@ def test_forged_counts_and_coefficients_are_refused_or_answer(
         safetensors.save_file(arrays | {key: FORGED_ARRAYS[forgery](array)}, folder / "weights.safetensors")
         sign(folder, models.read_card(folder))
         loaded: list[Any] = []
-        message = refusal(lambda folder=folder, loaded=loaded: loaded.append(models.load(folder)))  # type: ignore[misc]
+        message = refusal(lambda folder=folder, loaded=loaded: loaded.append(models.load(folder)))
         if loaded and name in SERVED:
             module = serving.module(TASKS[name])
             texts, options = module.example(loaded[0].card)
@@ -311,7 +304,7 @@ SIZES = ("hidden", "embedding", "channels", "features", "window", "context", "vo
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_card_that_asks_for_a_huge_network_takes_no_memory(toys: Toys, tmp_path: Path, name: str) -> None:
+def test_a_card_that_asks_for_a_huge_network_takes_no_memory(toys, tmp_path, name):
     card = models.read_card(toys.model(name))
     sizes = [path for path in paths(card) if path[-1] in SIZES and path[0] in ("model", "videos", "reader", "hidden")]
     assert sizes or name == "classification-histogram"
@@ -335,7 +328,7 @@ def served(toys: Toys, name: str) -> tuple[Any, Any, list[str], dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", SERVED)
-def test_the_example_is_answered_and_an_empty_text_too(toys: Toys, name: str) -> None:
+def test_the_example_is_answered_and_an_empty_text_too(toys, name):
     module, model, texts, options = served(toys, name)
     assert module.example(model.card) == (texts, options)
     (answer,) = serving.answer(module, model, texts, {})
@@ -347,7 +340,7 @@ def test_the_example_is_answered_and_an_empty_text_too(toys: Toys, name: str) ->
 
 
 @pytest.mark.parametrize("name", RANKED)
-def test_a_ranking_is_a_json_object(toys: Toys, name: str) -> None:
+def test_a_ranking_is_a_json_object(toys, name):
     module, model, texts, _ = served(toys, name)
     (best,), (several,) = (serving.answer(module, model, texts, {"top": top}) for top in (0, 2))
     ranking = json.loads(several)
@@ -357,7 +350,7 @@ def test_a_ranking_is_a_json_object(toys: Toys, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVED)
-def test_options_have_limits(toys: Toys, name: str) -> None:
+def test_options_have_limits(toys, name):
     module, model, texts, options = served(toys, name)
     assert set(options) - {"greedy"} == set(serving.limits(options))
     for option in serving.limits(options):
@@ -371,7 +364,7 @@ def test_options_have_limits(toys: Toys, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVED)
-def test_an_answer_ends_at_the_time_limit_and_with_the_server(toys: Toys, name: str) -> None:
+def test_an_answer_ends_at_the_time_limit_and_with_the_server(toys, name):
     module, model, texts, _ = served(toys, name)
     calls: list[int] = []
 
@@ -390,14 +383,14 @@ HOSTILE_TEXTS = ["\x00", "\ud800", "zyx qwv", "<b>" * 50, "1e999, nan", "\u202e\
 
 
 @pytest.mark.parametrize("name", SERVED)
-def test_a_hostile_text_is_answered_or_refused_by_its_number(toys: Toys, name: str) -> None:
+def test_a_hostile_text_is_answered_or_refused_by_its_number(toys, name):
     module, model, (text, *_), _ = served(toys, name)
     for hostile in HOSTILE_TEXTS:
         message = refusal(partial(serving.answer, module, model, [text, "", hostile], {}))
         assert re.fullmatch(r"|\w+ 3\b.*", message)
 
 
-def test_a_request_has_limits(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_has_limits(toys, monkeypatch):
     module, model, _, _ = served(toys, "language-uniform")
     with pytest.raises(AnamnesisError, match=r"^found 1,001 texts; allowed: at most 1,000 in one request$"):
         serving.answer(module, model, ["a"] * 1_001, {})
@@ -410,7 +403,7 @@ def test_a_request_has_limits(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @given(st.floats(allow_nan=False), st.integers())
-def test_default_options_are_within_their_limits(temperature: float, length: int) -> None:
+def test_default_options_are_within_their_limits(temperature, length):
     options = serving.allowed_options({"temperature": temperature, "length": length, "greedy": True})
     assert serving.complete(options, {"temperature": 1.0, "length": 1, "greedy": False}) == options
     if 1 <= length <= 10_000:

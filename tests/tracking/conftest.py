@@ -17,7 +17,7 @@ TEXT = "it was the best of times, it was the worst of times\n"
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty_database(tmp_path_factory):
     root = tmp_path_factory.mktemp("mlflow")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -26,7 +26,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path) -> Path:
+def root(tmp_path, monkeypatch, empty_database):
     """A project with three experiments on one corpus and one on another, none of them trained."""
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", store.PARENT, "ANAMNESIS_TRACKING"):
         monkeypatch.delenv(name, raising=False)
@@ -59,7 +59,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path) 
 
 
 @pytest.fixture
-def seed(root: Path) -> Path:
+def seed(root):
     """The folder of the project's profile `seed`, with the same settings as the project."""
     folder = root / "profiles" / "seed"
     files.write_text(folder / "profile.yaml", "{}\n")
@@ -72,7 +72,7 @@ Finish = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def finish(root: Path) -> Finish:
+def finish(root):
     """A function that writes the result files of an experiment and returns the model's card.
 
     `valid` and `test` are bits per character. A model with another `seed` has another fingerprint. `texts` are digests
@@ -125,5 +125,5 @@ def finish(root: Path) -> Finish:
 
 
 @pytest.fixture
-def client(root: Path) -> Any:
+def client(root):
     return store.connect(root).client

@@ -2,8 +2,6 @@
 
 import re
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fake_server import running_server
@@ -15,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def pages(root: Path, finish, browser) -> Iterator[dict[str, str]]:
+def pages(root, finish, browser):
     """The addresses that `anamnesis ui` prints, by name, while it serves three runs and two model versions."""
     settings = params.load(root / "params.yaml")
     finish("toy-a", valid=2.5, test=2.5, epochs=3)
@@ -43,14 +41,6 @@ def wait_for_texts(browser, *texts: str, seconds: int = 60) -> str:
     return text()
 
 
-def click(browser, xpath: str) -> None:
-    """Click an element as soon as it exists, even if another element covers it."""
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    WebDriverWait(browser, 60).until(lambda _: browser.find_elements("xpath", xpath))
-    browser.execute_script("arguments[0].click()", browser.find_element("xpath", xpath))
-
-
 def wait_for_charts(browser, charts: int) -> None:
     """Wait until so many charts show a line or bar for each of the three runs."""
     from selenium.webdriver.support.ui import WebDriverWait
@@ -61,7 +51,7 @@ def wait_for_charts(browser, charts: int) -> None:
     WebDriverWait(browser, 60).until(lambda _: browser.execute_script(script) >= charts)
 
 
-def test_runs_charts_and_registry_show_our_names(pages, browser, traffic) -> None:
+def test_runs_charts_and_registry_show_our_names(pages, browser, traffic):
     names = ("toy-a", "toy-b", "toy-c")
     assert pages.keys() == {"language/toy", "registered models"}
     charts, models = pages["language/toy"], pages["registered models"]
@@ -69,13 +59,6 @@ def test_runs_charts_and_registry_show_our_names(pages, browser, traffic) -> Non
 
     browser.get(charts.replace("&compareRunsMode=CHART", ""))
     wait_for_texts(browser, *names)
-    # A user selects metrics as columns of the list.
-    click(browser, "//button[contains(., 'Show more columns')]")
-    node = "//div[contains(@class, 'treenode')][starts-with(normalize-space(.), 'Metrics (')]"
-    click(browser, f"{node}//span[contains(@class, 'checkbox')]")
-    wait_for_texts(browser, *names, "epoch/valid_perplexity", "test/bits_per_character", "valid/bits_per_character")
-    browser.find_element("tag name", "body").send_keys("\ue00c")
-
     browser.get("about:blank")
     browser.get(charts)
     curves = ("learning_rate", "train_perplexity", "valid_bits_per_character", "valid_perplexity")

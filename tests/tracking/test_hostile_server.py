@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ MLMODEL = "flavors: {python_function: {artifacts: {model: {path: %s}}}}"
 
 
 @pytest.fixture
-def server(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+def server(root, monkeypatch):
     with serving() as fake:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", fake.address)
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -60,7 +59,7 @@ def read_files(root: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def model(root: Path, finish, tmp_path_factory) -> Path:
+def model(root, finish, tmp_path_factory):
     """A model folder outside of the project."""
     finish("toy-a")
     (root / "cells").mkdir()
@@ -75,7 +74,7 @@ def alter_card(folder: Path, **entries: Any) -> None:
     (folder / "model.json").write_text(json.dumps(card))
 
 
-def test_invalid_tags_paths_and_sizes_are_refused(root: Path, server: FakeServer, model: Path, monkeypatch) -> None:
+def test_invalid_tags_paths_and_sizes_are_refused(root, server, model, monkeypatch):
     before = read_files(root)
     elsewhere = f"{model.parent}"
     places = ["../../cells", "/etc", "artifacts/../../../cells", "5", '""', "a/b/c/d/e", "[1]"]
@@ -118,7 +117,7 @@ def test_invalid_tags_paths_and_sizes_are_refused(root: Path, server: FakeServer
 
 
 @pytest.mark.parametrize("name", ["..", "../../../cells/mgu.py", "/etc/passwd", "\x00"])
-def test_a_card_names_only_plain_files(root: Path, server: FakeServer, model: Path, name: str) -> None:
+def test_a_card_names_only_plain_files(root, server, model, name):
     alter_card(model, files=[name])
     offer_model(server, model)
     before = read_files(root)
@@ -127,7 +126,7 @@ def test_a_card_names_only_plain_files(root: Path, server: FakeServer, model: Pa
     assert read_files(root) == before
 
 
-def test_a_download_and_its_cache_are_the_model_of_the_tag(root: Path, server: FakeServer, model: Path) -> None:
+def test_a_download_and_its_cache_are_the_model_of_the_tag(root, server, model):
     fingerprint = offer_model(server, model)["tags"][0]["value"]
     server.artifacts["m/artifacts/toy-a/weights.safetensors"] += b"?"
     with pytest.raises(AnamnesisError, match="altered or damaged"):
@@ -144,7 +143,7 @@ def test_a_download_and_its_cache_are_the_model_of_the_tag(root: Path, server: F
     assert folders.read(cached)[0]["fingerprint"] == fingerprint
 
 
-def test_links_are_not_followed(root: Path, finish, tmp_path_factory) -> None:
+def test_links_are_not_followed(root, finish, tmp_path_factory):
     finish("toy-a")
     sync.register(params.load(root / "params.yaml"), root)
     elsewhere = Path(shutil.move(root / "models" / "toy-a", tmp_path_factory.mktemp("elsewhere")))
@@ -155,9 +154,7 @@ def test_links_are_not_followed(root: Path, finish, tmp_path_factory) -> None:
         registry.resolve("language-toy", root)
 
 
-def test_artifacts_are_not_written_to_a_folder_of_this_machine(
-    root: Path, server: FakeServer, finish, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_artifacts_are_not_written_to_a_folder_of_this_machine(root, server, finish, capsys):
     card = finish("toy-a")
     before = read_files(root)
     info = {"run_id": "1", "experiment_id": "1", "status": "RUNNING", "artifact_uri": f"file://{root}/models/toy-a"}
@@ -181,7 +178,7 @@ def test_artifacts_are_not_written_to_a_folder_of_this_machine(
     assert read_files(root) == before
 
 
-def test_invalid_names_are_not_printed(root: Path, server: FakeServer) -> None:
+def test_invalid_names_are_not_printed(root, server):
     names = ["language-toy\x1b[2J", "language-toy\n", "language-toys"]
     server.answers |= {
         "registered-models/search": {"registered_models": [{"name": name} for name in names]},

@@ -45,9 +45,7 @@ def train_and_kill(root: Path, inputs: str, checkpoint: str = "key") -> None:
     assert ended.returncode == -signal.SIGKILL, ended.stderr
 
 
-def test_a_training_is_visible_while_it_runs_and_completed_from_its_result(
-    root: Path, finish, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_training_is_visible_while_it_runs_and_completed_from_its_result(root, finish, client, monkeypatch):
     monkeypatch.setattr(live, "FLUSH_SECONDS", 0.0)
     card = finish("toy-a")
     run = begin(root, inputs=card["inputs"])
@@ -79,7 +77,7 @@ def test_a_training_is_visible_while_it_runs_and_completed_from_its_result(
     assert [run.info.run_id for run in all_runs(client)] == [new.info.run_id]
 
 
-def test_a_killed_training_resumes_its_run(root: Path, client: MlflowClient) -> None:
+def test_a_killed_training_resumes_its_run(root, client):
     train_and_kill(root, "same")
     (dead,) = all_runs(client)
     assert dead.info.status == "RUNNING"
@@ -98,9 +96,7 @@ def test_a_killed_training_resumes_its_run(root: Path, client: MlflowClient) -> 
 
 
 @pytest.mark.parametrize(("checkpoint", "resumed"), [("other code", True), ("key", False)])
-def test_a_new_training_does_not_resume_a_killed_run(
-    root: Path, client: MlflowClient, checkpoint: str, resumed: bool
-) -> None:
+def test_a_new_training_does_not_resume_a_killed_run(root, client, checkpoint, resumed):
     """The code has changed, or there was no checkpoint: the values of the old run are not those of the training."""
     train_and_kill(root, "same")
     run = begin(root, inputs="same", checkpoint=checkpoint, resumed=resumed)
@@ -113,7 +109,7 @@ def test_a_new_training_does_not_resume_a_killed_run(
     assert list(states.values()) == [("KILLED", 20.0)]
 
 
-def test_a_resumed_training_with_other_values_continues_in_a_new_run(root: Path, client: MlflowClient) -> None:
+def test_a_resumed_training_with_other_values_continues_in_a_new_run(root, client):
     """MLflow cannot change a logged value; on a GPU, the steps after a checkpoint may give other values."""
     before = begin(root)
     for epoch in (1, 2):
@@ -132,9 +128,7 @@ def test_a_resumed_training_with_other_values_continues_in_a_new_run(root: Path,
     }
 
 
-def test_runs_of_living_processes_and_other_working_copies_stay(
-    root: Path, client: MlflowClient, tmp_path_factory, monkeypatch
-) -> None:
+def test_runs_of_living_processes_and_other_working_copies_stay(root, client, tmp_path_factory, monkeypatch):
     alive = begin(root, inputs="before")
     begin(root, inputs="after").finish("e" * 64)
     copy = tmp_path_factory.mktemp("copy")
@@ -147,7 +141,7 @@ def test_runs_of_living_processes_and_other_working_copies_stay(
     assert [run.info.status for run in all_runs(client)] == ["FINISHED"] * 3
 
 
-def test_the_run_of_a_training_that_was_killed_at_its_end_is_completed(root: Path, finish, client) -> None:
+def test_the_run_of_a_training_that_was_killed_at_its_end_is_completed(root, finish, client):
     card = finish("toy-a")
     train_and_kill(root, card["inputs"])
     summary = result_runs.sync_runs(["toy-a"], root)
@@ -165,7 +159,7 @@ def test_the_run_of_a_training_that_was_killed_at_its_end_is_completed(root: Pat
     }
 
 
-def test_a_training_that_starts_while_another_process_asks_is_visible(root: Path, client: MlflowClient) -> None:
+def test_a_training_that_starts_while_another_process_asks_is_visible(root, client):
     path = live.lock_path("toy-a", root)
     path.parent.mkdir(parents=True)
     with open(path, "wb") as asking:
@@ -180,9 +174,7 @@ def test_a_training_that_starts_while_another_process_asks_is_visible(root: Path
     assert not live.is_training("toy-a", root)
 
 
-def test_training_continues_when_the_server_disappears(
-    root: Path, client: MlflowClient, monkeypatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_training_continues_when_the_server_disappears(root, client, monkeypatch, capsys):
     def fail(*_: object, **__: object) -> None:
         raise ConnectionError("gone")
 
@@ -196,7 +188,7 @@ def test_training_continues_when_the_server_disappears(
     assert line.startswith("warning: toy-a continues to train without live tracking")
 
 
-def test_tracking_can_be_switched_off(root: Path, client: MlflowClient, monkeypatch) -> None:
+def test_tracking_can_be_switched_off(root, client, monkeypatch):
     monkeypatch.setenv("ANAMNESIS_TRACKING", "off")
     run = begin(root)
     run.log({"train_perplexity": 2.0}, 1)

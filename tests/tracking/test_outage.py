@@ -4,7 +4,6 @@ import logging
 import os
 import select
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ SECRETS = ("alice", "s3cr@tpw")
 
 
 @pytest.fixture
-def silent_server(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+def silent_server(root, monkeypatch):
     """A server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.getsockname()[1]}")
@@ -43,9 +42,7 @@ def train(root: Path) -> None:
     training.finish("f" * 64)
 
 
-def test_a_pipeline_waits_once_for_a_silent_server(
-    root: Path, silent_server: socket.socket, finish, monkeypatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_pipeline_waits_once_for_a_silent_server(root, silent_server, finish, monkeypatch, capsys):
     finish("toy-a")
     train(root)
     assert count_connections(silent_server) == 1
@@ -76,7 +73,7 @@ def test_a_pipeline_waits_once_for_a_silent_server(
     assert count_connections(silent_server) == 1
 
 
-def test_no_failure_of_tracking_fails_a_stage(root: Path, finish, monkeypatch, capsys) -> None:
+def test_no_failure_of_tracking_fails_a_stage(root, finish, monkeypatch, capsys):
     finish("toy-a")
 
     def fail(*arguments: object) -> None:
@@ -91,7 +88,7 @@ def test_no_failure_of_tracking_fails_a_stage(root: Path, finish, monkeypatch, c
     store.remember_outage(root, "http://host", NoConnection())
 
 
-def test_passwords_appear_neither_on_the_terminal_nor_in_files(root: Path, finish, monkeypatch, capsys) -> None:
+def test_passwords_appear_neither_on_the_terminal_nor_in_files(root, finish, monkeypatch, capsys):
     finish("toy-a")
     settings = params.load(root / "params.yaml")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

@@ -38,7 +38,7 @@ def read_store(client: MlflowClient) -> dict[str, Any]:
     return {"runs": runs, "models": registered}
 
 
-def test_one_store_separates_both_and_a_second_call_adds_nothing(root, seed, finish, client) -> None:
+def test_one_store_separates_both_and_a_second_call_adds_nothing(root, seed, finish, client):
     # The same model has a run in each profile.
     first, second = finish("toy-a"), finish("toy-a", folder=seed)
     assert first["fingerprint"] == second["fingerprint"]
@@ -63,7 +63,7 @@ def test_one_store_separates_both_and_a_second_call_adds_nothing(root, seed, fin
     assert not (seed / "mlartifacts").exists()
 
 
-def test_a_training_in_one_profile_is_not_ended_by_the_other(root, seed, finish, client) -> None:
+def test_a_training_in_one_profile_is_not_ended_by_the_other(root, seed, finish, client):
     finish("toy-a")
     settings = params.load(seed / "params.yaml")
     running = live.start("toy-a", settings.experiments["toy-a"], "inputs", seed)
@@ -75,7 +75,7 @@ def test_a_training_in_one_profile_is_not_ended_by_the_other(root, seed, finish,
     running.fail()
 
 
-def test_champions_come_back_in_both(root, seed, finish, empty_database) -> None:
+def test_champions_come_back_in_both(root, seed, finish, empty_database):
     for folder in (root, seed):
         finish("toy-a", valid=2.5, test=2.5, folder=folder)
         register(folder)
@@ -100,7 +100,7 @@ def test_champions_come_back_in_both(root, seed, finish, empty_database) -> None
     assert journal.read(seed) == journal.read(root)
 
 
-def test_references_are_the_same_in_every_folder(root, seed, finish) -> None:
+def test_references_are_the_same_in_every_folder(root, seed, finish):
     finish("toy-a", seed=1)
     finish("toy-a", seed=2, folder=seed)
     register(root)

@@ -1,4 +1,4 @@
-"""Registered models: versions and aliases, also after deletions and interruptions."""
+"""Registered models: versions, aliases and references to them, also after deletions and interruptions."""
 
 import json
 import shutil
@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from anamnesis import params
+from anamnesis import models, params
+from anamnesis.errors import AnamnesisError
 from anamnesis.tracking import journal, selection, sync
+from anamnesis.tracking.registry import only_model, resolve
 
 
 def register(root: Path) -> dict[str, selection.Registered]:
@@ -21,7 +23,7 @@ def versions(client: MlflowClient, model: str = "language-toy") -> dict[str, str
     return {str(version.version): version.tags["anamnesis.experiment"] for version in hits}
 
 
-def test_versions_and_aliases(root: Path, finish, client: MlflowClient) -> None:
+def test_versions_and_aliases(root, finish, client):
     card = finish("toy-a", valid=2.5, test=2.75)
     first = register(root)["language-toy"]
     assert str(first) == "toy-a, valid bits_per_character 2.5, challenger version 1, champion version 1"
@@ -43,9 +45,7 @@ def test_versions_and_aliases(root: Path, finish, client: MlflowClient) -> None:
     assert versions(client) == {"1": "toy-a", "2": "toy-b"}
 
 
-def test_registry_json_does_not_depend_on_mlflow_and_lists_models_that_are_not_registered(
-    root: Path, finish, client
-) -> None:
+def test_registry_json_does_not_depend_on_mlflow_and_lists_models_that_are_not_registered(root, finish, client):
     finish("toy-a", valid=2.5, asked="windows of 5")
     for name in ("toy-b", "toy-c"):
         finish(name, valid=1.0, asked="windows of 2")
@@ -61,7 +61,7 @@ def test_registry_json_does_not_depend_on_mlflow_and_lists_models_that_are_not_r
     assert line.startswith("language-toy: not registered: toy-a, the best of those asked 'windows of 5'")
 
 
-def test_a_champion_without_a_result_is_replaced_with_a_note(root: Path, finish, empty_database: Path) -> None:
+def test_a_champion_without_a_result_is_replaced_with_a_note(root, finish, empty_database):
     finish("toy-a", valid=2.5)
     register(root)
     finish("toy-a", valid=2.5, seed=2)
@@ -72,7 +72,7 @@ def test_a_champion_without_a_result_is_replaced_with_a_note(root: Path, finish,
     assert len(journal.read(root)) == 2
 
 
-def test_deleted_files_and_deleted_runs_are_registered_again(root: Path, finish, client: MlflowClient) -> None:
+def test_deleted_files_and_deleted_runs_are_registered_again(root, finish, client):
     finish("toy-a")
     register(root)
     shutil.rmtree(root / "mlartifacts")
@@ -85,7 +85,7 @@ def test_deleted_files_and_deleted_runs_are_registered_again(root: Path, finish,
     assert register(root)["language-toy"] == entry
 
 
-def test_an_interrupted_registration_is_completed_by_the_next_call(root: Path, finish, client, monkeypatch) -> None:
+def test_an_interrupted_registration_is_completed_by_the_next_call(root, finish, client, monkeypatch):
     finish("toy-a")
 
     def interrupt(*_: object, **__: object) -> None:
@@ -99,3 +99,46 @@ def test_an_interrupted_registration_is_completed_by_the_next_call(root: Path, f
     entry = register(root)["language-toy"]
     assert (entry.challenger, entry.champion) == ("1", "1")
     assert versions(client) == {"1": "toy-a"}
+
+
+def test_a_reference_becomes_the_folder_of_that_model(root, finish, capsys):
+    settings = params.load(root / "params.yaml")
+    first = finish("toy-a", valid=2.5)["fingerprint"]
+    sync.register(settings, root)
+    second = finish("toy-b", valid=2.0)["fingerprint"]
+    sync.register(settings, root)
+    expected = {
+        "language-toy": first,
+        "language-toy@champion": first,
+        "language-toy@challenger": second,
+        "language-toy/1": first,
+        "models:/language-toy/2": second,
+    }
+    capsys.readouterr()
+    assert resolve("language-toy", root) == root / "models" / "toy-a"
+    assert capsys.readouterr().err == (
+        "note: language-toy@champion is version 1 (toy-a); version 2 (toy-b) is the challenger: "
+        "`anamnesis promote language-toy`\n"
+    )
+    for reference in ("language-toy@challenger", "language-toy/1"):
+        resolve(reference, root)
+    assert capsys.readouterr().err == ""
+    # Without the same model in models/, MLflow's copy is used.
+    finish("toy-a", valid=2.5, seed=2)
+    shutil.rmtree(root / "models" / "toy-b")
+    assert {name: models.read(resolve(name, root))[0]["fingerprint"] for name in expected} == expected
+    shutil.rmtree(root / "mlartifacts")
+    with pytest.raises(AnamnesisError, match=r"language-toy version 2: its files are gone .*anamnesis sync"):
+        resolve("language-toy/2", root)
+
+
+def test_the_only_model_of_a_task_needs_no_name(root, finish):
+    finish("toy-a")
+    sync.register(params.load(root / "params.yaml"), root)
+    assert only_model("language", root) == "language-toy"
+    with pytest.raises(AnamnesisError, match=r"no cloze model is registered; .*anamnesis repro.* --model EXPERIMENT$"):
+        only_model("cloze", root)
+    finish("other-a")
+    sync.register(params.load(root / "params.yaml"), root)
+    with pytest.raises(AnamnesisError, match=r"language-other, language-toy; .* --model language-other@champion$"):
+        only_model("language", root)

@@ -27,7 +27,7 @@ def sync_run_id(root: Path) -> str:
     return run_id
 
 
-def test_a_run_has_the_content_of_all_result_files(root: Path, finish, client: MlflowClient) -> None:
+def test_a_run_has_the_content_of_all_result_files(root, finish, client):
     card = finish("toy-a", valid=3.5, test=3.75)
     timings = root / ".anamnesis" / "timings" / "toy-a.json"
     files.write_json(timings, {"fingerprint": card["fingerprint"], "seconds": 12.5, "tokens_per_second": 9000.0})
@@ -63,7 +63,7 @@ def test_a_run_has_the_content_of_all_result_files(root: Path, finish, client: M
     assert "test/perplexity" not in other
 
 
-def test_a_second_call_adds_nothing_and_a_deleted_database_comes_back(root: Path, finish, tmp_path_factory) -> None:
+def test_a_second_call_adds_nothing_and_a_deleted_database_comes_back(root, finish, tmp_path_factory):
     for name, epochs in (("toy-a", 2), ("toy-b", 400), ("other-a", 2)):
         finish(name, epochs=epochs)
     summary = result_runs.sync_runs(None, root)
@@ -82,7 +82,7 @@ def test_a_second_call_adds_nothing_and_a_deleted_database_comes_back(root: Path
         result_runs.sync_runs(None, copy)
 
 
-def test_deleted_runs_and_artifacts_come_back(root: Path, finish, client: MlflowClient) -> None:
+def test_deleted_runs_and_artifacts_come_back(root, finish, client):
     finish("toy-a")
     run = result_runs.sync_runs(["toy-a"], root).runs["toy-a"].info
     shutil.rmtree(root / "mlartifacts")
@@ -104,9 +104,7 @@ def test_deleted_runs_and_artifacts_come_back(root: Path, finish, client: Mlflow
         (MlflowClient, "set_terminated"),
     ],
 )
-def test_an_interrupted_run_is_completed_by_the_next_call(
-    root: Path, finish, monkeypatch, empty_database: Path, owner: type, failing: str
-) -> None:
+def test_an_interrupted_run_is_completed_by_the_next_call(root, finish, monkeypatch, empty_database, owner, failing):
     finish("toy-a")
 
     def interrupt(*_: object, **__: object) -> None:
@@ -123,7 +121,7 @@ def test_an_interrupted_run_is_completed_by_the_next_call(
     assert count_rows(root) == completed
 
 
-def test_changed_scores_are_added_once(root: Path, finish, client: MlflowClient) -> None:
+def test_changed_scores_are_added_once(root, finish, client):
     finish("toy-a")
     path = root / "metrics" / "toy-a.json"
     metrics = path.read_text()
@@ -136,7 +134,7 @@ def test_changed_scores_are_added_once(root: Path, finish, client: MlflowClient)
     assert history(client, run_id, "test/bits_per_character") == [(0, 4.1), (0, 4.2)]
 
 
-def test_the_run_of_the_result_in_the_workspace_is_current(root: Path, finish, client: MlflowClient) -> None:
+def test_the_run_of_the_result_in_the_workspace_is_current(root, finish, client):
     finish("toy-a")
     first = sync_run_id(root)
     experiment = client.get_run(first).info.experiment_id
@@ -161,7 +159,7 @@ def test_the_run_of_the_result_in_the_workspace_is_current(root: Path, finish, c
     assert client.get_run(stranger.info.run_id).data.tags["current"] == "true"
 
 
-def test_a_run_with_other_values_than_the_result_is_replaced(root: Path, finish, client: MlflowClient) -> None:
+def test_a_run_with_other_values_than_the_result_is_replaced(root, finish, client):
     finish("toy-a")
     old = sync_run_id(root)
     client.set_tag(old, result_runs.PROJECTED, "an earlier layout")

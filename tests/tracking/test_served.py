@@ -24,7 +24,7 @@ from anamnesis.tracking import sync
 
 
 @pytest.fixture
-def model(root: Path, finish, monkeypatch) -> Path:
+def model(root, finish, monkeypatch):
     """The pyfunc of a registered experiment, in a process that may not load pickles."""
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     finish("toy-a")
@@ -34,7 +34,7 @@ def model(root: Path, finish, monkeypatch) -> Path:
     return Path(store.connect(root).client.get_model_version("language-toy", "1").source)
 
 
-def test_the_pyfunc_answers_texts_with_texts(root: Path, model: Path) -> None:
+def test_the_pyfunc_answers_texts_with_texts(root, model):
     import mlflow.pyfunc
 
     loaded = mlflow.pyfunc.load_model(str(model))
@@ -61,7 +61,7 @@ def test_the_pyfunc_answers_texts_with_texts(root: Path, model: Path) -> None:
         loaded.predict(texts, params={"temperature": 0.0})
 
 
-def test_the_pyfunc_needs_no_pickle(model: Path) -> None:
+def test_the_pyfunc_needs_no_pickle(model):
     names = {path.name for path in model.rglob("*") if path.is_file()}
     assert {"MLmodel", "served.py", "weights.safetensors", "model.json", "input_example.json"} <= names
     assert not [name for name in names if name.endswith((".pkl", ".pickle", ".pt", ".bin", ".pyc"))]
@@ -115,7 +115,7 @@ def served(root: Path, name: str, **environment: str) -> Iterator[Server]:
         yield Server(process, address)
 
 
-def test_the_champion_answers_over_http_and_stops_during_a_request(root: Path, model: Path) -> None:
+def test_the_champion_answers_over_http_and_stops_during_a_request(root, model):
     # The server needs only the registry.
     shutil.rmtree(root / "models")
     with served(root, "language-toy", ANAMNESIS_TIME_LIMIT="600") as server:
@@ -142,7 +142,7 @@ def test_the_champion_answers_over_http_and_stops_during_a_request(root: Path, m
             assert isinstance(asked.exception(), OSError)
 
 
-def test_a_request_ends_at_the_time_limit_in_one_line(root: Path, model: Path, monkeypatch) -> None:
+def test_a_request_ends_at_the_time_limit_in_one_line(root, model, monkeypatch):
     import mlflow.pyfunc
     from mlflow.exceptions import MlflowException
 

@@ -2,8 +2,6 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fake_server import running_server
@@ -13,7 +11,7 @@ from anamnesis.tracking import live, promotion, registry, result_runs, sync
 
 
 @pytest.fixture
-def server(root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch) -> Iterator[str]:
+def server(root, tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("server")
     (root / "mlflow.db").rename(folder / "server.db")
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
@@ -26,7 +24,7 @@ def server(root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch) ->
         yield with_password
 
 
-def test_all_steps_with_a_server(root: Path, server: str, finish, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_steps_with_a_server(root, server, finish, capsys):
     settings = params.load(root / "params.yaml")
     card = finish("toy-a", valid=2.5, test=2.5)
     run = live.start("toy-a", settings.experiments["toy-a"], card["inputs"], root)

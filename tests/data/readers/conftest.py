@@ -1,8 +1,6 @@
 """A function that reads files by a reader's settings."""
 
 import csv
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,13 +18,13 @@ SPLITS = ("train", "valid", "test")
 
 
 @pytest.fixture
-def corpus() -> Callable[..., Any]:
+def corpus():
     """A function that checks the settings of a corpus; its source is a package unless they say otherwise."""
     return lambda **keys: TypeAdapter(Corpus).validate_python({"source": SOURCE, **keys})
 
 
 @pytest.fixture
-def read(tmp_path: Path, corpus: Callable[..., Any]) -> Callable[..., tuple[dict[str, list[Any]], dict[str, Any]]]:
+def read(tmp_path, corpus):
     """A function that reads files (name, content, split, archive) by settings: the texts or rows of each split, counts.
 
     Split and archive may be left out.
@@ -59,6 +57,6 @@ def read(tmp_path: Path, corpus: Callable[..., Any]) -> Callable[..., tuple[dict
 
 
 @pytest.fixture
-def join() -> Callable[[dict[str, list[Any]]], list[Any]]:
+def join():
     """A function that joins the texts or rows of all splits in order."""
     return lambda splits: [item for name in SPLITS for item in splits[name]]

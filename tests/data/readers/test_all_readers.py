@@ -21,11 +21,8 @@ from anamnesis.data.stores import tables
 from anamnesis.errors import AnamnesisError
 from anamnesis.stages import fetch as stage
 
-# The tests pass the files themselves.
-SOURCE = {
-    "kind": "package",
-    "files": [{"package": "p", "file": "p.zip", "members": [{"path": "p", "sha256": "0" * 64}]}],
-}
+from .conftest import SOURCE
+
 BOM = b"\xef\xbb\xbf"
 MONTHS = [f"{2000 + number // 12}-{number % 12 + 1:02d}" for number in range(60)]
 PROSE = "".join(f"Sentence {number} of it.\nAnd “another”, é 三.\n\n" for number in range(40))

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
@@ -163,6 +162,10 @@ CASES: dict[str, tuple[Callable[[World], object], str | None]] = {
     "page-no-json": (lambda w: w.answers(b"{", JSON), "answer cannot be read"),
     "page-deep": (lambda w: w.answers(b"[" * 100_000, JSON), "answer cannot be read"),
     "page-number": (lambda w: w.answers(b"9" * 5000, JSON), "answer cannot be read"),
+    "page-list": (lambda w: w.answers(b"[]", JSON), "answer cannot be read"),
+    "page-null": (lambda w: w.lists({}, name=None, files=None), "answer cannot be read"),
+    "page-file": (lambda w: w.lists({}, files=[7]), "answer cannot be read"),
+    "page-no-type": (lambda w: w.answers(b"{}", ""), "answer cannot be read"),
     "page-version": (lambda w: w.lists({}, meta={"api-version": "9.0"}), "answer cannot be read: .*9.0"),
     "page-deep-html": (lambda w: w.answers(b"<p>" * 3_000, "text/html"), "answer cannot be read|has this file"),
     "page-bytes": (lambda w: w.answers(bytes(range(256)), "text/html; charset=x"), "no package index .* has this file"),
@@ -398,70 +401,3 @@ def test_a_damaged_archive_is_one_line_or_harmless(archive):
         with one_line():
             remote = http.RangeFile(Parts(data), "https://host/x", len(data), lambda *_: None)
             archives.read_members(remote, "x", [path], lambda _, stream: stream.read())
-
-
-WORDS = st.text(max_size=20) | st.sampled_from(
-    ["1.0", SDIST, "../x", "//h/x", "http://[", "\ud800", "\x1b[m", "0" * 64]
-)
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | WORDS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
-    max_leaves=5,
-)
-FILES = st.fixed_dictionaries(
-    {"filename": st.just(SDIST), "url": WORDS, "hashes": st.dictionaries(st.just("sha256"), WORDS)}
-)
-PAGES = st.fixed_dictionaries(
-    {"meta": st.just({"api-version": "1.0"}) | VALUES, "name": st.just("b") | VALUES, "files": st.lists(FILES | VALUES)}
-)
-
-
-@st.composite
-def hostile_pages(draw: Callable[[Any], Any]) -> tuple[str | None, bytes]:
-    """(Content-Type, body) of a page that is no page of an index."""
-    html_type = "text/html; charset=utf-8"
-    attributes = 'data-yanked="" href="../../files/b-1.tar.gz#sha256=' + "0" * 64
-    head = '<head><meta name="pypi:repository-version" content="1.0"><base href="/x"></head>'
-    html = f'<html>{head}<a {attributes}">{SDIST}'
-    body = draw(
-        PAGES.map(lambda page: json.dumps(page).encode("ascii"))
-        | VALUES.map(lambda page: json.dumps(page).encode("ascii"))
-        | st.builds(lambda _: damaged(draw, html.encode()), st.none())
-        | st.builds(lambda _: damaged(draw, json.dumps(GOOD_PAGE).encode()), st.none())
-    )
-    kinds = [JSON, html_type, "text/html; charset=utf-7", "text/html; charset=\u00b2", "text/plain", ";", "", None]
-    return draw(st.sampled_from([JSON] * 4 + [html_type] * 3 + kinds)), body
-
-
-GOOD = "https://second.example/files/b-1.tar.gz"
-GOOD_PAGE = {
-    "meta": {"api-version": "1.0"},
-    "name": "b",
-    "files": [{"filename": SDIST, "url": GOOD, "hashes": {"sha256": "1" * 64}}],
-}
-
-
-@settings(deadline=None)
-@given(hostile_pages())
-def test_the_next_index_is_asked_after_any_page(page):
-    class Answers:
-        connection = http.Connection()
-
-        def get(self, url: str, headers: dict[str, str]) -> requests.Response:
-            answer = requests.Response()
-            answer.status_code, answer.url = 200, url
-            kind, answer._content = page
-            if "second" in url:
-                kind, answer._content = JSON, json.dumps(GOOD_PAGE).encode()
-            if kind is not None:
-                answer.headers["Content-Type"] = kind
-            return answer
-
-    asked = pip_index.PipSettings(("https://user:p4ss@first.example", "https://second.example"), (), Answers.connection)
-    problems: list[str] = []
-    found = list(pip_index.locate(Answers(), asked, "b", SDIST, problems))
-    assert found[-1] == pip_index.Located(GOOD, "1" * 64)
-    assert len(found) + len(problems) <= 2
-    for problem in problems:
-        assert AnamnesisError(problem).args[0].isprintable()
-        assert "p4ss" not in str(AnamnesisError(problem))

@@ -30,7 +30,7 @@ def rows(root: Path) -> dict[str, list[tuple[int, float]]]:
     return found
 
 
-def test_values_follow_the_formula_across_the_splits(tmp_path: Path) -> None:
+def test_values_follow_the_formula_across_the_splits(tmp_path):
     assert fetch("waves", corpus(), tmp_path) == "train 500, valid 100, test 250 rows"
     found = rows(tmp_path)
     times = [time for split in ("train", "valid", "test") for time, _ in found[split]]
@@ -43,7 +43,7 @@ def test_values_follow_the_formula_across_the_splits(tmp_path: Path) -> None:
     assert provenance["source"]["waves"][1] == {"amplitude": 1.0, "period": 7.3, "phase": 0.5}
 
 
-def test_the_seed_decides_the_noise(tmp_path: Path) -> None:
+def test_the_seed_decides_the_noise(tmp_path):
     def content(root: Path, **source: Any) -> dict[str, bytes]:
         fetch("waves", corpus(noise=0.3, train=400, **source), root)
         return {path.name: path.read_bytes() for path in (root / "data" / "raw" / "waves").iterdir()}
@@ -68,6 +68,6 @@ def test_the_seed_decides_the_noise(tmp_path: Path) -> None:
         ("series", {}, {"waves": []}, "at least 1 item"),
     ],
 )
-def test_settings_that_are_refused(reader: str, more: Any, source: Any, problem: str) -> None:
+def test_settings_that_are_refused(reader, more, source, problem):
     with pytest.raises(ValidationError, match=problem):
         corpus(reader, more, **source)

@@ -1,7 +1,7 @@
 """Token stores of tables."""
 
 import csv
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from anamnesis.data.stores import store
 
 
 @pytest.fixture
-def write_tables(tmp_path: Path, entry: Callable[..., Any]) -> Callable[..., tuple[Path, dict[str, Any]]]:
+def write_tables(tmp_path, entry):
     """A function that writes a token store of three tables and returns its folder and its counts."""
 
     def _write(

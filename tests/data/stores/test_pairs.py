@@ -1,7 +1,6 @@
 """Sentence pairs as ids."""
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ SUBWORDS = KINDS[2:]
 
 
 @pytest.fixture
-def make(write_tables: Callable[..., Any]) -> Callable[..., Any]:
+def make(write_tables):
     """A function that writes a token store of sentence pairs and returns its folder and its counts."""
 
     def _make(train: Rows = TRAIN, valid: Rows = VALID, test: Rows = TEST, **values: Any) -> Any:

@@ -1,7 +1,5 @@
 """Placeholders in messages of programs: which strings are placeholders, and markers that lose nothing."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,18 +19,18 @@ PIECES = ["%s", "%1$s", "{}", "{name}", "<b>", "</b>", "$x", "&amp;", "a@b.nl", 
         "https://a.example/b?c=1", "www.example.org", "me.too@mail.example.org",
     ],
 )  # fmt: skip
-def test_strings_that_are_placeholders(one: str) -> None:
+def test_strings_that_are_placeholders(one):
     for text in (one, f"Open {one}.", f"({one})", f'"{one}" and {one}', f"{one} {one}"):
         assert find(text) == [one] * text.count(one)
         assert hide(text) == text.replace(one, MARKERS[0])
 
 
 @pytest.mark.parametrize("text", ["5% of it", "100 %", "a < b", "a > b", "$ 5", "$5", "Q & A", "AT&T", "x{", "@home"])
-def test_strings_that_are_no_placeholders(text: str) -> None:
+def test_strings_that_are_no_placeholders(text):
     assert find(text) == []
 
 
-def test_markers_replace_the_same_parts_in_source_and_target() -> None:
+def test_markers_replace_the_same_parts_in_source_and_target():
     source, target = "Move {a} from <b>%s</b> to %s", "%s: {a} weg van <b>%s</b>"
     parts = copied(source)
     assert parts == ["{a}", "<b>", "%s", "</b>"]
@@ -43,14 +41,14 @@ def test_markers_replace_the_same_parts_in_source_and_target() -> None:
     assert mark("$na $n", ["$n", "$na"]) == "\x02 \x01"
 
 
-def test_lost_placeholders_are_listed_once_in_the_order_of_the_source() -> None:
+def test_lost_placeholders_are_listed_once_in_the_order_of_the_source():
     assert lost("%s of %d in {x}, {x} and <b>", "{x} %s") == ["%d", "{x}", "<b>"]
     assert lost("%s", "%s %s") == lost("", "%s") == []
     assert same("%s {a} %s", "{a}%s%s")
     assert not same("%s {a} %s", "{a}%s")
 
 
-def test_words_and_symbols_with_an_unknown_character_are_copied() -> None:
+def test_words_and_symbols_with_an_unknown_character_are_copied():
     known = set("abcdefghijklmnopqrstuvwxyzé .,%!")
     found = copied("hi \U0001f44d\U0001f3fd, %s café Łódź 日本語!", known)
     assert found == ["\U0001f44d\U0001f3fd", "%s", "Łódź", "日本語"]
@@ -58,7 +56,7 @@ def test_words_and_symbols_with_an_unknown_character_are_copied() -> None:
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join), st.booleans())
-def test_marking_and_restoring_gives_back_any_text(text: str, every: bool) -> None:
+def test_marking_and_restoring_gives_back_any_text(text, every):
     parts = copied(text, None if every else set("a .%5é"))
     assert len(parts) == len(set(parts)) <= len(MARKERS)
     marked = mark(text, parts)
@@ -67,20 +65,7 @@ def test_marking_and_restoring_gives_back_any_text(text: str, every: bool) -> No
         assert sum(map(marked.count, MARKERS)) >= len(find(text))
 
 
-@pytest.mark.parametrize(
-    "piece",
-    ["%", "%0", "%(", "%(a", "{", "{{", "${", "<", "<a", "a", "a@", "a.", "a@a.", "www.", "http://", "&", "&#1", "$a"],
-)
-def test_a_long_text_takes_linear_time(piece: str) -> None:
-    text = piece * (200_000 // len(piece))
-    start = time.process_time()
-    found = copied(text, set("ab"))
-    mark(text, found)
-    # This takes seconds; a pattern that searches the rest of the text at every place takes hours.
-    assert time.process_time() - start < 60
-
-
-def test_every_marker_has_its_own_part_and_no_clean_text_holds_one() -> None:
+def test_every_marker_has_its_own_part_and_no_clean_text_holds_one():
     assert clean(f"a{MARKERS}b") == "ab"
     assert all(len(marker.encode()) == 1 for marker in MARKERS)
     parts = copied("".join(f"{{p{number}}}" for number in range(12)))

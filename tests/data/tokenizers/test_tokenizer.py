@@ -1,8 +1,9 @@
-"""tokenizer.json: a saved tokenizer can be loaded, and any other content is refused in one line."""
+"""tokenizer.json, which is loaded or refused in one line, and the keys of an entry of `tokens`."""
 
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from anamnesis.data.tokenizers import bigrams, characters, subwords, tokenizer, words
 from anamnesis.errors import AnamnesisError
@@ -71,3 +72,29 @@ def test_a_damaged_file_is_refused_in_one_line(content, says, tmp_path):
     path.unlink()
     with pytest.raises(AnamnesisError, match="no such file"):
         tokenizer.load(path)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"kind": "syllables"},
+        {"kind": "characters", "limit": 5},
+        {"kind": "words", "limit": 3},
+        {"kind": "words", "minimum_count": 0},
+        {"kind": "words", "language": "ja"},
+        {"kind": "words", "sentences": "no"},
+        {"kind": "words", "delete": ",s"},
+        {"kind": "words", "delete": ",", "language": "zh"},
+        {"kind": "subwords"},
+        {"kind": "subwords", "size": 255},
+        {"kind": "word-pairs", "languages": ["en"]},
+        {"kind": "word-pairs", "longest": 0},
+    ],
+)
+def test_settings_that_are_refused(values, entry):
+    with pytest.raises(ValidationError):
+        entry(**values)
+
+
+def test_subwords_need_no_spaces_between_words(entry):
+    assert entry(kind="subword-pairs", size=300, languages=["en", "ja"]).languages == ["en", "ja"]

@@ -42,25 +42,23 @@ def new_predictor(settings: dict[str, Any], stores: Path, kind: str = "words") -
 
 
 @pytest.fixture(params=MODELS)
-def predictor(request: pytest.FixtureRequest, stores: Path) -> RecurrentPredictor:
+def predictor(request, stores):
     return new_predictor(MODELS[request.param], stores)
 
 
 @pytest.fixture
-def ids(predictor: RecurrentPredictor) -> np.ndarray:
+def ids(predictor):
     return np.random.default_rng(0).integers(predictor.tokenizer.vocabulary_size, size=(2, 40))
 
 
-def test_distributions_sum_to_one_without_the_start_of_a_sentence(
-    predictor: RecurrentPredictor, ids: np.ndarray
-) -> None:
+def test_distributions_sum_to_one_without_the_start_of_a_sentence(predictor, ids):
     scores, _ = predictor.predict(ids, predictor.initial_state(2))
     assert scores.shape == (2, 40, predictor.tokenizer.vocabulary_size)
     np.testing.assert_allclose(np.exp(scores.astype(np.float64)).sum(-1), 1, atol=1e-5)
     assert np.isneginf(scores[..., predictor.tokenizer.start_id]).all()
 
 
-def test_a_batch_gives_the_same_as_segments_of_single_texts(predictor: RecurrentPredictor, ids: np.ndarray) -> None:
+def test_a_batch_gives_the_same_as_segments_of_single_texts(predictor, ids):
     whole, _ = predictor.predict(ids, predictor.initial_state(2))
     for row in range(2):
         state = predictor.read(ids[row : row + 1, :13], predictor.initial_state())
@@ -68,7 +66,7 @@ def test_a_batch_gives_the_same_as_segments_of_single_texts(predictor: Recurrent
         np.testing.assert_allclose(tail[0], whole[row, 13:], atol=1e-4)
 
 
-def test_single_steps_give_the_same_up_to_a_constant(predictor: RecurrentPredictor, ids: np.ndarray) -> None:
+def test_single_steps_give_the_same_up_to_a_constant(predictor, ids):
     whole, _ = predictor.predict(ids[:1], predictor.initial_state())
     _, state = predictor.predict(ids[:1, :10], predictor.initial_state())
     step = predictor.stepper(state)
@@ -79,7 +77,7 @@ def test_single_steps_give_the_same_up_to_a_constant(predictor: RecurrentPredict
         np.testing.assert_allclose(scores, whole[0, place, possible], atol=1e-4)
 
 
-def test_the_loss_is_the_sum_over_targets_that_are_not_ignored(predictor: RecurrentPredictor, ids: np.ndarray) -> None:
+def test_the_loss_is_the_sum_over_targets_that_are_not_ignored(predictor, ids):
     network = predictor.network
     inputs, targets = torch.from_numpy(ids.T[:-1].copy()), torch.from_numpy(ids.T[1:].copy())
     targets[::3] = IGNORED
@@ -94,7 +92,7 @@ def test_the_loss_is_the_sum_over_targets_that_are_not_ignored(predictor: Recurr
 
 
 @pytest.fixture(params=["rnn", "lstm"])
-def network(request: pytest.FixtureRequest) -> RecurrentNetwork:
+def network(request):
     torch.manual_seed(0)
     settings = {"architecture": request.param, "hidden": 5, "layers": 2}
     return RecurrentNetwork(TypeAdapter(Model).validate_python(settings), VOCABULARY).double()
@@ -118,7 +116,7 @@ def gradients(network: RecurrentNetwork, truncate: int | None) -> list[Any]:
 
 
 @pytest.mark.parametrize("truncate", [1, 5])
-def test_the_gradient_goes_back_to_the_last_cut_and_no_further(network: RecurrentNetwork, truncate: int) -> None:
+def test_the_gradient_goes_back_to_the_last_cut_and_no_further(network, truncate):
     result = gradients(network, truncate)
     # Each part's loss by itself, from a state that has no gradient.
     ids, targets = (torch.cat([batch[part] for batch in batches(2)]) for part in (0, 1))
@@ -133,7 +131,7 @@ def test_the_gradient_goes_back_to_the_last_cut_and_no_further(network: Recurren
     torch.testing.assert_close(result, [total.detach(), *(value.grad for value in network.parameters())])
 
 
-def test_without_a_cut_the_gradient_is_that_of_the_whole_segment(network: RecurrentNetwork) -> None:
+def test_without_a_cut_the_gradient_is_that_of_the_whole_segment(network):
     whole = gradients(network, None)
     torch.testing.assert_close(gradients(network, STEPS), whole)
     cut = gradients(network, 1)
@@ -141,7 +139,7 @@ def test_without_a_cut_the_gradient_is_that_of_the_whole_segment(network: Recurr
     assert not torch.allclose(cut[-3], whole[-3])
 
 
-def test_states_are_mean_and_last_of_the_outputs_in_batches_of_any_size(stores: Path) -> None:
+def test_states_are_mean_and_last_of_the_outputs_in_batches_of_any_size(stores):
     model = new_predictor({"architecture": "lstm", "layers": 2, "hidden": 12}, stores, "characters")
     texts = ["a", "the import statement", "x" * 700, "The unknown þ has a state, too."]
     rows = []

@@ -31,7 +31,7 @@ def network(experiment, architecture: str, hidden: int = 3, **model) -> ProbeNet
         ("gru", {"layers": 2, "norm": "layer"}),
     ],
 )
-def test_finite_differences(experiment, architecture: str, model: dict):
+def test_finite_differences(experiment, architecture, model):
     probed = network(experiment, architecture, **model)
     torch.manual_seed(5)
     steps, count, epsilon = 6, 3, 1e-6
@@ -67,7 +67,7 @@ def test_finite_differences(experiment, architecture: str, model: dict):
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.9, 1.0, 1.25])
-def test_closed_form_of_a_linear_diagonal_network(experiment, factor: float):
+def test_closed_form_of_a_linear_diagonal_network(experiment, factor):
     """With positive inputs h_t = factor h_{t-1} + x_t: the gradient is factor ** distance times the last one."""
     probed = network(experiment, "rnn-relu")
     with torch.no_grad():

@@ -72,7 +72,7 @@ def test_a_short_lag_is_solved_and_training_ends_there(experiment, probe):
 
 
 @pytest.mark.parametrize(("architecture", "learning_rate"), [("rnn", 3.0), ("rnn-relu", 1e30)])
-def test_the_best_weights_stay_where_later_ones_are_worse(experiment, architecture: str, learning_rate: float):
+def test_the_best_weights_stay_where_later_ones_are_worse(experiment, architecture, learning_rate):
     """A learning rate of 1e30 makes the weights infinite, and ends the training."""
     changes = {"training": {"learning_rate": learning_rate}, "recall": {"check": 1, "steps": 40}}
     settings = experiment(architecture, **changes)
@@ -106,7 +106,7 @@ class DelayLine(nn.Module):
 
 
 @pytest.mark.parametrize("slots", [5, 9, 10, 12])
-def test_span_of_a_delay_line_is_its_length(experiment, slots: int):
+def test_span_of_a_delay_line_is_its_length(experiment, slots):
     """The answer to a symbol comes lag + symbols steps after it; the line must hold these steps and the present."""
     lags, symbols = [2, 3, 5, 7, 8, 10], 2
     settings = experiment(

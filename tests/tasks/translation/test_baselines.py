@@ -35,7 +35,7 @@ def cosines(text: str, sources: list[str]) -> list[float]:
     return [sum(query.get(word, 0.0) * value for word, value in vector(one).items()) for one in documents]
 
 
-def test_nearest_has_the_largest_cosine() -> None:
+def test_nearest_has_the_largest_cosine():
     chance = random.Random(0)
     sources = [" ".join(chance.choices(WORDS, k=chance.randint(1, 12))) for _ in range(200)]
     texts = [" ".join(chance.choices([*WORDS, "unknown"], k=chance.randint(1, 12))) for _ in range(BATCH + 9)]
@@ -48,14 +48,14 @@ def test_nearest_has_the_largest_cosine() -> None:
         assert place == (str(near.index(max(near))) if max(near) else text)
 
 
-def test_a_text_without_a_known_word_and_every_text_of_copy_is_its_translation() -> None:
+def test_a_text_without_a_known_word_and_every_text_of_copy_is_its_translation():
     nearest = NearestTranslator(["A dog!", "the house"], ["een hond", "het huis"])
     texts = ["cats  fly", "", "?!", "\tx", "houses HOUSE"]
     assert texts_of(nearest.translate(texts, 1)) == [*texts[:4], "het huis"]
     assert texts_of(CopyTranslator().translate(texts, 5, 3)) == texts
 
 
-def test_letters_are_the_words_of_a_script_without_spaces() -> None:
+def test_letters_are_the_words_of_a_script_without_spaces():
     nearest = NearestTranslator(["我们明天去上海", "ฉันรักเมืองไทย", "打开 file 吗?", "Save the file"], list("abcd"))
     assert texts_of(nearest.translate(["今天我们去北京", "เมืองไทย", "打开文件吗?", "the file"], 1)) == list("abcd")
 
@@ -67,6 +67,6 @@ def test_letters_are_the_words_of_a_script_without_spaces() -> None:
         (["?", "!"], ["x", "y"], "nearest: no training sentence has a word"),
     ],
 )
-def test_unusable_training_sentences_are_refused(sources: list[str], targets: list[str], said: str) -> None:
+def test_unusable_training_sentences_are_refused(sources, targets, said):
     with pytest.raises(AnamnesisError, match=f"^{said}$"):
         NearestTranslator(sources, targets)

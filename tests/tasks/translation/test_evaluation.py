@@ -1,5 +1,6 @@
-"""The evaluation: every number again from the model and the texts."""
+"""The evaluation: every number again from the model and the texts; heat maps of attention."""
 
+import io
 import json
 import math
 
@@ -9,7 +10,8 @@ import torch
 import toys as toy
 
 from anamnesis.data.stores.pairs import pair_texts
-from anamnesis.tasks.translation.evaluation.attention import attention_map
+from anamnesis.tasks.translation import heatmap
+from anamnesis.tasks.translation.evaluation.attention import AttentionMap, attention_map
 from anamnesis.tasks.translation.evaluation.scores import BINS, bleu_by_length, corpus_scores, sentence_chrf
 
 
@@ -90,3 +92,47 @@ def test_scores_of_a_baseline(toys):
     for row, each in zip(lengths, bleu_by_length(sources, texts, references, ("en", "nl")), strict=True):
         assert int(row["sentences"]) == each.sentences
         assert row["bleu"] == ("" if each.bleu is None else f"{each.bleu}")
+
+
+def test_a_block_is_in_the_row_of_its_target_and_the_column_of_its_source():
+    found = AttentionMap(["the", "cat"], ["de", "kater", "</s>"], np.array([[0.8, 0.2], [0.3, 0.7], [0.04, 0.96]]))
+    assert heatmap.as_text(found).splitlines() == [
+        "      t c",
+        "      h a",
+        "      e t",
+        "   de ██░░",
+        "kater ▒▒▓▓",
+        " </s>   ██",
+        "",
+        "      ░ 0.05  ▒ 0.25  ▓ 0.5  █ 0.75 and more",
+    ]
+
+
+def darkest(found: AttentionMap) -> tuple[float, float]:
+    """The mean position of the pixels of full weight, (down, right), without the colour bar."""
+    from PIL import Image
+
+    picture = np.asarray(Image.open(io.BytesIO(heatmap.as_png(found))).convert("RGB")).astype(int)
+    full = np.abs(picture - np.array([8, 48, 107])).sum(axis=2) < 12
+    down, right = np.nonzero(full[:, : round(picture.shape[1] * 0.7)])
+    return float(down.mean()), float(right.mean())
+
+
+def test_the_darkest_cell_of_a_picture_is_that_of_the_largest_weight():
+    def one(row: int, column: int) -> AttentionMap:
+        weights = np.zeros((4, 5))
+        weights[row, column] = 1
+        return AttentionMap([*"abcde"], [*"wxyz"], weights)
+
+    origin = darkest(one(0, 0))
+    height, width = darkest(one(1, 0))[0] - origin[0], darkest(one(0, 1))[1] - origin[1]
+    assert min(height, width) > 5
+    assert darkest(one(3, 2)) == pytest.approx((origin[0] + 3 * height, origin[1] + 2 * width), abs=height / 4)
+
+
+def test_a_picture_is_the_same_every_time_and_shows_any_character(monkeypatch):
+    found = AttentionMap(["$x^$", "\U0001f642", "_a_"], ["\ufffd", "$"], np.full((2, 3), 1 / 3))
+    first = heatmap.as_png(found)
+    monkeypatch.setenv("MPLBACKEND", "nonsense")
+    assert first == heatmap.as_png(found)
+    assert b"Software" not in first

@@ -65,7 +65,7 @@ def test_markers_replace_placeholders_in_a_store(marked):
 
 @pytest.mark.parametrize("kind", ["additive-gru-1", "additive-gru-1-feeding", "gru-1"])
 @pytest.mark.parametrize("beam", [1, 4])
-def test_a_translation_has_no_placeholder_more_often_than_its_text(model, kind, beam: int):
+def test_a_translation_has_no_placeholder_more_often_than_its_text(model, kind, beam):
     made = model((SEQ2SEQ | ATTENTIVE)[kind])
     used = 0
     for text, best in zip(TEXTS, made.translate(TEXTS, beam, beam), strict=True):
@@ -81,7 +81,7 @@ def test_a_translation_has_no_placeholder_more_often_than_its_text(model, kind, 
     assert used >= len(TEXTS) - 1
 
 
-def test_translations_with_more_placeholders_come_first_then_better_scores(model, monkeypatch: pytest.MonkeyPatch):
+def test_translations_with_more_placeholders_come_first_then_better_scores(model, monkeypatch):
     made = model(ATTENTIVE["additive-gru-1"])
     texts = ["No file.", "In \x01", "\x02 in \x01", "No \x02", "\x01\x02"]
     found = [

@@ -44,7 +44,7 @@ def bleu(translations: list[str], references: list[str]) -> float:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_bleu_is_the_definition(seed: int) -> None:
+def test_bleu_is_the_definition(seed):
     _, translations, references = corpus(seed, 30)
     short, long = corpus_scores(translations, references, "nl"), corpus_scores(references, translations, "nl")
     # The second has no brevity penalty.
@@ -53,7 +53,7 @@ def test_bleu_is_the_definition(seed: int) -> None:
     assert long.bleu == pytest.approx(bleu(references, translations), rel=1e-5)
 
 
-def test_chrf_by_hand() -> None:
+def test_chrf_by_hand():
     # Orders 1 and 2 occur on both sides: precisions 1 and 1, recalls 2/3 and 1/2, whose means make the F of beta 2.
     recall = (2 / 3 + 1 / 2) / 2
     expected = float(f"{100 * 5 * recall / (4 + recall):.6g}")
@@ -61,7 +61,7 @@ def test_chrf_by_hand() -> None:
     assert corpus_scores(["ab"], ["abc"], "nl").chrf == expected
 
 
-def test_bins_hold_every_sentence_once() -> None:
+def test_bins_hold_every_sentence_once():
     sources, translations, references = corpus(2, 300)
     bins = bleu_by_length(sources, translations, references, LANGUAGES)
     assert [(one.low, one.high) for one in bins] == list(BINS)
@@ -73,7 +73,7 @@ def test_bins_hold_every_sentence_once() -> None:
         assert score == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_edges_of_bins() -> None:
+def test_the_edges_of_bins():
     lengths = [0, 1, 3, 4, 6, 7, 10, 11, 15, 16, 25, 26, 10_000]
     sources = [" ".join(["a"] * length) for length in lengths]
     texts = ["een twee drie vier"] * len(lengths)
@@ -91,9 +91,7 @@ def test_the_edges_of_bins() -> None:
         ("de", "13a", "heute gehe ich gern nach Hause", "morgen gehe ich gern nach Hause"),
     ],
 )
-def test_bleu_counts_what_the_target_language_writes(
-    language: str, tokenizer: str, translation: str, reference: str
-) -> None:
+def test_bleu_counts_what_the_target_language_writes(language, tokenizer, translation, reference):
     found = corpus_scores([translation], [reference], language)
     spaced = [[text if tokenizer == "13a" else " ".join(text.replace(" ", ""))] for text in (translation, reference)]
     assert found.bleu == pytest.approx(bleu(*spaced), rel=1e-5)
@@ -103,13 +101,13 @@ def test_bleu_counts_what_the_target_language_writes(
     assert (first.sentences, first.bleu) == (1, found.bleu)
 
 
-def test_a_source_without_spaces_is_as_long_as_its_characters() -> None:
+def test_a_source_without_spaces_is_as_long_as_its_characters():
     sources = ["北京", "我们 今天去北京", "我" * 12]
     assert [one.sentences for one in bleu_by_length(sources, sources, sources, ("zh", "zh"))] == [1, 0, 1, 1, 0, 0]
     assert [one.sentences for one in bleu_by_length(sources, sources, sources, ("en", "zh"))] == [3, 0, 0, 0, 0, 0]
 
 
-def test_unequal_or_empty_lists_are_refused() -> None:
+def test_unequal_or_empty_lists_are_refused():
     with pytest.raises(AnamnesisError, match=r"^scores: found 2 translations, 1 references; allowed: as many of each$"):
         corpus_scores(["a", "b"], ["a"], "nl")
     with pytest.raises(AnamnesisError, match=r"^scores: found no translations; allowed: one sentence or more$"):

@@ -54,7 +54,7 @@ def assert_same(found, expected):
 
 
 @some
-def test_a_translation_does_not_depend_on_other_texts(model, settings, monkeypatch: pytest.MonkeyPatch):
+def test_a_translation_does_not_depend_on_other_texts(model, settings, monkeypatch):
     made = model(settings, ratio=1.0)
     texts = [*TEXTS, "", *reversed(TEXTS)]
     for beam in (1, 3):

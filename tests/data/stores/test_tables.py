@@ -1,15 +1,18 @@
-"""Labelled documents as ids."""
+"""Stores of tables: labelled documents as ids, images, and series."""
 
 import hashlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
-from anamnesis.data.stores.store import open_documents, read_stats
+from anamnesis import files
+from anamnesis.data.stores.images import COLUMNS
+from anamnesis.data.stores.store import open_documents, open_images, open_series, read_stats
 from anamnesis.data.tokenizers import tokenizer
 from anamnesis.errors import AnamnesisError
+from anamnesis.stages.tokenize import summary
 
 TRAIN = [
     ("sport", 'The cat ran. "Well run,"\n\nsaid the dög.'),
@@ -31,7 +34,7 @@ Rows = list[tuple[str, str]]
 
 
 @pytest.fixture
-def make(write_tables: Callable[..., Any]) -> Callable[..., Any]:
+def make(write_tables):
     """A function that writes a token store of labelled documents and returns its folder and its counts."""
 
     def _make(train: Rows = TRAIN, valid: Rows = VALID, test: Rows = TEST, **values: Any) -> Any:
@@ -92,3 +95,42 @@ def test_vocabulary_and_labels_come_from_train(make):
     assert stats["splits"]["valid"]["unknown_characters"] == len("three")
     with pytest.raises(AnamnesisError, match=r"valid.csv: the label 'c' does not occur in the training split"):
         make([("a", "x")], [("c", "x")], kind="characters")
+
+
+IMAGES = {"train": slice(0, 30), "valid": slice(30, 40), "test": slice(40, 57)}
+
+
+def test_images_come_back_as_they_are(write_tables):
+    truth = load_digits()
+    rows = np.column_stack([truth.data, truth.target]).astype(int).tolist()
+    folder, stats = write_tables(COLUMNS, {split: rows[part] for split, part in IMAGES.items()}, kind="images")
+    for split, part in IMAGES.items():
+        found = open_images(folder, split)
+        assert np.array_equal(found.pixels, truth.images[part])
+        assert np.array_equal(found.labels, truth.target[part])
+        assert found.pixels.dtype == np.uint8
+    assert summary(stats) == "30 + 10 + 17 images"
+    assert stats == read_stats(folder)
+    assert len({stats["splits"][split]["text_sha256"] for split in IMAGES}) == 3
+
+
+SERIES = {
+    "train": [("1749-01", 58.0), ("1749-02", 62.6), ("1749-03", -0.1)],
+    "valid": [("a, b", 1000.0)],
+    "test": [("7", 0.0), ("8", 1.0000000000000002)],
+}
+
+
+def test_values_and_times_come_back_exactly(write_tables):
+    folder, stats = write_tables(("time", "value"), SERIES, kind="series")
+    assert stats == read_stats(folder)
+    assert (stats["corpus"], stats["kind"]) == ("small", "series")
+    for split, rows in SERIES.items():
+        series = open_series(folder, split)
+        assert list(zip(series.times, series.values.tolist(), strict=True)) == rows
+        assert series.values.dtype == np.float64
+        assert stats["splits"][split] == {
+            "values": len(rows),
+            "text_sha256": files.sha256_file(folder.parent / f"{split}.csv"),
+            "ids_sha256": files.sha256_file(folder / f"{split}.npy"),
+        }

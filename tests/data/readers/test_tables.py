@@ -1,5 +1,6 @@
-"""Series: splits that follow each other in time, and times in one form."""
+"""Tables: series that are cut in time, labelled documents, and handwritten digits."""
 
+import gzip
 import re
 
 import pytest
@@ -90,3 +91,55 @@ def test_two_splits_share_no_time(read):
     files = [(f"{name}.csv", a_table([f"2020-{month}" for month in months]), name) for name, months in times.items()]
     with pytest.raises(AnamnesisError, match=r"test.csv: line 2: 2020-03 is in another split, too"):
         read({"reader": "series", "minimum": 3}, *files)
+
+
+def test_a_published_test_split_stays(read):
+    head = "Category\tText\nd\tstring\nclass\t\n\n"
+    train = [(f"c{n % 2}", f"text {n}") for n in range(100)]
+    test = [("c0", "Text  7"), ("c1", "new"), ("c1", "new")]
+    keys = {"reader": "documents", "label": "Category", "text": ["Text"], "split": {"valid": 0.2}}
+    splits, counts = read(
+        keys,
+        ("a-train.tab", head + "".join(f"{label}\t{content} \n" for label, content in train), "train"),
+        ("a-test.tab", head + "".join(f"{label}\t{content}\n" for label, content in test), "test"),
+    )
+    assert [tuple(row) for row in splits["test"]] == test
+    assert sorted(map(tuple, splits["train"] + splits["valid"])) == sorted(set(train) - {("c1", "text 7")})
+    assert counts["train"]["removed_as_duplicates"] == 1
+    assert sum(row[0] == "c0" for row in splits["valid"]) == 10
+
+
+def test_several_columns_without_a_header_and_a_heading_in_some_files(read, join):
+    rows = [f'"{n % 3 + 1}","Title {n}","Said ""{n}"",\nnext line"' for n in range(40)]
+    columns = {"columns": ["label", "title", "body"], "heading": ["Class", "Title", "Body"]}
+    keys = {"reader": "documents", **columns, "text": ["title", "body"]}
+    splits, counts = read(
+        keys,
+        ("with.csv", "\n".join(["Class,Title,Body", *rows[:30]]), "train"),
+        ("without.csv", "\n".join(rows[30:]), "test"),
+    )
+    assert sorted(join(splits)) == sorted([f"{n % 3 + 1}", f'Title {n} Said "{n}",\nnext line'] for n in range(40))
+    assert counts["test"]["rows"] == 10
+    with pytest.raises(AnamnesisError, match=r"x.csv: line 2: 2 columns; 3 are expected"):
+        read(keys, ("x.csv", "1,a,b\n2,c\n"))
+    with pytest.raises(AnamnesisError, match=r"d.csv: 2 columns are named 'text'"):
+        read({"reader": "documents"}, ("d.csv", "label,text,text\n"))
+
+
+def test_each_digit_is_divided_in_the_same_proportion(read, join):
+    images = [[*((n * 7 + p * 5) % 17 for p in range(62)), n // 17, n % 17, n % 10] for n in range(200)]
+    data = gzip.compress("".join(",".join(map(str, image)) + "\n" for image in images).encode())
+    splits, counts = read({"reader": "digits"}, ("d.csv.gz", data))
+    assert sorted(join(splits)) == sorted([str(value) for value in image] for image in images)
+    assert counts == {"train": {"rows": 160}, "valid": {"rows": 20}, "test": {"rows": 20}}
+    assert sorted(row[64] for row in splits["test"]) == sorted(str(digit) for digit in range(10) for _ in range(2))
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["1,2,3", ",".join(["17"] * 65), ",".join(["1"] * 64 + ["10"]), ",".join(["x"] * 65), ",".join(["1" * 5000] * 65)],
+    ids=len,
+)
+def test_rows_that_are_no_images(read, row):
+    with pytest.raises(AnamnesisError, match=r"d.csv: line 1: not 64 numbers"):
+        read({"reader": "digits"}, ("d.csv", row))
