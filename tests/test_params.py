@@ -17,7 +17,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anamnesis import models, params
+from anamnesis import models, params, profiles
 from anamnesis.errors import AnamnesisError, ParamsError
 from anamnesis.yaml_file import read_yaml
 
@@ -391,10 +391,10 @@ def test_dumped_settings_are_read_back_without_anchors(tmp_path):
         assert params.read(tmp_path / "params.yaml") == before
 
 
-@pytest.mark.parametrize("name", ["laptop", "seed"])
-def test_a_model_s_card_holds_all_settings_of_its_experiment(name):
-    folder = ROOT if name == "laptop" else ROOT / "profiles" / name
-    for name, experiment in params.load(folder / "params.yaml").experiments.items():
+@pytest.mark.parametrize("profile", ["laptop", "seed"])
+def test_a_model_s_card_holds_all_settings_of_its_experiment(profile):
+    content = project_settings() if profile == "laptop" else profiles.merged(ROOT, profile)
+    for name, experiment in params.check(content).experiments.items():
         card = models.new_card(name, experiment, {"corpus": "hello"}, 1234, None, "inputs")
         if experiment.task == "memory":
             card["allowed_parameters"] = experiment.parameters
