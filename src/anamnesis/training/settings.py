@@ -63,8 +63,7 @@ class Trainer(Settings):
     accelerator: Literal["cpu", "gpu", "auto"] = Field("cpu", description="auto: a GPU if there is one, else the CPU")
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         "32-true",
-        description="auto: 32-true on a CPU and for a network of less than 4 million parameters; otherwise bf16-mixed "
-        "on a GPU that supports it, 16-mixed on another",
+        description="auto: 16-mixed for a network of at least 4 million parameters on a GPU, otherwise 32-true",
     )
     devices: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         1, description="GPUs of each machine, or processes on the CPU; each gets a part of every batch; auto: all GPUs"
