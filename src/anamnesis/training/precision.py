@@ -17,8 +17,8 @@ MIXED_FROM = 4_000_000
 def precision_of(machine: Trainer, network: nn.Module) -> Any:
     """Lightning's `precision` for training a network on a machine.
 
-    `auto` is float16 with scaled gradients for a large network on a GPU. PyTorch's autocast runs cuDNN's recurrent layers
-    in float16 for bfloat16, too, where small gradients vanish that nothing scales.
+    `auto` is float16 with scaled gradients for a large network on a GPU. PyTorch's autocast runs cuDNN's recurrent
+    layers in float16 for bfloat16, too, where small gradients vanish that nothing scales.
 
     With `auto`, it depends on the device and on the size of the network only, not on a measurement, so that a training
     can be repeated.
