@@ -55,3 +55,4 @@ $(READY): pyproject.toml constraints.txt
 	@$(VENV)/bin/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e '.[development]'
 	@$(VENV)/bin/python -m anamnesis.report.plots_template
 	@touch $(READY)
+	@echo "Installed. Next: . $(VENV)/bin/activate"

@@ -621,7 +621,10 @@ def main() -> None:
         os.execv(python, [str(python), __file__, *sys.argv[1:], "--began", str(began)])
     if lacking := missing_packages():
         raise SystemExit(
-            _refusal(f"{sys.executable} lacks {', '.join(lacking)}; --wheels FOLDER adds packages, see docs/gpu.md")
+            _refusal(
+                f"{sys.executable} lacks {', '.join(lacking)}; `make install` installs them, or "
+                "WHEELS=FOLDER without a network (docs/gpu.md)"
+            )
         )
     sys.path.insert(0, str(ROOT / "src"))
     if options.fill:
