@@ -598,9 +598,10 @@ def make_environment(folder: Path, wheels: Path, wanted: Sequence[str]) -> Path:
 # --- the command
 
 DESCRIBE = """
-import json, os, platform, sys, torch, pytorch_lightning
+import importlib.metadata, json, platform, torch
 gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
-software = f"Python {platform.python_version()}, PyTorch {torch.__version__}, Lightning {pytorch_lightning.__version__}"
+lightning = importlib.metadata.version("pytorch-lightning")
+software = f"Python {platform.python_version()}, PyTorch {torch.__version__}, Lightning {lightning}"
 print(json.dumps({"gpu": gpu, "software": software}))
 """
 
@@ -659,6 +660,7 @@ def check(
     from anamnesis.yaml_file import dump_yaml, read_yaml
 
     environment = _environment(scratch, small, mirror)
+    print("Looking for a GPU...", flush=True)
     described = subprocess.run([sys.executable, "-c", DESCRIBE], env=environment, capture_output=True, text=True)
     if described.returncode:
         raise SystemExit(_refusal(f"PyTorch cannot be imported: {described.stderr.strip().splitlines()[-1]}"))
