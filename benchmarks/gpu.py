@@ -165,18 +165,18 @@ def _training(
     speeds = [task.count / each for each in seconds]
     ours, plain = speeds[: len(precisions)], speeds[len(precisions) :]
 
-    def told(speed: float) -> str:
+    def show(speed: float) -> str:
         return f"{speed:,.0f} {task.unit}/s"
 
     results = [
         Result(
-            f"{task.name}, {precision}, against a bare loop", told(mine), told(theirs), mine / theirs, task.goal, True
+            f"{task.name}, {precision}, against a bare loop", show(mine), show(theirs), mine / theirs, task.goal, True
         )
         for precision, mine, theirs in zip(precisions, ours, plain, strict=True)
     ]
     if len(precisions) > 1:
         what = f"{task.name}, bf16-mixed against 32-true"
-        results.append(Result(what, told(ours[1]), told(ours[0]), ours[1] / ours[0], 1.0, True))
+        results.append(Result(what, show(ours[1]), show(ours[0]), ours[1] / ours[0], 1.0, True))
     return results
 
 
@@ -296,7 +296,7 @@ def _translation(sizes: Sizes) -> Task:
     """An encoder-decoder with attention."""
     import numpy as np
 
-    from anamnesis.tasks.translation.model.batches import PairBatches, with_fixed_shape
+    from anamnesis.tasks.translation.model.batches import PairBatches, pad_to_fixed_shape
     from anamnesis.tasks.translation.model.network import EncoderDecoder
     from anamnesis.tasks.translation.settings import Attentive
     from anamnesis.training.plan import NetworkPlan, perplexities
@@ -323,7 +323,7 @@ def _translation(sizes: Sizes) -> Task:
             headline="valid_perplexity",
             unit="target tokens",
             units=sum(map(len, targets)),
-            with_fixed_shape=with_fixed_shape,
+            pad_to_fixed_shape=pad_to_fixed_shape,
         )
 
     def step(network: Any) -> Step:

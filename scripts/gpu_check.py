@@ -218,7 +218,7 @@ def write_project(folder: Path, small: bool) -> dict[str, Any]:
     """
     from anamnesis import files, params, profiles
 
-    content = profiles.merged(ROOT, PROFILE)
+    content = profiles.merge(ROOT, PROFILE)
     experiments = {}
     for name, experiment in content["experiments"].items():
         if any(fnmatchcase(name, pattern) for pattern in EXPERIMENTS) and not re.search(r"-seed\d+$", name):

@@ -22,7 +22,7 @@ from anamnesis.boards import BOARDS, entrants
 from anamnesis.engine.run import count_cores
 from anamnesis.models import CARD, read_card
 from anamnesis.params import Params
-from anamnesis.profiles import merged
+from anamnesis.profiles import merge
 from anamnesis.project import STANDARD
 from anamnesis.report import formats, leaderboard, results
 from anamnesis.report.claims import Claims, read
@@ -277,7 +277,7 @@ def _table(title: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) ->
 
 def whole(profile: str) -> Params:
     """The settings of a profile as the project has them, whatever its folder was trained with since."""
-    return params.load(PROJECT / "params.yaml") if profile == STANDARD else params.check(merged(PROJECT, profile))
+    return params.load(PROJECT / "params.yaml") if profile == STANDARD else params.check(merge(PROJECT, profile))
 
 
 def this_machine() -> str:

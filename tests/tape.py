@@ -65,7 +65,7 @@ class TapeRecorder:
     def __init__(self) -> None:
         self.recorded = self.replayed = 0
 
-    def entered(self) -> AbstractContextManager[None]:
+    def enter(self) -> AbstractContextManager[None]:
         return nullcontext()
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:

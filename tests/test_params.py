@@ -393,7 +393,7 @@ def test_dumped_settings_are_read_back_without_anchors(tmp_path):
 
 @pytest.mark.parametrize("profile", ["laptop", "seed"])
 def test_a_model_s_card_holds_all_settings_of_its_experiment(profile):
-    content = project_settings() if profile == "laptop" else profiles.merged(ROOT, profile)
+    content = project_settings() if profile == "laptop" else profiles.merge(ROOT, profile)
     for name, experiment in params.check(content).experiments.items():
         card = models.new_card(name, experiment, {"corpus": "hello"}, 1234, None, "inputs")
         if experiment.task == "memory":

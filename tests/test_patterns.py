@@ -33,7 +33,7 @@ BUILT = {
     "anamnesis.data.text.placeholders": [placeholders._any(["%s", "{name}", "<b>"]), re.compile(r"[\w\-@]+")],
     "anamnesis.tracking.store": [],  # `params.NAME`, which is timed in its own module.
     "anamnesis.data.text.leftovers": [re.compile("[,.!]*")],
-    "anamnesis.data.tokenizers.sentences": [sentences._spaced()],
+    "anamnesis.data.tokenizers.sentences": [sentences._compile_spaces()],
 }
 # Places of other patterns that are put together.
 UNKNOWN: list[str] = []

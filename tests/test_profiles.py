@@ -61,7 +61,7 @@ def test_the_settings_are_the_project_s_with_the_profile_s_changes(top):
     assert profiles.write(top, "seed") == []
     files.write_text(folder / "metrics" / "a.json", "{}")
     (top / "params.yaml").write_text(PARAMS.replace("uniform}", "ngram, order: 3}"))
-    assert profiles.changed(top, "seed") == ["params.yaml"]
+    assert profiles.list_changes(top, "seed") == ["params.yaml"]
     assert profiles.write(top, "seed") == ["params.yaml"]
     assert (folder / "metrics" / "a.json").read_text() == "{}"
 
@@ -170,7 +170,7 @@ CHARACTERS = 506_814
 
 @pytest.fixture(scope="module")
 def seed():
-    return params.check(profiles.merged(ROOT, "seed"))
+    return params.check(profiles.merge(ROOT, "seed"))
 
 
 def test_windows_and_streams_see_the_same_number_of_characters(seed):

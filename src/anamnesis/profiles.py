@@ -16,7 +16,7 @@ from anamnesis.yaml_file import dump_yaml, read_yaml
 PIPELINE = "dvc.yaml"
 
 
-def merged(top: Path, name: str) -> dict[str, Any]:
+def merge(top: Path, name: str) -> dict[str, Any]:
     """The checked content of a profile's params.yaml and corpora.yaml: its profile.yaml over the project's own.
 
     Args:
@@ -46,9 +46,9 @@ def contents(top: Path, name: str) -> dict[str, str]:
         top: the project's own folder.
 
     Raises:
-        ParamsError: as `merged`.
+        ParamsError: as `merge`.
     """
-    content = merged(top, name)
+    content = merge(top, name)
     texts = {PIPELINE: dump_yaml(pipeline(read_yaml(top / PIPELINE), name, content)), **params.dump(content)}
     return {
         file: f"# Written by `anamnesis profile {name}` from {file} of the project and {OVERLAY}: edit those.\n{text}"
@@ -56,7 +56,7 @@ def contents(top: Path, name: str) -> dict[str, str]:
     }
 
 
-def changed(top: Path, name: str) -> list[str]:
+def list_changes(top: Path, name: str) -> list[str]:
     """The files of profiles/NAME that are missing or differ from `contents`. Raises as that does."""
     folder = profile_folder(top, name)
     return [file for file, text in contents(top, name).items() if not _holds(folder / file, text)]

@@ -130,7 +130,7 @@ def place(answers: Mapping[int, str], texts: Sequence[str]) -> list[str]:
     return [answers.get(number, "") for number in range(1, len(texts) + 1)]
 
 
-def numbered(texts: Sequence[str]) -> dict[int, str]:
+def number_texts(texts: Sequence[str]) -> dict[int, str]:
     """The texts that are not only white space, by their numbers, counted from 1."""
     return {number: text for number, text in enumerate(texts, start=1) if text.strip()}
 

@@ -63,5 +63,5 @@ def test_plain_dvc_and_the_engine_write_the_same_lock_file_and_dvc_experiments_w
     target = "profiles/other/dvc.yaml:evaluate@hello-bb"
     assert "Ran experiment(s): try" in project.dvc("exp", "run", "--name", "try", "-S", setting, target)
     assert "seed: 5" in (other.root / "params.yaml").read_text()
-    assert profiles.changed(project.root, "other") == ["params.yaml"]
+    assert profiles.list_changes(project.root, "other") == ["params.yaml"]
     assert untracked(project) == WRITTEN

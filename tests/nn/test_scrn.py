@@ -85,7 +85,7 @@ def test_products_give_the_decayed_sums_in_single_precision(time: int, keep: flo
     shared = scrn._triangle(keep, torch.float32, torch.device("cpu"))
     own = scrn._triangles(torch.full((CONTEXT,), keep, dtype=torch.float64), time + 1).float()
     for matrix in (shared, own):
-        actual = scrn._decayed(matrix, rows.clone())
+        actual = scrn._sum_with_decay(matrix, rows.clone())
         torch.testing.assert_close(actual.double(), wanted, rtol=0, atol=1e-6 * float(wanted.abs().max()))
 
 

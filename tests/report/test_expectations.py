@@ -5,7 +5,7 @@ import math
 import pytest
 
 from anamnesis import params
-from anamnesis.profiles import merged
+from anamnesis.profiles import merge
 from anamnesis.report import claims, comparisons, expectations, leaderboard, page
 
 from .conftest import change
@@ -132,7 +132,7 @@ def test_comparisons_state_settings_scores_and_differences(boards):
 def test_the_file_names_experiments_of_the_project():
     content = claims.read()
     top = claims.FILE.parents[3]
-    names = {*params.load(top / "params.yaml").experiments, *merged(top, "seed")["experiments"]}
+    names = {*params.load(top / "params.yaml").experiments, *merge(top, "seed")["experiments"]}
     for claim in content.claims:
         # A pattern of repetitions matches nothing in the profile without them.
         for pattern in (pattern for pattern in claim.experiments if not pattern.endswith("-seed*")):

@@ -85,7 +85,7 @@ def test_a_name_has_the_changes_and_the_dvc_experiment(root, finish, client, mon
     git = ["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@b"]
     for command in (["init", "-q"], ["add", "params.yaml", "corpora.yaml"], ["commit", "-q", "-m", "settings"]):
         subprocess.run([*git, *command], check=True)
-    for cached in (store.git_commit, names._committed):
+    for cached in (store.git_commit, names._read_committed):
         cached.cache_clear()
     finish("toy-a")
     plain = result_runs.sync_runs(["toy-a"], root).runs["toy-a"].info

@@ -115,7 +115,7 @@ def test_no_step_has_a_tensor_on_the_cpu(project: Project, monkeypatch: pytest.M
     experiment = toys.settings(name)
     plan = toys.plan(name, project(name), experiment)
     module, state = TrainingModule(plan, experiment.training).train().to("meta"), None
-    change = plan.with_fixed_shape or (lambda batch: batch)
+    change = plan.pad_to_fixed_shape or (lambda batch: batch)
     for _, batch in zip(range(2), plan.train, strict=False):
         moved = tree_map(lambda leaf: leaf.to("meta") if isinstance(leaf, Tensor) else leaf, change(batch))
         with graphs._Watch(torch.device("meta")) as watch:

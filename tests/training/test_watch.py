@@ -8,7 +8,7 @@ import pytest
 from listener import Recorder
 
 from anamnesis.training.settings import Trainer
-from anamnesis.training.watch import RANKS, leads, watched
+from anamnesis.training.watch import RANKS, leads, watch_training
 
 
 @pytest.fixture(autouse=True)
@@ -47,10 +47,10 @@ def test_another_process_starts_no_run_and_prints_nothing(monkeypatch: pytest.Mo
         return Recorder()
 
     together = experiment(devices=2)
-    watched(start, "name", together, "inputs", Path(), train)
+    watch_training(start, "name", together, "inputs", Path(), train)
     assert len(started) == 1
     assert capsys.readouterr().out == "epoch 1\n"
     monkeypatch.setenv("LOCAL_RANK", "1")
-    watched(start, "name", together, "inputs", Path(), train)
+    watch_training(start, "name", together, "inputs", Path(), train)
     assert len(started) == 1
     assert capsys.readouterr().out == ""

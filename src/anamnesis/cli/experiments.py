@@ -82,17 +82,17 @@ def _print_by_group(rows: Sequence[Row]) -> None:
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.task, row.corpus), []).append(row)
-    widths = [max(map(len, column)) for column in zip(*map(_shown, rows), strict=True)]
+    widths = [max(map(len, column)) for column in zip(*map(_show, rows), strict=True)]
     for (name, corpus), members in groups.items():
         board = BOARDS[name]
         printing.heading(f"{corpus}: {board.title} Test {formats.name(board.metric)}.")
         for row in members:
-            cells = [f"{cell:<{width}}" for cell, width in zip(_shown(row), widths, strict=True)]
+            cells = [f"{cell:<{width}}" for cell, width in zip(_show(row), widths, strict=True)]
             score = "" if row.score is None else formats.score(board.metric, row.score)
             print("  ".join([*cells, f"{score:>9}"]))
 
 
-def _shown(row: Row) -> tuple[str, str, str]:
+def _show(row: Row) -> tuple[str, str, str]:
     """The columns before the score."""
     return row.experiment, row.architecture, row.status
 

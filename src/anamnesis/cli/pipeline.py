@@ -94,7 +94,7 @@ def _note_stale(root: Path) -> None:
         return
     from anamnesis import profiles
 
-    for file in profiles.changed(home(root), name):
+    for file in profiles.list_changes(home(root), name):
         print(
             f"note: profiles/{name}/{file} differs from the file that `anamnesis profile {name}` writes",
             file=sys.stderr,

@@ -51,7 +51,7 @@ def _status(top: Path, profile: str) -> tuple[str, str]:
     if not (folder / "params.yaml").is_file():
         return shown, f"not written yet: anamnesis profile {profile}"
     try:
-        changed = profiles.changed(top, profile)
+        changed = profiles.list_changes(top, profile)
     except ParamsError as error:
         return shown, str(error)
     if changed:

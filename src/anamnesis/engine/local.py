@@ -52,7 +52,7 @@ class LocalExecutor:
     def stop(self) -> None:
         """Send SIGTERM to the process group of every task, and SIGKILL to those that are alive after 10 seconds."""
         groups = [process.pid for process in self._running if process.pid]
-        with signals.ignored():
+        with signals.ignore():
             end = time.monotonic() + GRACE_SECONDS
             while (alive := _alive(groups)) and time.monotonic() < end:
                 _send(alive, signal.SIGTERM)

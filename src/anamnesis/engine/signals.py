@@ -20,7 +20,7 @@ def interrupting() -> Iterator[None]:
 
 
 @contextmanager
-def ignored() -> Iterator[None]:
+def ignore() -> Iterator[None]:
     """In the block, the signals have no effect: a second Ctrl-C must not leave processes behind."""
     with _handlers(signal.SIG_IGN):
         yield

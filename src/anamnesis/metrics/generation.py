@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from anamnesis.errors import AnamnesisError
-from anamnesis.metrics.results import rounded
 from anamnesis.training.plan import Loss, perplexity
 
 
@@ -40,7 +39,7 @@ def teacher_forcing_perplexity(network: Any, batches: Iterable[Any], name: str) 
     mean = math.fsum(float(each.total) for each in losses) / sum(int(each.count) for each in losses)
     if not math.isfinite(mean) or math.isinf(perplexity(mean)):
         raise AnamnesisError(f"{name}: found a mean loss of {mean:.4g} nats a token; allowed: a finite perplexity")
-    return rounded(perplexity(mean))
+    return round_score(perplexity(mean))
 
 
 def search_columns(best: Sequence[Generated], greedy: Sequence[Generated] | None) -> list[tuple[str, str, str, str]]:

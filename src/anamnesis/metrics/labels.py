@@ -5,7 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from anamnesis.metrics.results import csv_text, rounded
+from anamnesis.metrics.results import csv_text
 
 
 def scores(actual: NDArray[Any], predicted: NDArray[Any]) -> dict[str, float]:
@@ -16,8 +16,8 @@ def scores(actual: NDArray[Any], predicted: NDArray[Any]) -> dict[str, float]:
     from sklearn.metrics import accuracy_score, f1_score
 
     return {
-        "accuracy": rounded(float(accuracy_score(actual, predicted))),
-        "macro_f1": rounded(float(f1_score(actual, predicted, average="macro", zero_division=0.0))),
+        "accuracy": round_score(float(accuracy_score(actual, predicted))),
+        "macro_f1": round_score(float(f1_score(actual, predicted, average="macro", zero_division=0.0))),
     }
 
 

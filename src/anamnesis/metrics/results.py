@@ -97,7 +97,7 @@ class Progress:
         self._bar.advance(self._task, steps)
 
 
-def rounded(value: float) -> float:
+def round_score(value: float) -> float:
     """The value to 6 significant digits, as metrics are stored."""
     return float(f"{value:.6g}")
 

@@ -63,12 +63,12 @@ def cell_class(cell: str) -> type:
     path = next((path for folder in folders if (path := folder / f"{file}.py").is_file()), None)
     if path is None:
         there = sorted(path.stem for path in folders[-1].glob("*.py"))
-        raise AnamnesisError(f"cell {cell}: no file {FOLDER}/{file}.py; found in {FOLDER}/: {_listed(there)}")
+        raise AnamnesisError(f"cell {cell}: no file {FOLDER}/{file}.py; found in {FOLDER}/: {_join_names(there)}")
     module = _module(path.resolve())
     own = [each for each, kind in vars(module).items() if isinstance(kind, type) and kind.__module__ == module.__name__]
     kind = getattr(module, name, None)
     if not isinstance(kind, type):
-        raise AnamnesisError(f"cell {cell}: {FOLDER}/{file}.py has no class {name}; its classes: {_listed(own)}")
+        raise AnamnesisError(f"cell {cell}: {FOLDER}/{file}.py has no class {name}; its classes: {_join_names(own)}")
     if not (issubclass(kind, nn.Module) and issubclass(kind, Layer)):
         raise AnamnesisError(f"cell {cell}: {name} must derive from torch.nn.Module and anamnesis.nn.layer.Layer")
     return kind
@@ -137,5 +137,5 @@ def _same(cell: str, what: str, shape: tuple[int, ...], found: Any) -> None:
         raise AnamnesisError(f"cell {cell}: {what}: found {shown}; promised: {shape}")
 
 
-def _listed(names: list[str]) -> str:
+def _join_names(names: list[str]) -> str:
     return ", ".join(names) or "(none)"

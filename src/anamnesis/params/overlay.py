@@ -22,7 +22,7 @@ def apply_profile(content: dict[str, Any], overlay: dict[str, Any]) -> dict[str,
     """
     overlay = dict(overlay)
     repeat = overlay.pop("repeat", {})
-    return _repeated(_merge(content, overlay, everywhere=False), repeat)
+    return _repeat_seeds(_merge(content, overlay, everywhere=False), repeat)
 
 
 def _merge(content: dict[str, Any], overlay: dict[str, Any], everywhere: bool) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def _is_trained(key: str, entry: dict[str, Any]) -> bool:
     return key == "trainer" and isinstance(training, dict) and "epochs" in training
 
 
-def _repeated(content: dict[str, Any], repeat: Any) -> dict[str, Any]:
+def _repeat_seeds(content: dict[str, Any], repeat: Any) -> dict[str, Any]:
     """`content` with the copies that `repeat` asks for."""
     if not isinstance(repeat, dict):
         raise ParamsError(f"repeat: found {show(repeat)}; allowed: a mapping of experiments to numbers of runs")

@@ -145,9 +145,9 @@ def draw_free(root: Path, models: list[Result], best: str) -> Figure | None:
         rows = results.table(root, model.experiment, "free.csv", columns)
         for row in results.records(rows[rows["origin"] == rows["origin"].min()]):
             step = int(row["step"])
-            values[step] = {"step": step, "time": row["time"], "value": _rounded(row["value"])}
+            values[step] = {"step": step, "time": row["time"], "value": _round(row["value"])}
             points += [
-                {"experiment": model.experiment, "step": step, "kind": kind, "forecast": _rounded(value)}
+                {"experiment": model.experiment, "step": step, "kind": kind, "forecast": _round(value)}
                 for kind, value in (("one-step", ahead.get(row["time"])), ("free-running", row["forecast"]))
                 if value is not None and math.isfinite(value)
             ]
@@ -182,7 +182,7 @@ def draw_horizons(models: list[Result], steps: dict[str, DataFrame]) -> Figure |
     for model in models:
         if model.experiment in steps:
             points[model.baseline] += [
-                {"experiment": model.experiment, "step": step, "rmse": _rounded(rmse)}
+                {"experiment": model.experiment, "step": step, "rmse": _round(rmse)}
                 for step, rmse in steps[model.experiment].itertuples(index=False)
             ]
     if not steps:
@@ -247,5 +247,5 @@ def _colour(names: list[str]) -> alt.Color:
     return alt.Color("experiment:N", scale=alt.Scale(domain=names), legend=None)
 
 
-def _rounded(value: float) -> float | None:
+def _round(value: float) -> float | None:
     return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None

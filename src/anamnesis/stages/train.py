@@ -10,7 +10,7 @@ from anamnesis import console, models, tasks
 from anamnesis.data.stores.store import read_stats
 from anamnesis.training.plan import FittedModel, Job, NetworkPlan
 from anamnesis.training.state import checkpoint_path
-from anamnesis.training.watch import StartWatch, Watch, leads, watched
+from anamnesis.training.watch import StartWatch, Watch, leads, watch_training
 
 
 def train(name: str, experiment: Any, root: Path, start: StartWatch) -> None:
@@ -42,7 +42,7 @@ def train(name: str, experiment: Any, root: Path, start: StartWatch) -> None:
         seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
         return _keep(job, plan, seconds, cpu_seconds)
 
-    watched(start, name, experiment, inputs, root, run)
+    watch_training(start, name, experiment, inputs, root, run)
 
 
 def _keep(job: Job, fitted: FittedModel, seconds: float, cpu_seconds: float) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def run_name(name: str, settings: Mapping[str, Any], root: Path) -> str:
         settings: the experiment's settings, or the card of its model, which contains them.
         root: the project's folder.
     """
-    changes = changed_settings(settings, _committed(root, git_commit(root)).get(name, {}))
+    changes = changed_settings(settings, _read_committed(root, git_commit(root)).get(name, {}))
     shown = [f"{key}={value if len(value) <= LONGEST else f'{value[:LONGEST]}…'}" for key, value in changes.items()]
     experiment = os.environ.get("DVC_EXP_NAME")
     parts = [name, *shown[:SHOWN], *(["…"] if len(shown) > SHOWN else []), *([f"({experiment})"] if experiment else [])]
@@ -52,7 +52,7 @@ def changed_settings(settings: Mapping[str, Any], before: Mapping[str, Any]) -> 
 
 
 @cache
-def _committed(root: Path, commit: str | None) -> dict[str, dict[str, Any]]:
+def _read_committed(root: Path, commit: str | None) -> dict[str, dict[str, Any]]:
     """The settings of each experiment in a commit; empty without a commit, or if its params.yaml is not valid."""
     if commit is None:
         return {}

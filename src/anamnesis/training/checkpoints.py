@@ -48,8 +48,8 @@ class Checkpoints(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         # Every process is here at the same time, because all of them save together.
-        cuda = ranks.gathered(torch.cuda.get_rng_state()) if torch.cuda.is_initialized() else None
-        random = {"cpu": ranks.gathered(torch.get_rng_state()), "cuda": cuda}
+        cuda = ranks.gather(torch.cuda.get_rng_state()) if torch.cuda.is_initialized() else None
+        random = {"cpu": ranks.gather(torch.get_rng_state()), "cuda": cuda}
         return {"saved_at": self.saved_at, "random": random}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -108,7 +108,7 @@ def fit(
     recorder = _recorder(trainer, machine)
     if recorder is not None:
         module.use_graphs(name, recorder)
-    train = Groups(train, _group_size(trainer, training), None if recorder is None else plan.with_fixed_shape)
+    train = Groups(train, _group_size(trainer, training), None if recorder is None else plan.pad_to_fixed_shape)
     if isinstance(trainer.accelerator, CUDAAccelerator):
         train, valid = Prefetched(train), Prefetched(valid)
     first_step = _steps_done(checkpoint)

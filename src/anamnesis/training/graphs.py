@@ -27,13 +27,13 @@ class Recorder(Protocol):
 
     device: torch.device
 
-    def entered(self) -> AbstractContextManager[None]:
+    def enter(self) -> AbstractContextManager[None]:
         """A context in which all steps are taken and recorded."""
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         """Record the work without doing it; the result does it with the values that its tensors then have.
 
-        Both are called inside `entered`.
+        Both are called inside `enter`.
         """
 
 
@@ -50,7 +50,7 @@ class CudaRecorder:
         self.pool = torch.cuda.graph_pool_handle()
 
     @contextmanager
-    def entered(self) -> Iterator[None]:
+    def enter(self) -> Iterator[None]:
         """See `Recorder`."""
         outside = torch.cuda.current_stream(self.device)
         self.stream.wait_stream(outside)
@@ -128,12 +128,12 @@ class StepGraphs:
         self.name, self.step, self.recorder = name, step, recorder
         self.recorded: dict[Any, Recorded] = {}
         # By shapes of batch and state, why a step cannot be recorded; None: it can.
-        self.seen: dict[Any, str | None] = {}
+        self.reasons: dict[Any, str | None] = {}
         # The same by types and numbers of dimensions: watching may double the time of a step, and shapes are many.
-        self.watched: dict[Any, str | None] = {}
+        self.reasons_by_kind: dict[Any, str | None] = {}
         # By shapes, the tensors that hold the carried state for every graph, so that steps rarely copy it.
         self.states: dict[Any, Any] = {}
-        self.told = self.refused = False
+        self.note_printed = self.recording_failed = False
 
     def __call__(self, batch: Any, state: Any) -> Any:
         """The state after a step with this batch.
@@ -144,82 +144,88 @@ class StepGraphs:
         """
         leaves, tree = tree_flatten(batch)
         parts, state_tree = tree_flatten(state)
-        key = (tree, *map(_shape, leaves), state_tree, *map(_shape, parts))
-        if key not in self.seen:
-            kind = (tree, *map(_kind, leaves), state_tree, *map(_kind, parts))
-            after = self._do(leaves, tree, state) if kind in self.watched else self._watch(kind, leaves, tree, state)
-            self.seen[key] = self.watched[kind]
+        key = (tree, *map(_describe, leaves), state_tree, *map(_describe, parts))
+        if key not in self.reasons:
+            kind = (tree, *map(_describe_kind, leaves), state_tree, *map(_describe_kind, parts))
+            after = (
+                self._run_step(leaves, tree, state)
+                if kind in self.reasons_by_kind
+                else self._watch(kind, leaves, tree, state)
+            )
+            self.reasons[key] = self.reasons_by_kind[kind]
             # The state of a later step of these shapes then has its place.
-            self._kept(after)
+            self._get_buffers(after)
             return after
-        if key not in self.recorded and not (self.seen[key] or self.refused or len(self.recorded) >= MOST_GRAPHS):
+        if key not in self.recorded and not (
+            self.reasons[key] or self.recording_failed or len(self.recorded) >= MOST_GRAPHS
+        ):
             self._record(key, leaves, tree, state)
         if key not in self.recorded:
-            return self._do(leaves, tree, state)
+            return self._run_step(leaves, tree, state)
         return self._replay(self.recorded[key], leaves, state)
 
-    def _do(self, leaves: Sequence[Any], tree: Any, state: Any) -> Any:
+    def _run_step(self, leaves: Sequence[Any], tree: Any, state: Any) -> Any:
         """A step as it is."""
-        return self.step(tree_unflatten(self._moved(leaves), tree), state)
+        return self.step(tree_unflatten(self._move(leaves), tree), state)
 
     def _watch(self, kind: Any, leaves: Sequence[Any], tree: Any, state: Any) -> Any:
         """A step as it is, which decides whether later ones of its kind are recorded."""
         others = [type(leaf).__name__ for leaf in leaves if not isinstance(leaf, Tensor | bool | int | str | None)]
         # Not watched itself: copying a batch to the device is no part of a graph.
-        batch, watch = tree_unflatten(self._moved(leaves), tree), _Watch(self.recorder.device)
+        batch, watch = tree_unflatten(self._move(leaves), tree), _Watch(self.recorder.device)
         with nullcontext() if others else watch:
             after = self.step(batch, state)
         reason = f"a batch holds {others[0]} on the CPU" if others else watch.reason
-        self.watched[kind] = reason
+        self.reasons_by_kind[kind] = reason
         if reason:
-            self._tell(reason)
+            self._print_note(reason)
         return after
 
-    def _tell(self, reason: str) -> None:
-        if not self.told:
-            self.told = True
+    def _print_note(self, reason: str) -> None:
+        if not self.note_printed:
+            self.note_printed = True
             print(f"note: {self.name} trains without CUDA graphs: {reason}", file=sys.stderr, flush=True)
 
-    def _moved(self, leaves: Sequence[Any]) -> list[Any]:
+    def _move(self, leaves: Sequence[Any]) -> list[Any]:
         device = self.recorder.device
         return [leaf.to(device, non_blocking=True) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
 
-    def _kept(self, state: Any) -> Any:
+    def _get_buffers(self, state: Any) -> Any:
         """A tree of tensors that hold states of these shapes between steps; the same one for the same shapes."""
         parts, tree = tree_flatten(state)
-        key = (tree, *map(_shape, parts))
+        key = (tree, *map(_describe, parts))
         if key not in self.states:
-            kept = [torch.empty_like(part) if isinstance(part, Tensor) else part for part in parts]
-            self.states[key] = tree_unflatten(kept, tree)
+            buffers = [torch.empty_like(part) if isinstance(part, Tensor) else part for part in parts]
+            self.states[key] = tree_unflatten(buffers, tree)
         return self.states[key]
 
     def _record(self, key: Any, leaves: Sequence[Any], tree: Any, state: Any) -> None:
         """Record a step, or note that the device refuses to."""
         # Copies, also of what is on the device already, and without waiting for it.
-        inputs = [each.clone() if isinstance(each, Tensor) else each for each in self._moved(leaves)]
-        batch, before, after = tree_unflatten(inputs, tree), self._kept(state), list[Any]()
-        _copy(_tensors(state), _tensors(before))
+        inputs = [each.clone() if isinstance(each, Tensor) else each for each in self._move(leaves)]
+        batch, before, after = tree_unflatten(inputs, tree), self._get_buffers(state), list[Any]()
+        _copy(_list_tensors(state), _list_tensors(before))
 
         def work() -> None:
             result = self.step(batch, before)
             # The first step has returned one of these shapes, so that this allocates nothing.
-            after.append(self._kept(result))
-            _copy(_tensors(result), _tensors(after[0]))
+            after.append(self._get_buffers(result))
+            _copy(_list_tensors(result), _list_tensors(after[0]))
 
         try:
             replay = self.recorder.record(work)
         except RuntimeError as error:
-            self.refused = True
+            self.recording_failed = True
             # Their random numbers would not be those that follow.
             self.recorded.clear()
-            self._tell(f"recording failed: {str(_first(error)).strip().splitlines()[0]}")
+            self._print_note(f"recording failed: {str(_find_first(error)).strip().splitlines()[0]}")
         else:
-            self.recorded[key] = Recorded(replay, _tensors(inputs), _tensors(before), after[0])
+            self.recorded[key] = Recorded(replay, _list_tensors(inputs), _list_tensors(before), after[0])
 
     def _replay(self, recorded: Recorded, leaves: Sequence[Any], state: Any) -> Any:
-        for value, tensor in zip(_tensors(leaves), recorded.inputs, strict=True):
+        for value, tensor in zip(_list_tensors(leaves), recorded.inputs, strict=True):
             tensor.copy_(value, non_blocking=True)
-        _copy(_tensors(state), recorded.before)
+        _copy(_list_tensors(state), recorded.before)
         recorded.replay()
         return recorded.after
 
@@ -255,14 +261,14 @@ class _Watch(TorchDispatchMode):
         return None
 
 
-def _first(error: BaseException) -> BaseException:
+def _find_first(error: BaseException) -> BaseException:
     """The error behind an error: of a failed recording, CUDA also refuses the end, and says only that."""
     while error.__context__ is not None:
         error = error.__context__
     return error
 
 
-def _tensors(tree: Any) -> list[Tensor]:
+def _list_tensors(tree: Any) -> list[Tensor]:
     return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
 
 
@@ -276,13 +282,13 @@ def _copy(values: Sequence[Tensor], tensors: Sequence[Tensor]) -> None:
         tensor.copy_(value)
 
 
-def _shape(leaf: Any) -> Any:
+def _describe(leaf: Any) -> Any:
     """What a graph has of a leaf: of a tensor its shape and type, of anything else the value, if it has a hash."""
     if isinstance(leaf, Tensor):
         return leaf.shape, leaf.dtype
     return leaf if isinstance(leaf, bool | int | float | str | None) else type(leaf)
 
 
-def _kind(leaf: Any) -> Any:
+def _describe_kind(leaf: Any) -> Any:
     """The same without the sizes of a tensor."""
-    return (leaf.dim(), leaf.dtype) if isinstance(leaf, Tensor) else _shape(leaf)
+    return (leaf.dim(), leaf.dtype) if isinstance(leaf, Tensor) else _describe(leaf)

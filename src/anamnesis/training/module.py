@@ -81,7 +81,7 @@ class TrainingModule(LightningModule):
         """Take an optimiser step for each batch of a group; see `groups.Groups`."""
         progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
         step, state = self.graphs or self.step, self.train_state
-        with nullcontext() if self.graphs is None else self.graphs.recorder.entered():
+        with nullcontext() if self.graphs is None else self.graphs.recorder.enter():
             for batch in batches:
                 self._copy_rates()
                 state = step(batch, state)
@@ -227,7 +227,7 @@ class TrainingModule(LightningModule):
         for name, value in self.sums.items():
             checkpoint["state_dict"][name] = ranks.total(value)
         # Every process carries the state of its own streams.
-        checkpoint["train_state"] = apply_to_collection(self.train_state, Tensor, ranks.gathered)
+        checkpoint["train_state"] = apply_to_collection(self.train_state, Tensor, ranks.gather)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # One process goes on counting from the sum of all.

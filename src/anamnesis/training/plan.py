@@ -97,7 +97,7 @@ class NetworkPlan:
         prefix: precedes the names of the network's parameters in the weights file.
         sample: writes a sample of the network's work after an epoch, in evaluation mode; the argument counts epochs
             from 1.
-        with_fixed_shape: returns a training batch of one of few shapes with the same loss, for CUDA graphs; None: the
+        pad_to_fixed_shape: returns a training batch of one of few shapes with the same loss, for CUDA graphs; None: the
             batches have few shapes as they are.
     """
 
@@ -115,7 +115,7 @@ class NetworkPlan:
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     prefix: str = ""
     sample: Callable[[int], str] | None = None
-    with_fixed_shape: Callable[[Any], Any] | None = None
+    pad_to_fixed_shape: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def total(value: Tensor) -> Tensor:
     return result
 
 
-def gathered(value: Tensor) -> Tensor:
+def gather(value: Tensor) -> Tensor:
     """The `value` of every process, (processes, *shape), on the device of `value`; all have the same shape."""
     if not _together():
         return value[None]

@@ -46,7 +46,7 @@ def leads(experiment: Any) -> bool:
     return all(os.environ.get(name, "0") == "0" for name in RANKS)
 
 
-def watched(
+def watch_training(
     start: StartWatch, name: str, experiment: Any, inputs: str, root: Path, train: Callable[[Watch], dict[str, Any]]
 ) -> None:
     """Train with a listener: `train(watch)` returns the card of the finished model.

@@ -137,7 +137,7 @@ def test_the_remaining_pairs_are_short_by_subwords_learned_from_them(make, value
     lists = [texts[0] + texts[1]] * 2 if values.get("shared", True) else texts
     for learned, sentences in zip(tokenizers(folder), lists, strict=True):
         again = subwords.learn_pieces([sentences], values["size"])
-        assert (learned.tokens, learned.saved()) == (again.tokens, again.saved())
+        assert (learned.tokens, learned.state_dict()) == (again.tokens, again.state_dict())
 
 
 def test_the_stage_reads_training_twice_and_states_the_sizes(make, entry, tmp_path):

@@ -27,7 +27,7 @@ PIECES += [",", "-", "--", '"', "(", ".", "?!", " ", "  ", "\n", "\n\n", "\t", "
 def listed(tokenizer, text):
     """The leftovers of a text in their order."""
     left, found = Leftovers(tokenizer), []
-    for _ in tokenizer.chunks([text] if text else [], lambda piece, cut: found.extend(left.listed(piece, cut))):
+    for _ in tokenizer.chunks([text] if text else [], lambda piece, cut: found.extend(left.list_leftovers(piece, cut))):
         pass
     return [*found, *left.rest()]
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anamnesis.data.text.cleaning import clean
-from anamnesis.data.text.placeholders import MARKERS, copied, find, hide, lost, mark, restore, same
+from anamnesis.data.text.placeholders import MARKERS, find, find_copied, hide, lost, mark, restore, same
 
 PIECES = ["%s", "%1$s", "{}", "{name}", "<b>", "</b>", "$x", "&amp;", "a@b.nl", " ", "a", "é", "5%", "😀", "."]
 
@@ -32,7 +32,7 @@ def test_strings_that_are_no_placeholders(text):
 
 def test_markers_replace_the_same_parts_in_source_and_target():
     source, target = "Move {a} from <b>%s</b> to %s", "%s: {a} weg van <b>%s</b>"
-    parts = copied(source)
+    parts = find_copied(source)
     assert parts == ["{a}", "<b>", "%s", "</b>"]
     assert mark(source, parts) == "Move \x01 from \x02\x03\x04 to \x03"
     assert mark(target, parts) == "\x03: \x01 weg van \x02\x03\x04"
@@ -50,14 +50,14 @@ def test_lost_placeholders_are_listed_once_in_the_order_of_the_source():
 
 def test_words_and_symbols_with_an_unknown_character_are_copied():
     known = set("abcdefghijklmnopqrstuvwxyzé .,%!")
-    found = copied("hi \U0001f44d\U0001f3fd, %s café Łódź 日本語!", known)
+    found = find_copied("hi \U0001f44d\U0001f3fd, %s café Łódź 日本語!", known)
     assert found == ["\U0001f44d\U0001f3fd", "%s", "Łódź", "日本語"]
-    assert copied("hi \U0001f44d Łódź") == []
+    assert find_copied("hi \U0001f44d Łódź") == []
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join), st.booleans())
 def test_marking_and_restoring_gives_back_any_text(text, every):
-    parts = copied(text, None if every else set("a .%5é"))
+    parts = find_copied(text, None if every else set("a .%5é"))
     assert len(parts) == len(set(parts)) <= len(MARKERS)
     marked = mark(text, parts)
     assert restore(marked, parts) == text
@@ -68,5 +68,5 @@ def test_marking_and_restoring_gives_back_any_text(text, every):
 def test_every_marker_has_its_own_part_and_no_clean_text_holds_one():
     assert clean(f"a{MARKERS}b") == "ab"
     assert all(len(marker.encode()) == 1 for marker in MARKERS)
-    parts = copied("".join(f"{{p{number}}}" for number in range(12)))
+    parts = find_copied("".join(f"{{p{number}}}" for number in range(12)))
     assert parts == [f"{{p{number}}}" for number in range(len(MARKERS))]

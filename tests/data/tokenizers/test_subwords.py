@@ -80,8 +80,8 @@ def test_a_marker_is_merged_only_with_the_space_before_it():
     pieces = [learned.decode([i]) for i in learned.encode('a "\x01". \x02')]
     assert pieces == ["a", " ", '"', "\x01", '"', ".", " ", "\x02"]
     assert learned.decode(learned.encode(lines[0])) == lines[0]
-    assert learned.saved() == {"merges": learned.merges, "placeholders": True}
-    assert plain.saved() == {"merges": plain.merges}
+    assert learned.state_dict() == {"merges": learned.merges, "placeholders": True}
+    assert plain.state_dict() == {"merges": plain.merges}
     assert "é" in subwords.learn(["é é é"], 300).alphabet() > set(map(chr, range(128)))
     assert "é" not in learned.alphabet()
 

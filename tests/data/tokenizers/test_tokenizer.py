@@ -36,7 +36,7 @@ def test_saved_and_loaded(learned, tmp_path):
 
 def changed(number: int, **values) -> bytes:
     learned = LEARNED[number]
-    content = {"format": 1, "kind": learned.kind, "tokens": learned.tokens, **learned.saved(), **values}
+    content = {"format": 1, "kind": learned.kind, "tokens": learned.tokens, **learned.state_dict(), **values}
     return json.dumps({key: value for key, value in content.items() if value is not None}).encode()
 
 

@@ -17,7 +17,7 @@ VOCABULARY = 5
 
 def network(experiment, architecture: str, hidden: int = 3, **model) -> ProbeNetwork:
     torch.manual_seed(4)
-    return text_network(experiment(architecture, model=model).model.sized(hidden), 4, VOCABULARY)
+    return text_network(experiment(architecture, model=model).model.with_hidden(hidden), 4, VOCABULARY)
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_segments_follow_each_other_along_the_streams():
 
 
 def test_same_as_truncated_bptt_written_by_hand(experiment):
-    cell = experiment("lstm").model.sized(9)
+    cell = experiment("lstm").model.with_hidden(9)
     torch.manual_seed(1)
     ours = text_network(cell, 4, 6)
     torch.manual_seed(1)
@@ -138,7 +138,7 @@ def test_same_as_truncated_bptt_written_by_hand(experiment):
 
 def test_perplexity_counts_every_token_given_all_before(experiment, monkeypatch):
     torch.manual_seed(2)
-    network = text_network(experiment("gru").model.sized(9), 4, 6)
+    network = text_network(experiment("gru").model.with_hidden(9), 4, 6)
     logits, _ = network(torch.from_numpy(IDS[:-1].astype(np.int64))[:, None])
     expected = cross_entropy(logits[:, 0], torch.from_numpy(IDS[1:].astype(np.int64))).exp().item()
     for chunk in (1000, 7):
@@ -147,7 +147,7 @@ def test_perplexity_counts_every_token_given_all_before(experiment, monkeypatch)
 
 
 def test_an_infinite_gradient_is_an_error(experiment):
-    network = text_network(experiment("rnn").model.sized(9), 4, 6)
+    network = text_network(experiment("rnn").model.with_hidden(9), 4, 6)
     torch.nn.init.constant_(network.readout.bias, math.inf)
     with pytest.raises(AnamnesisError, match="at step 1; nothing was kept"):
         text.fit(network, IDS, Training(batch=5), 15, lambda: None)

@@ -40,7 +40,7 @@ def test_errors_are_multiples_of_the_allowed_error():
 def test_scores_of_known_answers(experiment):
     settings = experiment()
     for probe, bias, expected in (("copy", [0.0, 9.0, 0.0], 1 / 4), ("adding", [1.0], 0.5)):
-        network = recall_network(probe, settings.model.sized(4), settings)
+        network = recall_network(probe, settings.model.with_hidden(4), settings)
         torch.nn.init.zeros_(network.readout.weight)
         with torch.no_grad():
             network.readout.bias.copy_(torch.tensor(bias))
@@ -55,7 +55,7 @@ def test_scores_of_known_answers(experiment):
 def test_a_short_lag_is_solved_and_training_ends_there(experiment, probe):
     settings = experiment("gru", recall={"steps": 1500, "symbols": 1})
     torch.manual_seed(1)
-    network = recall_network(probe, settings.model.sized(14), settings)
+    network = recall_network(probe, settings.model.with_hidden(14), settings)
     trial = Trial(probe, 1, 3)
     before = recall.score(network, probe, *recall.sequences(settings, trial, "valid").draw(50))
     assert recall.error(probe, before, settings.recall) > 1
@@ -77,7 +77,7 @@ def test_the_best_weights_stay_where_later_ones_are_worse(experiment, architectu
     changes = {"training": {"learning_rate": learning_rate}, "recall": {"check": 1, "steps": 40}}
     settings = experiment(architecture, **changes)
     torch.manual_seed(1)
-    network = recall_network("adding", settings.model.sized(8), settings)
+    network = recall_network("adding", settings.model.with_hidden(8), settings)
     trial = Trial("adding", 1, 5)
     valid = recall.sequences(settings, trial, "valid").draw(50)
     before = recall.score(network, "adding", *valid)

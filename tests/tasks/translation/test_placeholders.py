@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from anamnesis.data.stores.pairs import open_pairs, pair_texts
-from anamnesis.data.text.placeholders import MARKERS, copied
+from anamnesis.data.text.placeholders import MARKERS, find_copied
 from anamnesis.data.tokenizers import subwords, tokenizer
 from anamnesis.nn.search import Hypothesis
 from anamnesis.tasks.translation.evaluation.attention import attention_map
@@ -69,7 +69,7 @@ def test_a_translation_has_no_placeholder_more_often_than_its_text(model, kind, 
     made = model((SEQ2SEQ | ATTENTIVE)[kind])
     used = 0
     for text, best in zip(TEXTS, made.translate(TEXTS, beam, beam), strict=True):
-        wanted = Counter({part: text.count(part) for part in copied(text, made.source.tokenizer.alphabet())})
+        wanted = Counter({part: text.count(part) for part in find_copied(text, made.source.tokenizer.alphabet())})
         losses = []
         for each in best:
             written = Counter({part: each.text.upper().count(part.upper()) for part in wanted})

@@ -168,7 +168,7 @@ def draw(
     Raises:
         AnamnesisError: a split would be empty.
     """
-    groups = _connected(items, keys)
+    groups = _connect(items, keys)
     weights = [sum(weight(items[index]) for index in group) for group in groups]
     strata: dict[Hashable, list[int]] = {}
     for number, group in enumerate(groups):
@@ -234,7 +234,7 @@ def _without(members: list[int], taken: list[int]) -> list[int]:
     return [number for number in members if number not in removed]
 
 
-def _connected(items: Sequence[Item], keys: Callable[[Item], Iterable[Hashable]]) -> list[list[int]]:
+def _connect(items: Sequence[Item], keys: Callable[[Item], Iterable[Hashable]]) -> list[list[int]]:
     """Groups of indices; two items with a common key are in the same group (union-find)."""
     parent = list(range(len(items)))
 

@@ -165,7 +165,7 @@ def _zip_stream(opened: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> IO
 
 
 def _walk_tar(archive: BinaryIO, name: str, visit: Visit) -> None:
-    with _decompressed(archive, name) as stream:
+    with _decompress(archive, name) as stream:
         headers = Budget(LARGEST_HEADER, "the header of a member has")
         bounded = Bounded(stream, name, Budget(LARGEST_ARCHIVE), headers)
         with _damage_is_an_error(name):
@@ -204,7 +204,7 @@ def _tar_stream(opened: tarfile.TarFile, info: tarfile.TarInfo, name: str) -> IO
 
 
 @contextmanager
-def _decompressed(archive: BinaryIO, name: str) -> Iterator[IO[bytes]]:
+def _decompress(archive: BinaryIO, name: str) -> Iterator[IO[bytes]]:
     with _damage_is_an_error(name):
         archive.seek(0)
         magic = archive.read(6)

@@ -129,13 +129,13 @@ class _File:
         if isinstance(self.file, UrlFile) and not self.file.members:
             path = self._find_url(self.file)
             return [self._part(_file_name(self.file.url), path, files.sha256_file(path), self.file.split)]
-        missing = [member for member in self.file.members if self._cached(member) is None]
+        missing = [member for member in self.file.members if self._find_cached(member) is None]
         missing = [member for member in missing if not self._find_member_in_mirror(member)]
         if missing:
             self._find_archive(missing)
         parts = []
         for member in self.file.members:
-            cached = self._cached(member)
+            cached = self._find_cached(member)
             if cached is None:
                 raise AnamnesisError(f"{self.name}: {member.path}: the file vanished from {self.cache.root}")
             parts += cached
@@ -144,7 +144,7 @@ class _File:
     def _part(self, name: str, path: Path, sha256: str, split: object) -> Part:
         return Part(name, path, sha256, split, hide_passwords(self.name))  # type: ignore[arg-type]
 
-    def _cached(self, member: Member) -> list[Part] | None:
+    def _find_cached(self, member: Member) -> list[Part] | None:
         """The member, or the members that its pattern selects, if the cache has all of them."""
         path = self.cache.find(member.sha256)
         if path is None:

@@ -70,7 +70,7 @@ class UrlFile(Settings):
     )
 
     @model_validator(mode="after")
-    def _pinned(self) -> Self:
+    def _check_pins(self) -> Self:
         if (self.sha256 is None) == (self.git_blob is None):
             raise ValueError("an address needs one of `sha256` and `git_blob`")
         if self.git_blob is not None and self.members:

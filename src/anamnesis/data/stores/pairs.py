@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from anamnesis.data.stores import arrays, tables
-from anamnesis.data.text.placeholders import copied, mark
+from anamnesis.data.text.placeholders import find_copied, mark
 from anamnesis.data.tokenizers import settings, subwords, tokenizer
 from anamnesis.data.tokenizers.base import Chunk, Tokenizer
 from anamnesis.errors import AnamnesisError
@@ -121,7 +121,7 @@ def write(
             is short enough.
     """
     train, _ = _read(sources["train"], advance)
-    learned, kept = _learn(entry, _marked(entry, train), sources["train"])
+    learned, kept = _learn(entry, _mark_placeholders(entry, train), sources["train"])
     for side, of_side in zip(SIDES, learned, strict=True):
         tokenizer.save(of_side, folder / f"{side}_tokenizer.json")
     stats: dict[str, Any] = {
@@ -136,7 +136,7 @@ def write(
         pairs, digest = _read(path, advance)
         numbers = kept if split == "train" else list(range(len(pairs)))
         chosen = [pairs[number] for number in numbers]
-        counts = _write_split(folder, split, learned, chosen, _marked(entry, chosen))
+        counts = _write_split(folder, split, learned, chosen, _mark_placeholders(entry, chosen))
         stats["splits"][split] = counts | {"left_out": len(pairs) - len(numbers), "text_sha256": digest}
     stats["alphabet"] = len({character for number in kept for character in train[number][1]})
     return stats
@@ -154,11 +154,11 @@ def _read(path: Path, advance: Callable[[int], object]) -> tuple[list[Texts], st
     return [(source, target) for source, target, _ in rows], digest
 
 
-def _marked(entry: settings.PairTokens, pairs: list[Texts]) -> list[Texts]:
+def _mark_placeholders(entry: settings.PairTokens, pairs: list[Texts]) -> list[Texts]:
     """The pairs to encode: in both sentences, markers replace the placeholders of the source."""
     if isinstance(entry, settings.WordPairs) or not entry.placeholders:
         return pairs
-    parts = [copied(source) for source, _ in pairs]
+    parts = [find_copied(source) for source, _ in pairs]
     return [(mark(source, part), mark(target, part)) for (source, target), part in zip(pairs, parts, strict=True)]
 
 

@@ -19,7 +19,7 @@ def columns(path: Path, *allowed: Sequence[str]) -> list[str]:
     Raises:
         AnamnesisError: the file is missing or not UTF-8, or has none of the allowed lists of columns.
     """
-    _, header = next(_parsed(path, len, FETCH))
+    _, header = next(_parse(path, len, FETCH))
     _check(path, header, *allowed)
     return header
 
@@ -38,7 +38,7 @@ def rows(
     Raises:
         AnamnesisError: the file is missing or not UTF-8, or not a table with these columns.
     """
-    parsed = _parsed(path, observe, missing)
+    parsed = _parse(path, observe, missing)
     _, header = next(parsed)
     _check(path, header, names)
     for line, row in parsed:
@@ -71,7 +71,7 @@ def _check(path: Path, header: list[str], *allowed: Sequence[str]) -> None:
         raise AnamnesisError(f"{path}: found the columns {', '.join(header) or '(none)'}; allowed: {lists}")
 
 
-def _parsed(path: Path, observe: Callable[[bytes], object], missing: str) -> Iterator[tuple[int, list[str]]]:
+def _parse(path: Path, observe: Callable[[bytes], object], missing: str) -> Iterator[tuple[int, list[str]]]:
     """Each row and the number of its last line; the header first, empty where there is none."""
 
     def lines(file: Any) -> Iterator[str]:

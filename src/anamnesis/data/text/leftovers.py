@@ -49,13 +49,13 @@ class Leftovers:
             sentence: the piece of text, with the white space around it.
             words: its words in their original case; may be empty.
         """
-        self.counts.update(self.listed(sentence, words))
+        self.counts.update(self.list_leftovers(sentence, words))
 
     def finish(self) -> None:
         """Count the string after the last word of the text."""
         self.counts.update(self.rest())
 
-    def listed(self, sentence: str, words: list[str]) -> Iterator[Leftover]:
+    def list_leftovers(self, sentence: str, words: list[str]) -> Iterator[Leftover]:
         """The strings of a sentence in order: for each word the string before it, its case, and the marks inside."""
         if not words:
             self._pending += sentence

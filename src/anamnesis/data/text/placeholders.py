@@ -50,7 +50,7 @@ def lost(source: str, target: str) -> list[str]:
     return [part for part, times in Counter(find(source)).items() if target.count(part) < times]
 
 
-def copied(text: str, known: Set[str] | None = None) -> list[str]:
+def find_copied(text: str, known: Set[str] | None = None) -> list[str]:
     """The different parts of a text that its translation copies, in order; at most one for each marker.
 
     Args:

@@ -53,7 +53,7 @@ class Tokenizer(ABC):
     def stream(self, ids: Iterable[int]) -> Iterator[str]:
         """The text in pieces: one for each id, and a last one if bytes of a character remain."""
 
-    def saved(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Further entries of tokenizer.json, besides format, kind and tokens."""
         return {}
 
@@ -89,6 +89,6 @@ def check(tokens: list[str], special: list[str]) -> None:
         raise ValueError("a token is empty")
 
 
-def ranked(counts: Mapping[str, int]) -> list[str]:
+def rank(counts: Mapping[str, int]) -> list[str]:
     """The keys by descending count; equal counts in the order of their code points."""
     return sorted(counts, key=lambda token: (-counts[token], token))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from anamnesis.data.text.blocks import CODEPOINTS, codepoints
-from anamnesis.data.tokenizers.base import UNKNOWN, Chunk, Tokenizer, check, ranked
+from anamnesis.data.tokenizers.base import UNKNOWN, Chunk, Tokenizer, check, rank
 from anamnesis.data.tokenizers.characters import REPLACEMENT
 
 # Size of the largest table of all pairs of characters; a larger alphabet needs binary search.
@@ -93,7 +93,7 @@ def learn(blocks: Iterable[str]) -> Bigrams:
         for key, count in zip(*(array.tolist() for array in np.unique(keys, return_counts=True)), strict=True):
             counts[chr(key >> 21) + chr(key & 0x1FFFFF)] += count
     singles = {chr(number): 0 for number in np.flatnonzero(seen)}
-    return Bigrams([UNKNOWN, *ranked(singles | counts)])
+    return Bigrams([UNKNOWN, *rank(singles | counts)])
 
 
 class _Pieces(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from anamnesis.data.text.blocks import CODEPOINTS, codepoints
-from anamnesis.data.tokenizers.base import UNKNOWN, Chunk, Tokenizer, check, ranked
+from anamnesis.data.tokenizers.base import UNKNOWN, Chunk, Tokenizer, check, rank
 
 REPLACEMENT = "\ufffd"
 
@@ -43,4 +43,4 @@ def learn(blocks: Iterable[str]) -> Characters:
     for block in blocks:
         occurrences = np.bincount(codepoints(block))
         counts[: len(occurrences)] += occurrences
-    return Characters([UNKNOWN, *ranked({chr(i): int(counts[i]) for i in np.flatnonzero(counts)})])
+    return Characters([UNKNOWN, *rank({chr(i): int(counts[i]) for i in np.flatnonzero(counts)})])

@@ -51,11 +51,11 @@ def _english_end(text: str, start: int, match: re.Match[str]) -> bool:
 
 def words(language: str) -> Callable[[str], list[str]]:
     """The function that lists the words and marks of a sentence, never `<unk>`, `<s>` or `</s>`."""
-    return _chinese() if language == "zh" else _spaced().findall
+    return _chinese() if language == "zh" else _compile_spaces().findall
 
 
 @cache
-def _spaced() -> re.Pattern[str]:
+def _compile_spaces() -> re.Pattern[str]:
     """A number; a word with its accents, vowel signs and inner apostrophes; a run of dashes or dots; any mark."""
     marks = "".join(chr(i) for i in range(0x300, 0x10000) if unicodedata.category(chr(i)).startswith("M"))
     # Equal to (letter marks*)+, without repeating a group for each letter. Atomic, because possessive groups are broken

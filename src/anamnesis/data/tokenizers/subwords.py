@@ -50,7 +50,7 @@ class Subwords(Tokenizer):
             raise ValueError("a merge does not join two tokens into a third")
         self.tokens, self.merges, self.placeholders = tokens, merges, placeholders
         self._bytes = [bytes(symbols[symbol] for symbol in token) for token in tokens]
-        self._model = _untrained(models.BPE({token: i for i, token in enumerate(tokens)}, merges), placeholders)
+        self._model = _new_tokenizer(models.BPE({token: i for i, token in enumerate(tokens)}, merges), placeholders)
 
     def chunks(self, blocks: Iterable[str]) -> Iterator[Chunk]:
         for lines in pieces(map(_valid, blocks), LINES):
@@ -63,7 +63,7 @@ class Subwords(Tokenizer):
             yield decoder.decode(self._bytes[i])
         yield decoder.decode(b"", final=True)
 
-    def saved(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         return {"merges": self.merges} | ({"placeholders": True} if self.placeholders else {})
 
     def alphabet(self) -> frozenset[str]:
@@ -90,7 +90,7 @@ def learn_pieces(lists: Iterable[list[str]], size: int, placeholders: bool = Fal
 
     from tokenizers import models, trainers
 
-    model = _untrained(models.BPE(), placeholders)
+    model = _new_tokenizer(models.BPE(), placeholders)
     trainer = trainers.BpeTrainer(
         vocab_size=size, min_frequency=2, show_progress=False, initial_alphabet=sorted(byte_symbols())
     )
@@ -108,7 +108,7 @@ def byte_symbols() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(256 + number): byte for number, byte in enumerate(others)}
 
 
-def _untrained(model: Any, placeholders: bool) -> "tokenizers.Tokenizer":
+def _new_tokenizer(model: Any, placeholders: bool) -> "tokenizers.Tokenizer":
     from tokenizers import Regex, Tokenizer, pre_tokenizers
 
     result = Tokenizer(model)

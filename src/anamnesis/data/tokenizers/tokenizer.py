@@ -39,7 +39,7 @@ def learn_documents(entry: settings.DocumentTokens, documents: Iterable[str]) ->
 
 def save(tokenizer: Tokenizer, path: Path) -> None:
     """Write tokenizer.json."""
-    content = {"format": FORMAT, "kind": tokenizer.kind, "tokens": tokenizer.tokens, **tokenizer.saved()}
+    content = {"format": FORMAT, "kind": tokenizer.kind, "tokens": tokenizer.tokens, **tokenizer.state_dict()}
     files.write_json(path, content)
 
 

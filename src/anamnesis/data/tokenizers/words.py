@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anamnesis.data.text.blocks import pieces
-from anamnesis.data.tokenizers.base import END, START, UNKNOWN, Chunk, Tokenizer, check, ranked
+from anamnesis.data.tokenizers.base import END, START, UNKNOWN, Chunk, Tokenizer, check, rank
 from anamnesis.data.tokenizers.sentences import rule, words
 from anamnesis.errors import AnamnesisError
 
@@ -113,7 +113,7 @@ class Words(Tokenizer):
 
         return find
 
-    def saved(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         rules = {"language": self.language, "lower": self.lower, "sentences": self.sentences}
         return rules | ({"delete": self.delete} if self.delete else {})
 
@@ -152,7 +152,7 @@ def learn(
         minimum_count: a word that occurs less often is left out.
     """
     counts = Counter(Words(SPECIAL, language, lower, sentences, delete).words(blocks))
-    frequent = ranked({word: count for word, count in counts.items() if count >= minimum_count and word not in SPECIAL})
+    frequent = rank({word: count for word, count in counts.items() if count >= minimum_count and word not in SPECIAL})
     tokens = [*SPECIAL, *frequent[: None if limit is None else limit - len(SPECIAL)]]
     return Words(tokens, language, lower, sentences, delete)
 

@@ -204,7 +204,7 @@ class _Hidden(torch.autograd.Function):
 class _Decay(torch.autograd.Function):
     """s_t = driven_t + keep * s_{t-1} for driven (time, batch, units), keep (units,) or (1,), s_0 (batch, units).
 
-    With the matrix of `_decayed` by products, which give `keep` no gradient; with None by a loop, for the CPU.
+    With the matrix of `_sum_with_decay` by products, which give `keep` no gradient; with None by a loop, for the CPU.
     """
 
     @staticmethod
@@ -214,7 +214,7 @@ class _Decay(torch.autograd.Function):
             for row in s.unbind():
                 before = row.addcmul_(before, keep)
         else:
-            s = _decayed(matrix, torch.cat([first[None], driven]))[1:]
+            s = _sum_with_decay(matrix, torch.cat([first[None], driven]))[1:]
         ctx.save_for_backward(s, keep, first, matrix)
         return s
 
@@ -223,7 +223,7 @@ class _Decay(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         s, keep, first, matrix = ctx.saved_tensors
         if matrix is not None:
-            rows = _decayed_back(matrix, gradient, len(gradient))
+            rows = _sum_backwards(matrix, gradient, len(gradient))
             return rows[1:], None, rows[0], None
         # The same recurrence with time running backwards: d_t = gradient_t + keep * d_{t+1}.
         driven = gradient.clone(memory_format=torch.contiguous_format)
@@ -243,9 +243,10 @@ class _Kernel(torch.autograd.Function):
     g_t = tanh((P s_t + A x_t) / 2 + R g_{t-1} / 4 + R 1 / 4).
 
     The arguments are x (time, batch, inputs), h and s of the step before; keep (units,), or None; W_xs, P, A, R; the
-    matrix of `_decayed`; the share of W_xs x_t that enters the context; and whether the activation is the sigmoid, and
-    whether h_t reads s_t. The results are s_1 .. s_T, [s_t, x_t] or [s_{t-1}, x_t], the kernel's first state, and its
-    four weights. These are parts of one buffer in cuDNN's order; PyTorch would copy any others into one at each call.
+    matrix of `_sum_with_decay`; the share of W_xs x_t that enters the context; whether the activation is the sigmoid;
+    and whether h_t reads s_t. The results are s_1 .. s_T, [s_t, x_t] or [s_{t-1}, x_t], the kernel's first state, and
+    its four weights. These are parts of one buffer in cuDNN's order; PyTorch would copy any others into one at each
+    call.
     """
 
     @staticmethod
@@ -268,7 +269,7 @@ class _Kernel(torch.autograd.Function):
         rows, width = x.new_empty(time + 1, batch, units), units + inputs
         rows[0] = s
         rows[1:].view(-1, units).addmm_(x.reshape(-1, inputs), w_xs.mT, beta=0, alpha=share)
-        rows = _decayed(matrix, rows)
+        rows = _sum_with_decay(matrix, rows)
         context = rows[1:]
         segment = torch.cat([context if current else rows[:-1], x], -1)
         flat = x.new_empty(hidden * (width + hidden + 2))
@@ -304,7 +305,7 @@ class _Kernel(torch.autograd.Function):
         else:
             rows = torch.cat([read[:1], context])
             rows[1:-1].add_(read[1:])
-        rows = _decayed_back(matrix, rows, len(x))
+        rows = _sum_backwards(matrix, rows, len(x))
         driven = rows[1:].reshape(-1, units)
         from_x = segment.reshape(-1, units + inputs)[:, units:]
         grad_x = torch.addmm(from_x, driven, w_xs, alpha=ctx.share).view_as(x) if ctx.needs_input_grad[0] else None
@@ -319,7 +320,7 @@ class _Kernel(torch.autograd.Function):
         return grad_x, grad_h, rows[0], grad_keep, grad_xs, of_s, of_x, to_h, None, None, None, None
 
 
-def _decayed(matrix: Tensor, rows: Tensor) -> Tensor:
+def _sum_with_decay(matrix: Tensor, rows: Tensor) -> Tensor:
     """s_0 .. s_T of s_0 and s_t = r_t + keep * s_{t-1}.
 
     Args:
@@ -337,11 +338,11 @@ def _decayed(matrix: Tensor, rows: Tensor) -> Tensor:
     return rows
 
 
-def _decayed_back(matrix: Tensor, rows: Tensor, time: int) -> Tensor:
-    """The gradients of s_0 and r_1 .. r_T in `_decayed`, (time + 1, batch, units).
+def _sum_backwards(matrix: Tensor, rows: Tensor, time: int) -> Tensor:
+    """The gradients of s_0 and r_1 .. r_T in `_sum_with_decay`, (time + 1, batch, units).
 
     Args:
-        matrix: that of `_decayed`.
+        matrix: that of `_sum_with_decay`.
         rows: those of s_0 .. s_T, or of s_1 .. s_T where nothing reads s_0, (time + 1 or time, batch, units).
         time: T.
     """
@@ -365,7 +366,7 @@ def _product(matrix: Tensor, rows: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _triangle(keep: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The matrix of `_decayed` for a block; shorter segments use its corner.
+    """The matrix of `_sum_with_decay` for a block; shorter segments use its corner.
 
     It is made once, on the device: a CUDA graph would make it again at every replay, and cannot copy it there.
     """
@@ -389,7 +390,7 @@ def _number(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 def _triangles(keep: Tensor, steps: int) -> Tensor:
-    """The matrices of `_decayed` for keep (units,), (units, steps, steps), or a block's instead of more steps."""
+    """The matrices of `_sum_with_decay` for keep (units,), (units, steps, steps); a block's instead of more steps."""
     times = torch.arange(min(steps, BLOCK), device=keep.device)
     exponents = (times[:, None] - times).clamp(min=0)
     return (keep[:, None, None] ** exponents).tril()

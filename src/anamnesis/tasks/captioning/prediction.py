@@ -42,7 +42,7 @@ def answer(model: Captioner, texts: list[str], options: dict[str, Any]) -> list[
     """
     beam = serving.complete(options, example(model.card)[1])["beam"]
     images = {}
-    for number, text in serving.numbered(texts).items():
+    for number, text in serving.number_texts(texts).items():
         deadline.check()
         try:
             content = base64.b64decode("".join(text.split()), validate=True)

@@ -25,7 +25,7 @@ class DigitImages(Settings):
     seed: int = Field(1, ge=0, le=2**32 - 1)
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _check_order(self) -> Self:
         if self.shortest > self.longest:
             raise ValueError(f"found shortest {self.shortest} above longest {self.longest}")
         return self

@@ -35,7 +35,7 @@ def answer(model: ClozeModel, texts: list[str], options: dict[str, Any]) -> list
     top = serving.complete(options, example(model.card)[1])["top"]
     words = min(top, int(model.candidates.sum())) or 1
     answers = {}
-    for number, text in serving.numbered(texts).items():
+    for number, text in serving.number_texts(texts).items():
         deadline.check()
         try:
             answers[number] = serving.ranking(fill(model, text, words), top)

@@ -214,7 +214,7 @@ def _calendar(path: Path, lines: list[int], cells: list[str]) -> Calendar:
             f"{path}: found {len(cells)} row; allowed: 2 or more, because their distance implies the period"
         )
     if all(cell.removeprefix("-").isdecimal() and not COMPACT.fullmatch(cell) for cell in cells):
-        return _counted(path, lines, cells)
+        return _count_steps(path, lines, cells)
     import pandas as pd
 
     places = [f"{path}: line {line}" for line in lines]
@@ -237,7 +237,7 @@ def _calendar(path: Path, lines: list[int], cells: list[str]) -> Calendar:
     return Calendar(periods, label, unit)
 
 
-def _counted(path: Path, lines: list[int], cells: list[str]) -> Calendar:
+def _count_steps(path: Path, lines: list[int], cells: list[str]) -> Calendar:
     """The places of dates that are whole numbers, such as years."""
     if max(map(len, cells)) > 15:
         raise AnamnesisError(f"{path}: found dates of more than 15 digits; allowed: {ALLOWED}")

@@ -38,13 +38,13 @@ def answer(model: Forecaster, texts: list[str], options: dict[str, Any]) -> list
         AnamnesisError: a text has too few values or words, or something else; or an option is not allowed.
     """
     steps = serving.complete(options, example(model.card)[1])["steps"]
-    starts = [_window(model, number, text) for number, text in serving.numbered(texts).items()]
+    starts = [_window(model, number, text) for number, text in serving.number_texts(texts).items()]
     if not starts:
         return serving.place({}, texts)
     rows = free_running(model, np.array(starts), steps)
     words = model.words
     answers = [words.spell(row) if words else ", ".join(f"{value:.6g}" for value in row) for row in rows]
-    return serving.place(dict(zip(serving.numbered(texts), answers, strict=True)), texts)
+    return serving.place(dict(zip(serving.number_texts(texts), answers, strict=True)), texts)
 
 
 def _window(model: Forecaster, number: int, text: str) -> Values:

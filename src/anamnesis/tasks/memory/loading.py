@@ -39,7 +39,7 @@ def load(found: ModelFolder) -> MemoryModel:
     """
     folder, card, experiment = found.folder, found.card, found.experiment
     try:
-        cell = experiment.model.sized(card["hidden"])
+        cell = experiment.model.with_hidden(card["hidden"])
         initial, trained = (
             models.load_network(
                 folder,

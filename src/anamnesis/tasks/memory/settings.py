@@ -25,7 +25,7 @@ class DerivedSizes(layers.Layers):
                 raise ValueError(f"{size} follows from `parameters`; remove it")
         return content
 
-    def sized(self, hidden: int) -> Self:
+    def with_hidden(self, hidden: int) -> Self:
         """The same cell with `hidden` units, and other sizes in proportion."""
         return self.model_copy(update={"hidden": hidden})
 
@@ -36,7 +36,7 @@ class ContextCell(DerivedSizes):
     context: int = Field(1, exclude=True, description="not allowed: follows from `parameters` and `share`")
     share: float = Field(0.5, gt=0, le=4, description="context units for each hidden unit")
 
-    def sized(self, hidden: int) -> Self:
+    def with_hidden(self, hidden: int) -> Self:
         return self.model_copy(update={"hidden": hidden, "context": max(1, round(self.share * hidden))})
 
 

@@ -38,7 +38,7 @@ def attention_maps(
             )
         if translation.tokens:
             source, target, weights = attention_map(translator, text, translation)
-            maps.append(AttentionMap(_stripped(source), _stripped(target), weights))
+            maps.append(AttentionMap(_strip(source), _strip(target), weights))
         else:
             maps.append(None)
     return maps
@@ -81,5 +81,5 @@ def as_png(attention: AttentionMap) -> bytes:
     return buffer.getvalue()
 
 
-def _stripped(tokens: Sequence[str]) -> list[str]:
+def _strip(tokens: Sequence[str]) -> list[str]:
     return [" ".join(token.split()) or "␣" for token in tokens]

@@ -40,7 +40,7 @@ def answer(model: VideoClassifier, texts: list[str], options: dict[str, Any]) ->
     """
     top = serving.complete(options, example(model.card)[1])["top"]
     answers = {}
-    for number, text in serving.numbered(texts).items():
+    for number, text in serving.number_texts(texts).items():
         deadline.check()
         video = gif.decode(_decode(text, number), model.size, f"video {number}")
         answers[number] = serving.ranking(model.classify(video), top)

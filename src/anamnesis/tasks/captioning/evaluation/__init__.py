@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anamnesis.metrics.generation import number, search_columns, teacher_forcing_perplexity
-from anamnesis.metrics.results import Evaluation, Progress, csv_text, question, rounded
+from anamnesis.metrics.results import Evaluation, Progress, csv_text, question, round_score
 from anamnesis.tasks.captioning.evaluation.scores import character_error_rate, edits, exact_match
 from anamnesis.tasks.captioning.model.captions import Caption, Captioner
 from anamnesis.tasks.captioning.model.images import BLACK, CaptionedImages, open_captioned
@@ -50,7 +50,7 @@ def evaluate(model: Captioner, store: Path, experiment: Any, progress: Progress)
         if network:
             greedy = [each[0] for each in model.caption(images.pixels, 1, progress=progress.advance)]
             metrics[split] |= {
-                "exact_match_greedy": rounded(exact_match([each.text for each in greedy], references)),
+                "exact_match_greedy": round_score(exact_match([each.text for each in greedy], references)),
                 "perplexity": perplexity(model, images, split),
             }
     files: dict[str, str | bytes] = {
@@ -90,8 +90,8 @@ def as_png(pixels: NDArray[np.uint8]) -> bytes:
 
 def _scores(captions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
     return {
-        "exact_match": rounded(exact_match(captions, references)),
-        "character_error_rate": rounded(character_error_rate(captions, references)),
+        "exact_match": round_score(exact_match(captions, references)),
+        "character_error_rate": round_score(character_error_rate(captions, references)),
     }
 
 

@@ -64,7 +64,7 @@ def pad(
     return torch.from_numpy(np.where(inside, ids.astype(np.int64), dummy or 0)), lengths
 
 
-def with_fixed_shape(batch: tuple[tuple[Any, ...], Tensor]) -> tuple[tuple[Any, ...], Tensor]:
+def pad_to_fixed_shape(batch: tuple[tuple[Any, ...], Tensor]) -> tuple[tuple[Any, ...], Tensor]:
     """The batch with more padding, so that many batches have its shape, and with lengths for a batch without packing.
 
     Args:

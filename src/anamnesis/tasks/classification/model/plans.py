@@ -13,7 +13,7 @@ from anamnesis import console, models
 from anamnesis.data.stores.documents import Documents
 from anamnesis.data.tokenizers import tokenizer as tokenizers
 from anamnesis.data.tokenizers.base import Tokenizer
-from anamnesis.tasks.classification.model.batches import input_vocabulary, pad, with_fixed_shape, word_batch
+from anamnesis.tasks.classification.model.batches import input_vocabulary, pad, pad_to_fixed_shape, word_batch
 from anamnesis.tasks.classification.model.documents import TOKENIZER, open_split
 from anamnesis.tasks.classification.model.features import Head, frequencies, moments
 from anamnesis.tasks.classification.model.network import DocumentNetwork
@@ -51,7 +51,7 @@ def _plan_words(job: Job, model: Network, labels: list[str]) -> NetworkPlan:
     seed(job.experiment.seed)
     network = DocumentNetwork(model, input_vocabulary(model, tokenizer), len(labels))
     size = max(job.experiment.batch, WORDS_BATCH)
-    return _plan(job, job.store, network, inputs, splits, size, labels, with_fixed_shape=with_fixed_shape)
+    return _plan(job, job.store, network, inputs, splits, size, labels, pad_to_fixed_shape=pad_to_fixed_shape)
 
 
 def _plan_histogram(job: Job, model: Histogram, labels: list[str]) -> NetworkPlan:
@@ -97,7 +97,7 @@ def _plan_language_model(job: Job, model: LanguageModel, labels: list[str]) -> N
         def inputs(split: str) -> Inputs:
             return lambda rows: pad(splits[split], rows)
 
-        more = {"card": card, "arrays": arrays, "with_fixed_shape": with_fixed_shape}
+        more = {"card": card, "arrays": arrays, "pad_to_fixed_shape": pad_to_fixed_shape}
         return _plan(job, folder, network, inputs, splits, batch, labels, **more)
     arrays |= {f"encoder.{name}": value.detach().numpy() for name, value in encoder.named_parameters()}
     return _plan(

@@ -10,7 +10,7 @@ from anamnesis import files
 from anamnesis.data.stores.store import open_split, open_unknown, read_stats
 from anamnesis.data.tokenizers.base import Tokenizer
 from anamnesis.errors import AnamnesisError
-from anamnesis.metrics.results import Evaluation, Progress, question, rounded
+from anamnesis.metrics.results import Evaluation, Progress, question, round_score
 from anamnesis.tasks.cloze.model.blanks import find_candidates, split_sentences, unknown_words
 from anamnesis.tasks.cloze.model.cloze_model import ClozeModel, Example, examples, scores
 
@@ -22,7 +22,7 @@ def evaluate(model: ClozeModel, store: Path, experiment: Any, progress: Progress
         AnamnesisError: a split holds no known word, or the model gives a word no probability.
     """
     stats, texts, facts = read_stats(store), {}, {}
-    rules = model.tokenizer.saved()
+    rules = model.tokenizer.state_dict()
     for split in ("valid", "test"):
         ids = np.asarray(open_split(store, split))
         texts[split] = split_sentences(ids, model.tokenizer)
@@ -41,7 +41,9 @@ def evaluate(model: ClozeModel, store: Path, experiment: Any, progress: Progress
             values = scores(model, sentences, unknown_words(store, split, stats, model.candidates))
         except AnamnesisError as error:
             raise AnamnesisError(f"{store / split}.npy: {error}") from None
-        metrics[split] = {key: rounded(value) if isinstance(value, float) else value for key, value in values.items()}
+        metrics[split] = {
+            key: round_score(value) if isinstance(value, float) else value for key, value in values.items()
+        }
         progress.advance()
     blanks = [_entry(each) for each in examples(model, texts["test"], experiment.sentences)]
     test = metrics["test"]
@@ -80,10 +82,10 @@ def _title(rules: dict[str, Any]) -> str:
 
 def _entry(example: Example) -> dict[str, Any]:
     """An example as blanks.json holds it."""
-    guesses = [{"word": word, "probability": rounded(probability)} for word, probability in example.guesses]
+    guesses = [{"word": word, "probability": round_score(probability)} for word, probability in example.guesses]
     return {
         "text": example.text,
         "word": example.word,
-        "probability": rounded(example.probability),
+        "probability": round_score(example.probability),
         "guesses": guesses,
     }

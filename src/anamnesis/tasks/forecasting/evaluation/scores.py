@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from anamnesis.metrics.results import rounded
+from anamnesis.metrics.results import round_score
 from anamnesis.tasks.forecasting.model.examples import Values
 
 
@@ -21,5 +21,5 @@ def scores(forecasts: Values, values: Values, before: Values) -> dict[str, float
         baseline. Where the baseline makes no error there is no skill.
     """
     mse, baseline = (float(np.square(each - values).mean()) for each in (forecasts, before))
-    errors = {"rmse": rounded(math.sqrt(mse)), "mae": rounded(float(np.abs(forecasts - values).mean()))}
-    return errors | ({"skill": rounded(1 - mse / baseline)} if baseline > 0 else {})
+    errors = {"rmse": round_score(math.sqrt(mse)), "mae": round_score(float(np.abs(forecasts - values).mean()))}
+    return errors | ({"skill": round_score(1 - mse / baseline)} if baseline > 0 else {})

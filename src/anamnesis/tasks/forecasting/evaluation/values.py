@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from anamnesis.data.stores.store import SPLITS, open_series, read_stats
-from anamnesis.metrics.results import Evaluation, Progress, csv_text, question, rounded
+from anamnesis.metrics.results import Evaluation, Progress, csv_text, question, round_score
 from anamnesis.tasks.forecasting.evaluation.scores import scores
 from anamnesis.tasks.forecasting.model.examples import Values, windows
 from anamnesis.tasks.forecasting.model.forecaster import Forecaster, free_running
@@ -44,7 +44,7 @@ def evaluate(model: Forecaster, store: Path, experiment: Any, progress: Progress
             free, actual = run_free(model, series, steps)
             squares = np.square(free - actual)
             metrics[split] = scores(forecasts, examples.targets, examples.windows[:, -1]) | {
-                "rmse_free_running": rounded(math.sqrt(squares.mean())),
+                "rmse_free_running": round_score(math.sqrt(squares.mean())),
                 "targets": len(forecasts),
                 "origins": len(free),
             }

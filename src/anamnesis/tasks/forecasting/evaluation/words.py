@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from anamnesis import files
 from anamnesis.data.stores.store import SPLITS, open_split
-from anamnesis.metrics.results import Evaluation, Progress, question, rounded
+from anamnesis.metrics.results import Evaluation, Progress, question, round_score
 from anamnesis.tasks.forecasting.evaluation.scores import scores
 from anamnesis.tasks.forecasting.model.forecaster import Forecaster, free_running
 from anamnesis.tasks.forecasting.model.numbering import UNSEEN, Words
@@ -58,9 +58,9 @@ def word_scores(model: Forecaster, words: Words, targets: Targets, mean: float) 
     repeated = np.where(targets.before == UNSEEN, mean, targets.before)
     return {
         **scores(forecasts, numbers, repeated),
-        "accuracy": rounded(float((words.nearest(forecasts) == targets.numbers).mean())),
-        "mean_rmse": rounded(float(np.sqrt(np.square(numbers - mean).mean()))),
-        "repeat_rmse": rounded(float(np.sqrt(np.square(numbers - repeated).mean()))),
+        "accuracy": round_score(float((words.nearest(forecasts) == targets.numbers).mean())),
+        "mean_rmse": round_score(float(np.sqrt(np.square(numbers - mean).mean()))),
+        "repeat_rmse": round_score(float(np.sqrt(np.square(numbers - repeated).mean()))),
         "targets": len(numbers),
         "whole_windows": len(targets.windows),
     }

@@ -38,7 +38,7 @@ def plan_training(job: Job) -> Plan:
     if isinstance(model, Mean):
         parameters = 1
     if isinstance(model, AutoRegression):
-        coefficients, intercept = least_squares(_standardised(data.train, data))
+        coefficients, intercept = least_squares(_standardise(data.train, data))
         arrays |= {"coefficients": coefficients, "intercept": np.array([intercept])}
         parameters = len(coefficients) + 1
     return FittedModel(
@@ -56,7 +56,7 @@ def _plan_network(job: Job, data: Data, arrays: dict[str, NDArray[Any]], files: 
     experiment = job.experiment
 
     def batches(examples: Examples, size: int, order: int | None) -> Batches[Batch]:
-        parts = (part.astype(np.float32) for part in _standardised(examples, data))
+        parts = (part.astype(np.float32) for part in _standardise(examples, data))
         windows, targets = map(torch.from_numpy, parts)
         return Batches(lambda rows: (windows[rows], targets[rows]), len(targets), size, order)
 
@@ -93,5 +93,5 @@ def _plan_network(job: Job, data: Data, arrays: dict[str, NDArray[Any]], files: 
     )
 
 
-def _standardised(examples: Examples, data: Data) -> Examples:
+def _standardise(examples: Examples, data: Data) -> Examples:
     return Examples(*((part - data.mean) / data.scale for part in examples))

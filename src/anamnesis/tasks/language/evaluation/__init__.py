@@ -5,7 +5,7 @@ from typing import Any
 
 from anamnesis import files
 from anamnesis.data.stores.store import read_stats
-from anamnesis.metrics.results import Evaluation, Progress, csv_text, question, rounded
+from anamnesis.metrics.results import Evaluation, Progress, csv_text, question, round_score
 from anamnesis.tasks.language.evaluation import context
 from anamnesis.tasks.language.evaluation.preference import shuffle_preference
 from anamnesis.tasks.language.model.generation import generate
@@ -28,14 +28,14 @@ def evaluate(model: LanguageModel, store: Path, experiment: Any, progress: Progr
     for name, split in splits.items():
         scores = score_split(model, split, progress.advance, keep=model.recurrent)
         metrics[name] = {
-            "perplexity": rounded(scores.perplexity),
-            "bits_per_character": rounded(split.bits_per_character(scores.nats)),
-            "accuracy": rounded(scores.accuracy),
-            "top5_accuracy": rounded(scores.top5_accuracy),
+            "perplexity": round_score(scores.perplexity),
+            "bits_per_character": round_score(split.bits_per_character(scores.nats)),
+            "accuracy": round_score(scores.accuracy),
+            "top5_accuracy": round_score(scores.top5_accuracy),
             "targets": scores.targets,
         }
         if (preference := shuffle_preference(model, split.ids)) is not None:
-            metrics[name]["shuffle_preference"] = rounded(preference)
+            metrics[name]["shuffle_preference"] = round_score(preference)
         if scores.log_probabilities is not None:
             measured = context.measure_context(model, split.ids, scores.log_probabilities)
             if measured is not None:

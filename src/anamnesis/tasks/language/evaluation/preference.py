@@ -50,10 +50,10 @@ def shuffle_preference(model: LanguageModel, ids: NDArray[np.integer]) -> float 
         float(surprisal[is_target(model.tokenizer, text)].sum())
         for text, surprisal in zip(texts, surprisals(model, texts), strict=True)
     ]
-    return preferred(np.array(nats).reshape(-1, 2))
+    return compute_preference(np.array(nats).reshape(-1, 2))
 
 
-def preferred(nats: NDArray[np.float64]) -> float:
+def compute_preference(nats: NDArray[np.float64]) -> float:
     """The share of pairs (pairs, 2) whose first number is smaller; equal ones, up to rounding, count half."""
     gain = nats[:, 1] - nats[:, 0]
     equal = np.abs(gain) <= TIE * nats.max(axis=1)
@@ -65,9 +65,9 @@ def shuffled_pairs(tokenizer: Tokenizer, ids: NDArray[np.integer]) -> list[tuple
     random = np.random.default_rng(SEED)
     pairs = []
     if tokenizer.start_id is None:
-        for text in _drawn(_spaced(tokenizer, ids), random):
+        for text in _draw(_split_at_spaces(tokenizer, ids), random):
             words, closing = _without_closing(text)
-            if (shuffled := _shuffled(words, random)) is not None:
+            if (shuffled := _shuffle(words, random)) is not None:
                 original, other = (
                     encode_sentence(tokenizer, " ".join(version) + closing) for version in (words, shuffled)
                 )
@@ -75,16 +75,18 @@ def shuffled_pairs(tokenizer: Tokenizer, ids: NDArray[np.integer]) -> list[tuple
         return pairs
     start, end = np.array([tokenizer.start_id]), np.array([tokenizer.end_id])
     marks = np.array([not any(map(str.isalnum, token)) for token in tokenizer.tokens])
-    sentences = [sentence for sentence in _marked(tokenizer, ids) if np.count_nonzero(~marks[sentence]) >= WORDS]
-    for sentence in _drawn(sentences, random):
+    sentences = [
+        sentence for sentence in _mark_sentences(tokenizer, ids) if np.count_nonzero(~marks[sentence]) >= WORDS
+    ]
+    for sentence in _draw(sentences, random):
         last = int(np.flatnonzero(~marks[sentence])[-1]) + 1
-        if (shuffled_ids := _shuffled(sentence[:last].tolist(), random)) is not None:
+        if (shuffled_ids := _shuffle(sentence[:last].tolist(), random)) is not None:
             other = np.concatenate((start, shuffled_ids, sentence[last:], end))
             pairs.append((np.concatenate((start, sentence, end)), other))
     return pairs
 
 
-def _marked(tokenizer: Tokenizer, ids: NDArray[np.integer]) -> list[NDArray[np.int64]]:
+def _mark_sentences(tokenizer: Tokenizer, ids: NDArray[np.integer]) -> list[NDArray[np.int64]]:
     """The sentences of a split, without `<s>` and `</s>`."""
     stream = np.asarray(ids, dtype=np.int64)
     parts = np.split(stream, np.flatnonzero(stream == tokenizer.start_id))
@@ -92,7 +94,7 @@ def _marked(tokenizer: Tokenizer, ids: NDArray[np.integer]) -> list[NDArray[np.i
     return [sentence for sentence in sentences if len(sentence) <= LONGEST]
 
 
-def _spaced(tokenizer: Tokenizer, ids: NDArray[np.integer]) -> list[str]:
+def _split_at_spaces(tokenizer: Tokenizer, ids: NDArray[np.integer]) -> list[str]:
     """The sentences of a split without `<s>`, a single space between two words."""
     text = tokenizer.decode(np.asarray(ids).tolist())
     sentences = [part.split() for parts in pieces([text], rule("en", "punctuation")) for part in parts]
@@ -108,13 +110,13 @@ def _without_closing(text: str) -> tuple[list[str], str]:
     return ([*before, bare], last[len(bare) :]) if bare else ([*before, last], "")
 
 
-def _drawn(candidates: Sequence[Item], random: np.random.Generator) -> list[Item]:
+def _draw(candidates: Sequence[Item], random: np.random.Generator) -> list[Item]:
     if len(candidates) <= SENTENCES:
         return list(candidates)
     return [candidates[index] for index in np.sort(random.choice(len(candidates), SENTENCES, replace=False))]
 
 
-def _shuffled(words: list[Item], random: np.random.Generator) -> list[Item] | None:
+def _shuffle(words: list[Item], random: np.random.Generator) -> list[Item] | None:
     """The words in another order; None where they have only one."""
     if len(set(words)) < 2:
         return None

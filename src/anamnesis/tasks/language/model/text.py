@@ -127,4 +127,4 @@ def is_target(vocabulary: Tokenizer, ids: NDArray[np.integer]) -> NDArray[np.boo
 
 def _same(one: Tokenizer, other: Tokenizer) -> bool:
     """Whether two tokenizers give every text the same ids."""
-    return (one.kind, one.tokens, one.saved()) == (other.kind, other.tokens, other.saved())
+    return (one.kind, one.tokens, one.state_dict()) == (other.kind, other.tokens, other.state_dict())

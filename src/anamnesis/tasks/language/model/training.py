@@ -42,7 +42,7 @@ def _count(job: Job) -> FittedModel:
         model = NGramModel({}, weights, vocabulary, settings.order)
     parameters = sum(int(np.count_nonzero(array)) for key, array in weights.items() if key.startswith("counts"))
     tokenizer_file = models.read_bytes(job.store / TOKENIZER)
-    return _fitted(job, model, weights, parameters, tokenizer_file, f"{parameters:,} counts", "after counting")
+    return _describe_fitted(job, model, weights, parameters, tokenizer_file, f"{parameters:,} counts", "after counting")
 
 
 def _keep_weights(job: Job) -> FittedModel:
@@ -54,10 +54,10 @@ def _keep_weights(job: Job) -> FittedModel:
     weights = {key: value.detach().numpy() for key, value in model.network.named_parameters()}
     parameters = sum(value.size for value in weights.values())
     tokenizer_file, summary = models.read_bytes(needed / TOKENIZER), f"weights of {needed.name}"
-    return _fitted(job, model, weights, parameters, tokenizer_file, summary, "untouched")
+    return _describe_fitted(job, model, weights, parameters, tokenizer_file, summary, "untouched")
 
 
-def _fitted(
+def _describe_fitted(
     job: Job,
     model: LanguageModel,
     weights: dict[str, NDArray[Any]],

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from anamnesis.data.stores.store import open_split, read_stats
-from anamnesis.metrics.results import Evaluation, Progress, csv_text, question, rounded
+from anamnesis.metrics.results import Evaluation, Progress, csv_text, question, round_score
 from anamnesis.tasks.memory.evaluation import gradients
 from anamnesis.tasks.memory.evaluation.gradients import Flow
 from anamnesis.tasks.memory.loading import MemoryModel
@@ -45,8 +45,8 @@ def evaluate(model: MemoryModel, store: Path, experiment: Experiment, progress: 
         solved = {trial: recall.error(trial.probe, score, experiment.recall) <= 1 for trial, score in recalled.items()}
         scores[split] = {
             **_spans(solved),
-            **{f"gradient_decay_{when}": rounded(flow.decay) for when, flow in flows.items()},
-            "perplexity": rounded(text.perplexity(model.trained, ids)),
+            **{f"gradient_decay_{when}": round_score(flow.decay) for when, flow in flows.items()},
+            "perplexity": round_score(text.perplexity(model.trained, ids)),
         }
         progress.advance()
     test = scores["test"]

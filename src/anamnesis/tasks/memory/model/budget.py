@@ -18,7 +18,7 @@ def largest(experiment: Experiment) -> tuple[Cell, int]:
     """
 
     def count(hidden: int) -> int:
-        stack = build(experiment.model.sized(hidden), experiment.features)
+        stack = build(experiment.model.with_hidden(hidden), experiment.features)
         return sum(parameter.numel() for parameter in stack.parameters())
 
     allowed = experiment.parameters
@@ -30,4 +30,4 @@ def largest(experiment: Experiment) -> tuple[Cell, int]:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if count(middle) <= allowed else (low, middle)
-    return experiment.model.sized(low), count(low)
+    return experiment.model.with_hidden(low), count(low)

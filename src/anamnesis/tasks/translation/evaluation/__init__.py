@@ -13,7 +13,7 @@ from anamnesis.data.stores.store import read_stats
 from anamnesis.data.text.languages import units
 from anamnesis.files import canonical_json, digest
 from anamnesis.metrics.generation import number, search_columns, teacher_forcing_perplexity
-from anamnesis.metrics.results import Evaluation, Progress, csv_text, question, rounded
+from anamnesis.metrics.results import Evaluation, Progress, csv_text, question, round_score
 from anamnesis.tasks.translation.evaluation.scores import bleu_by_length, corpus_bleu, corpus_scores, sentence_chrf
 from anamnesis.tasks.translation.model.translations import Translation, Translator
 from anamnesis.tasks.translation.settings import Network
@@ -104,10 +104,10 @@ def search_scores(beam: Sequence[Translation], greedy: Sequence[Translation]) ->
     """The mean scores of both searches, and the share of sentences for which beam search has the lower score."""
     one, other = (np.array([each.score for each in found], float) for found in (beam, greedy))
     return {
-        "score_beam": rounded(float(one.mean())),
-        "score_greedy": rounded(float(other.mean())),
+        "score_beam": round_score(float(one.mean())),
+        "score_greedy": round_score(float(other.mean())),
         # Both searches may find the same translation, with log-probabilities from batches of different sizes.
-        "beam_below_greedy": rounded(float((one < other - TIE).mean())),
+        "beam_below_greedy": round_score(float((one < other - TIE).mean())),
     }
 
 

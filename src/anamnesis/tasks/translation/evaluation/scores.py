@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from anamnesis.data.text.languages import CHINESE, UNSPACED, units
 from anamnesis.errors import AnamnesisError
-from anamnesis.metrics.results import rounded
+from anamnesis.metrics.results import round_score
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
@@ -61,9 +61,9 @@ def corpus_scores(translations: Sequence[str], references: Sequence[str], langua
     words = bleu.corpus_score(translations, [references])
     characters = chrf.corpus_score(translations, [references])
     return CorpusScores(
-        rounded(words.score),
-        rounded(characters.score),
-        rounded(words.sys_len / words.ref_len if words.ref_len else 0.0),
+        round_score(words.score),
+        round_score(characters.score),
+        round_score(words.sys_len / words.ref_len if words.ref_len else 0.0),
         {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())},
     )
 
@@ -71,7 +71,7 @@ def corpus_scores(translations: Sequence[str], references: Sequence[str], langua
 def corpus_bleu(translations: Sequence[str], references: Sequence[str], language: str) -> float:
     """The BLEU of `corpus_scores` alone, with the same errors."""
     _check(translations=translations, references=references)
-    return rounded(_bleu(language).corpus_score(translations, [references]).score)
+    return round_score(_bleu(language).corpus_score(translations, [references]).score)
 
 
 def sentence_chrf(translations: Sequence[str], references: Sequence[str]) -> list[float]:
@@ -85,7 +85,7 @@ def sentence_chrf(translations: Sequence[str], references: Sequence[str]) -> lis
     _check(translations=translations, references=references)
     chrf = CHRF()
     return [
-        rounded(chrf.sentence_score(translation, [reference]).score)
+        round_score(chrf.sentence_score(translation, [reference]).score)
         for translation, reference in zip(translations, references, strict=True)
     ]
 

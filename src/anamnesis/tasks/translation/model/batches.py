@@ -46,7 +46,7 @@ class Batch(NamedTuple):
     targets: Tensor
 
 
-def padded(sentences: Sequence[Ids], fill: int) -> Ids:
+def pad_columns(sentences: Sequence[Ids], fill: int) -> Ids:
     """Sentences, each (tokens,), as the columns of an array (longest, sentences), padded with `fill`."""
     result = np.full((max(map(len, sentences)), len(sentences)), fill, np.int64)
     for column, sentence in enumerate(sentences):
@@ -62,14 +62,14 @@ def collate(sources: Sequence[Ids], targets: Sequence[Ids], start: int) -> Batch
         start: the decoder's first input.
     """
     lengths = np.array([len(source) for source in sources])
-    written = padded(targets, -1)
+    written = pad_columns(targets, -1)
     places = np.flatnonzero(written.ravel() >= 0)
     inputs = np.vstack([np.full((1, len(targets)), start), np.where(written[:-1] < 0, start, written[:-1])])
     arrays = (inputs, places, written.ravel()[places])
-    return Batch(torch.from_numpy(padded(sources, sources[0][-1])), lengths, *map(torch.from_numpy, arrays))
+    return Batch(torch.from_numpy(pad_columns(sources, sources[0][-1])), lengths, *map(torch.from_numpy, arrays))
 
 
-def with_fixed_shape(batch: Batch) -> Batch:
+def pad_to_fixed_shape(batch: Batch) -> Batch:
     """The batch with more padding, so that many batches have its shape, and with lengths for a batch without packing.
 
     The target side and the number of columns repeat as they are: batches hold targets of equal lengths, as many as fit.

@@ -71,7 +71,7 @@ class Language:
         text = clean(text)
         if not self.markers:
             return EncodedText([*self.tokenizer.encode_document(text).ids.tolist(), self.end], [], [], False)
-        copies = placeholders.copied(text, self._alphabet)
+        copies = placeholders.find_copied(text, self._alphabet)
         marked = placeholders.mark(text, copies)
         capitals = marked.isupper() and sum(map(str.isalpha, marked)) >= FEWEST_CAPITALS
         ids = self.tokenizer.encode_document(marked.capitalize() if capitals else marked).ids.tolist()

@@ -37,7 +37,7 @@ def model_files(store: Path, architecture: str) -> dict[str, bytes]:
 
 def _plan_network(job: Job, settings: Seq2Seq | Attentive) -> NetworkPlan:
     from anamnesis.data.tokenizers import tokenizer
-    from anamnesis.tasks.translation.model.batches import VALID_TOKENS, PairBatches, pair_ids, with_fixed_shape
+    from anamnesis.tasks.translation.model.batches import VALID_TOKENS, PairBatches, pad_to_fixed_shape, pair_ids
     from anamnesis.tasks.translation.model.languages import Language
     from anamnesis.tasks.translation.model.network import EncoderDecoder
     from anamnesis.tasks.translation.model.translator import NetworkTranslator
@@ -71,5 +71,5 @@ def _plan_network(job: Job, settings: Seq2Seq | Attentive) -> NetworkPlan:
         units=int(train.target_lengths.sum()),
         files=model_files(store, settings.architecture),
         sample=sample,
-        with_fixed_shape=with_fixed_shape,
+        pad_to_fixed_shape=pad_to_fixed_shape,
     )

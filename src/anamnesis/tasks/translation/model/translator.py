@@ -14,7 +14,7 @@ from anamnesis.errors import AnamnesisError
 from anamnesis.nn.search import Hypothesis, Step, check_beam, search
 from anamnesis.nn.search import State as FlatState
 from anamnesis.nn.stack import flatten
-from anamnesis.tasks.translation.model.batches import padded
+from anamnesis.tasks.translation.model.batches import pad_columns
 from anamnesis.tasks.translation.model.languages import EncodedText, Language
 from anamnesis.tasks.translation.model.network import EncoderDecoder, Memory
 from anamnesis.tasks.translation.model.translations import Translation
@@ -107,7 +107,7 @@ class NetworkTranslator:
         device = self.network.output.weight.device
         lengths = torch.tensor([len(each.ids) for each in sources])
         limits = ((lengths * self.search.ratio).long() + self.search.extra).tolist()
-        columns = padded([np.array(each.ids) for each in sources], self.source.end)
+        columns = pad_columns([np.array(each.ids) for each in sources], self.source.end)
         with torch.inference_mode():
             encoder_state, memory = self.network.encode(torch.from_numpy(columns).to(device), lengths)
             state = tuple(flatten(encoder_state))

@@ -7,7 +7,7 @@ import numpy as np
 
 from anamnesis.data.stores.images import LABELS
 from anamnesis.metrics.labels import confusion_csv, scores
-from anamnesis.metrics.results import Evaluation, Progress, question, rounded
+from anamnesis.metrics.results import Evaluation, Progress, question, round_score
 from anamnesis.tasks.video.evaluation import gif
 from anamnesis.tasks.video.loading import VideoClassifier
 from anamnesis.tasks.video.model.videos import CLASSES, DIRECTIONS, open_videos
@@ -38,8 +38,8 @@ def evaluate(model: VideoClassifier, store: Path, experiment: Any, progress: Pro
         predicted = model.probabilities(drawn.videos, progress.advance).argmax(1)
         actual, guessed = (np.divmod(labels, len(DIRECTIONS)) for labels in (drawn.labels, predicted))
         metrics[split] = scores(drawn.labels, predicted) | {
-            "digit_accuracy": rounded(float((actual[0] == guessed[0]).mean())),
-            "direction_accuracy": rounded(float((actual[1] == guessed[1]).mean())),
+            "digit_accuracy": round_score(float((actual[0] == guessed[0]).mean())),
+            "direction_accuracy": round_score(float((actual[1] == guessed[1]).mean())),
             "videos": len(drawn),
         }
     files: dict[str, str | bytes] = {

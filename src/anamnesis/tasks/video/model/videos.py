@@ -91,7 +91,7 @@ def draw_videos(images: Images, count: int, settings: Videos, stream: int) -> Sp
     random = np.random.default_rng((settings.seed, stream))
     labels = random.permutation(count) % len(CLASSES)
     digits, directions = np.divmod(labels, len(DIRECTIONS))
-    shown = _drawn(images.labels, digits, random)
+    shown = _draw_images(images.labels, digits, random)
     middle = random.integers(settings.reach, settings.size - HEIGHT - settings.reach, (count, 2), endpoint=True)
     way = settings.speed * (np.arange(settings.frames) - settings.frames // 2)[:, None]
     towards = np.array(list(DIRECTIONS.values()))[directions]
@@ -101,13 +101,13 @@ def draw_videos(images: Images, count: int, settings: Videos, stream: int) -> Sp
     block = max(1, BLOCK // videos[0].size)
     for first in range(0, count, block):
         part = slice(first, first + block)
-        ink = drawn(images.pixels[shown[part]], places[part], settings.size)
+        ink = draw_frames(images.pixels[shown[part]], places[part], settings.size)
         ink += np.float32(settings.noise) * random.standard_normal(ink.shape, np.float32)
         videos[part] = np.rint(255 * ink.clip(0, 1))
     return Split(videos, labels)
 
 
-def drawn(pixels: NDArray[np.uint8], places: NDArray[np.int64], size: int) -> NDArray[np.float32]:
+def draw_frames(pixels: NDArray[np.uint8], places: NDArray[np.int64], size: int) -> NDArray[np.float32]:
     """Images on a white field, frame by frame.
 
     Args:
@@ -127,7 +127,9 @@ def drawn(pixels: NDArray[np.uint8], places: NDArray[np.int64], size: int) -> ND
     return field
 
 
-def _drawn(labels: NDArray[np.uint8], digits: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
+def _draw_images(
+    labels: NDArray[np.uint8], digits: NDArray[np.int64], random: np.random.Generator
+) -> NDArray[np.int64]:
     """The number of an image for each video, drawn among those of its digit.
 
     Args:
