@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from anamnesis.errors import AnamnesisError
+from anamnesis.metrics.results import round_score
 from anamnesis.training.plan import Loss, perplexity
 
 

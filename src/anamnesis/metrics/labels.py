@@ -5,7 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from anamnesis.metrics.results import csv_text
+from anamnesis.metrics.results import csv_text, round_score
 
 
 def scores(actual: NDArray[Any], predicted: NDArray[Any]) -> dict[str, float]:
