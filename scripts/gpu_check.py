@@ -1,7 +1,7 @@
 """Check a machine with a GPU: tests, benchmark and trainings of the profile seed; print one table, fail on a miss.
 
 python scripts/gpu_check.py [--wheels FOLDER] [--mirror FOLDER] [--out FOLDER] [--minutes NUMBER]
-python scripts/gpu_check.py --device cpu     # all of it in small, to see that it works
+python scripts/gpu_check.py --device cpu     # small versions of all parts, to try the check itself
 python scripts/gpu_check.py --fill FOLDER    # with a network: copy the corpora to a folder for --mirror
 
 No network is needed with --wheels and --mirror. What takes longer than its share of the time is ended and counts as a
@@ -139,7 +139,7 @@ def run_parts(
         end: time of `time.monotonic()` at which running parts are ended and no other is started.
         logs: folder for the output of each part.
         environment: variables of the processes.
-        outcomes: those of the parts before; each part adds its own.
+        outcomes: the outcome of each part that has ended, by name; every part adds its outcome.
     """
     waiting = list(parts)
     running: dict[Part, tuple[subprocess.Popen[bytes], float]] = {}
@@ -282,7 +282,9 @@ def benchmark(results: Path, small: bool) -> Part:
 
 def gpu_tests(results: Path, small: bool) -> Part:
     """The tests of tests/gpu, whose results are written as JUnit XML."""
-    options = ("-q", "-n", str(min(8, cores())), "-p", "no:cacheprovider", f"--junitxml={results}")
+    from anamnesis.engine.run import count_cores
+
+    options = ("-q", "-n", str(min(8, count_cores())), "-p", "no:cacheprovider", f"--junitxml={results}")
     return Part("tests", (sys.executable, "-m", "pytest", "tests/gpu", *options), _limit(TESTS, small))
 
 
@@ -326,11 +328,6 @@ def _limit(seconds: float, small: bool) -> float:
 def train_goal(name: str, task: str) -> float:
     """Seconds that a training may take."""
     return TRAIN_LONGER.get(name, TRAIN[task])
-
-
-def cores() -> int:
-    """Number of this machine's cores that may be used."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 # --- the table
@@ -657,6 +654,7 @@ def check(
     Raises:
         SystemExit: there is no GPU.
     """
+    from anamnesis.engine.run import count_cores
     from anamnesis.yaml_file import dump_yaml, read_yaml
 
     environment = _environment(scratch, small, mirror)
@@ -667,7 +665,7 @@ def check(
     machine = json.loads(described.stdout.splitlines()[-1])
     if not small and not machine["gpu"]:
         raise SystemExit(_refusal("PyTorch sees no GPU here; --device cpu runs all of it in small"))
-    hardware = f"{machine['gpu'] or 'the CPU, in small'}, {cores()} processor cores"
+    hardware = f"{machine['gpu'] or 'the CPU, in small'}, {count_cores()} processor cores"
     print(f"{hardware}; {machine['software']}; the output of each part is in {out}", flush=True)
     for name in ("logs", "metrics", "timings", "histories"):
         shutil.rmtree(out / name, ignore_errors=True)
@@ -678,7 +676,7 @@ def check(
     project = scratch / "project"
     runs = read_yaml(MEASURED)["runs"]
     content = write_project(project, small)
-    jobs = jobs or min(8, max(2, cores()))
+    jobs = jobs or min(8, max(2, count_cores()))
     outcomes: dict[str, Outcome] = {}
     stopped = False
     signal.signal(signal.SIGTERM, _interrupt)
@@ -767,7 +765,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=description, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu: all of it in small")
+    device_help = "cpu: run small versions of all parts on the CPU"
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help=device_help)
     parser.add_argument("--wheels", type=Path, help="folder of wheels of the packages that this Python lacks")
     parser.add_argument("--mirror", type=Path, help="folder of corpora, as CORPUS/FILE")
     parser.add_argument("--out", type=Path, help="folder for table, logs and scores (default: .anamnesis/gpu-check)")
