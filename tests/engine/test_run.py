@@ -94,7 +94,7 @@ def test_only_stages_without_a_result_run(project):
     assert result.stdout.splitlines() == ["Nothing to do: all 9 stages are up to date.", "changed: False"]
     assert UP_TO_DATE in project.dvc("repro")
     assert project.git("status", "--porcelain") == ""
-    # The run cache restores what is missing.
+    # The run cache restores the removed results.
     remove(project.root, "dvc.lock", "models")
     assert "cached  train@hello-a" in run(project).stdout
     assert project.ran() == []
